@@ -1,0 +1,111 @@
+import { Command, CommanderError } from "commander";
+import { IpcheckError } from "../core/errors";
+import { quote } from "../core/quote";
+import { suggest } from "../core/suggest";
+import type { CheckOptions } from "./check-report";
+import type { VigenereOptions } from "./vigenere";
+
+/** What each command does once its words are understood; resolves to the exit code. */
+export interface Actions {
+  check(options: CheckOptions & GlobalOptions): Promise<number>;
+  vigenere(key: string | undefined, password: string | undefined, options: VigenereOptions): Promise<number>;
+}
+
+export interface GlobalOptions {
+  envFile?: string;
+}
+
+const DESCRIPTION = `Mails you your home's public IP address when it changes. Run it by hand, and
+hourly by cron: it says nothing while all is well.`;
+
+/** The command tree: the one place where commands and options are defined. */
+export function buildProgram(version: string, actions: Actions, finish: (exitCode: number) => void): Command {
+  const program = new Command("ipcheck")
+    .description(DESCRIPTION)
+    .version(version, "-V, --version")
+    .option("--env-file <file>", "read the configuration from this file")
+    .showHelpAfterError(false);
+
+  program
+    .command("check", { isDefault: true })
+    .description("look up the public address, compare, record, and mail a change (the default)")
+    .option("-n, --dry-run", "look and compare, say what would be written and sent, touch nothing")
+    .option("--json", "print one JSON object")
+    .option("-v, --verbose", "say what was seen and done, also when all is well")
+    .option("-q, --quiet", "say nothing on success, not even on a terminal")
+    .action(async (_options, command: Command) => finish(await actions.check(command.optsWithGlobals())));
+
+  program
+    .command("vigenere")
+    .argument("[key]", "asked for when missing")
+    .argument("[password]", "asked for when missing")
+    .description(
+      "encode the SMTP password for the configuration; this hides it from a glance over your shoulder and from nobody else",
+    )
+    .option("--decode", "turn an encoded password back")
+    .option("--env", "print the two lines for the env file")
+    .action(async (key, password, options) => finish(await actions.vigenere(key, password, options)));
+
+  return program;
+}
+
+/**
+ * Runs the command line `args` (without node and script) and resolves to its exit code.
+ * @throws IpcheckError `usage`
+ */
+export async function runProgram(
+  args: readonly string[],
+  version: string,
+  actions: Actions,
+  printHelp: (text: string) => Promise<void>,
+): Promise<number> {
+  let exitCode = 0;
+  const printed: string[] = [];
+  const program = buildProgram(version, actions, (code) => {
+    exitCode = code;
+  });
+  for (const command of [program, ...program.commands]) {
+    command.exitOverride().configureOutput({ writeOut: (text) => printed.push(text), writeErr: () => undefined });
+  }
+  const named = findCommandName(args);
+  const names = program.commands.map((command) => command.name()).concat("help");
+  // With a default command, commander takes a mistyped one for its argument.
+  if (named !== undefined && !names.includes(named)) throw unknownCommand(named, names);
+  try {
+    await program.parseAsync([...args], { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode !== 0) throw usageError(error, named ?? "check");
+  }
+  if (printed.length > 0) await printHelp(printed.join("").trimEnd());
+  return exitCode;
+}
+
+function findCommandName(args: readonly string[]): string | undefined {
+  for (let i = 0; i < args.length; i++) {
+    const word = args[i] ?? "";
+    if (word === "--env-file") i++;
+    else if (!word.startsWith("-")) return word;
+  }
+  return undefined;
+}
+
+function unknownCommand(name: string, names: string[]): IpcheckError {
+  const meant = suggest(name, names);
+  return new IpcheckError("usage", `unknown command '${quote(name)}'`, {
+    hint: meant ? `did you mean 'ipcheck ${meant}'?` : "'ipcheck --help' lists the commands",
+  });
+}
+
+function usageError(error: CommanderError, command: string): IpcheckError {
+  const help = `'ipcheck ${command} --help' says how it is called`;
+  if (command === "vigenere" && error.code === "commander.unknownOption") {
+    // What looks like an option may be the password: it is not repeated.
+    return new IpcheckError("usage", "unknown option for vigenere", {
+      hint: "when the key or the password begins with '-', write -- before them: ipcheck vigenere -- KEY PASSWORD",
+    });
+  }
+  const [message = "", suggestion] = error.message.replace(/^error: /, "").split("\n");
+  const hint = suggestion?.replace(/^\(|\)$/g, "").replace(/^Did/, "did");
+  return new IpcheckError("usage", quote(message), { hint: hint ?? help });
+}

@@ -1,0 +1,34 @@
+import { parse } from "dotenv";
+
+// dotenv knows no escapes: which quotes carry a value depends on what is in it.
+const QUOTINGS = [
+  (value: string) => value,
+  (value: string) => `'${value}'`,
+  (value: string) => `"${value}"`,
+  (value: string) => `\`${value}\``,
+];
+
+/**
+ * `NAME=value` lines for an env file, each parsed back with dotenv and compared before it is
+ * returned; undefined where no quoting can carry a value.
+ */
+export function formatEnvLines(values: Record<string, string>): string | undefined {
+  const lines = Object.entries(values).map(([name, value]) => formatEnvLine(name, value));
+  if (!lines.every((line) => line !== undefined)) return undefined;
+  const text = lines.join("\n");
+  const parsed = parse(text);
+  return Object.entries(values).every(([name, value]) => parsed[name] === value) ? text : undefined;
+}
+
+/** One line; undefined where no quoting can carry the value. */
+export function formatEnvLine(name: string, value: string): string | undefined {
+  for (const quoting of QUOTINGS) {
+    const line = `${name}=${quoting(value)}`;
+    // Between neighbours: an unbalanced quote reads well alone and swallows the lines after it.
+    const parsed = parse(`BEFORE='x'\n${line}\nAFTER='y'\nLAST="z"\nEND=\`e\`\n`);
+    const isIntact =
+      parsed["BEFORE"] === "x" && parsed["AFTER"] === "y" && parsed["LAST"] === "z" && parsed["END"] === "e";
+    if (isIntact && parsed[name] === value && Object.keys(parsed).length === 5) return line;
+  }
+  return undefined;
+}

@@ -1,0 +1,119 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { quote } from "../core/quote";
+import type { PasswordSource } from "../core/secret";
+import { decodeVigenere, isVigenereKey } from "../core/vigenere";
+import { isReadableByOthers, readGuarded, reasonOf, type Surroundings } from "./env-file";
+import { path as readPath } from "./readers";
+import type { VariableName } from "./variables";
+
+/** Collects what is wrong and what is risky, for all variables at once. */
+export interface Findings {
+  problems: string[];
+  warnings: string[];
+  /** Strings that must never be printed. */
+  secrets: string[];
+  /** Modification times of the files read, in ms: they tell one configuration from another. */
+  mtimes: number[];
+}
+
+/** The one source of the password, or undefined; two sources are a problem that names both. */
+export function resolvePassword(
+  get: (name: VariableName) => string | undefined,
+  surroundings: Surroundings,
+  findings: Findings,
+): PasswordSource | undefined {
+  const credentials = surroundings.env["CREDENTIALS_DIRECTORY"];
+  const credential = credentials ? join(credentials, "smtp-password") : undefined;
+  const key = get("IPCHECK_VIGENERE_KEY");
+  const encoded = get("IPCHECK_SMTP_PASSWORD_VIGENERE");
+  const sources: [string, () => PasswordSource | undefined][] = [];
+  const add = (origin: VariableName, make: (value: string) => PasswordSource | undefined) => {
+    const value = get(origin);
+    if (value !== undefined) sources.push([origin, () => make(value)]);
+  };
+  add("IPCHECK_SMTP_PASSWORD", (value) => ({ kind: "value", origin: "IPCHECK_SMTP_PASSWORD", value }));
+  add("IPCHECK_SMTP_PASSWORD_VIGENERE", (value) => fromEncoded(value, key, findings));
+  add("IPCHECK_SMTP_PASSWORD_FILE", (path) => fromFile(path, "IPCHECK_SMTP_PASSWORD_FILE", surroundings, findings));
+  add("IPCHECK_SMTP_PASSWORD_COMMAND", (command) => ({
+    kind: "command",
+    origin: "IPCHECK_SMTP_PASSWORD_COMMAND",
+    command,
+  }));
+  if (credential && existsSync(credential)) {
+    sources.push(["the systemd credential smtp-password", () => fromCredential(credential, findings)]);
+  }
+
+  if (key !== undefined && encoded === undefined) {
+    findings.problems.push("IPCHECK_VIGENERE_KEY: is set, but IPCHECK_SMTP_PASSWORD_VIGENERE is not");
+  }
+  if (sources.length > 1) {
+    const names = sources.map(([origin]) => origin).join(" and ");
+    findings.problems.push(`${names}: keep one of them, the password can have only one source`);
+    return undefined;
+  }
+  const source = sources[0]?.[1]();
+  if (source?.kind === "value") findings.secrets.push(source.value);
+  return source;
+}
+
+function fromEncoded(value: string, key: string | undefined, findings: Findings): PasswordSource | undefined {
+  if (key === undefined) {
+    findings.problems.push("IPCHECK_SMTP_PASSWORD_VIGENERE: needs IPCHECK_VIGENERE_KEY, the key it was encoded with");
+    return undefined;
+  }
+  if (!isVigenereKey(key)) {
+    findings.problems.push("IPCHECK_VIGENERE_KEY: expected printable ASCII characters only");
+    return undefined;
+  }
+  return { kind: "value", origin: "IPCHECK_SMTP_PASSWORD_VIGENERE", value: decodeVigenere(value, key) };
+}
+
+function fromFile(
+  given: string,
+  origin: VariableName,
+  surroundings: Surroundings,
+  findings: Findings,
+): PasswordSource | undefined {
+  const resolved = readPath(surroundings)(given);
+  if ("expected" in resolved) {
+    findings.problems.push(`${origin}: expected ${resolved.expected}`);
+    return undefined;
+  }
+  const path = resolved.value;
+  try {
+    const { text, stats } = readGuarded(path, surroundings);
+    findings.mtimes.push(stats.mtimeMs);
+    if (isReadableByOthers(stats, surroundings)) {
+      findings.warnings.push(
+        `${quote(path)} holds the password and can be read by other users: run chmod 600 ${quote(path)}`,
+      );
+    }
+    return firstLine(text, origin, path, findings);
+  } catch (error) {
+    findings.problems.push(`${origin}: ${quote(path)} ${reasonOf(error)}`);
+    return undefined;
+  }
+}
+
+// systemd chose owner and mode of a credential; they are not for us to judge.
+function fromCredential(path: string, findings: Findings): PasswordSource | undefined {
+  const origin = "systemd credential smtp-password";
+  try {
+    const { text, stats } = readGuarded(path, { uid: undefined } as Surroundings);
+    findings.mtimes.push(stats.mtimeMs);
+    return firstLine(text, origin, path, findings);
+  } catch (error) {
+    findings.problems.push(`${origin}: ${quote(path)} ${reasonOf(error)}`);
+    return undefined;
+  }
+}
+
+function firstLine(text: string, origin: string, path: string, findings: Findings): PasswordSource | undefined {
+  const value = text.split(/\r?\n/, 1)[0] ?? "";
+  if (value === "") {
+    findings.problems.push(`${origin}: the first line of ${quote(path)} is empty, expected the password there`);
+    return undefined;
+  }
+  return { kind: "value", origin, value };
+}

@@ -1,0 +1,164 @@
+import { isIP } from "node:net";
+import { posix, win32 } from "node:path";
+import { type Cidr, type Family, parseCidr } from "../core/address";
+import { parseDuration } from "../core/duration";
+import { quote } from "../core/quote";
+import type { Surroundings } from "./env-file";
+import { type VariableName, variable } from "./variables";
+
+/** Turns a variable's text into its value, or says what was expected instead. */
+export type Read<T> = (text: string) => { value: T } | { expected: string };
+
+/** Reads variables one by one and collects what is wrong with each. */
+export class Reader {
+  constructor(
+    private readonly get: (name: VariableName) => string | undefined,
+    private readonly problems: string[],
+  ) {}
+
+  /** The variable's value, its default's where unset; undefined when it has a problem. */
+  read<T>(name: VariableName, fallback: string, readText: Read<T>): T | undefined {
+    const text = this.get(name) ?? fallback;
+    const result = readText(text);
+    if ("value" in result) return result.value;
+    // A placeholder has been reported already; a default that does not fit is the caller's to explain.
+    if (this.isSet(name) && text !== variable(name).placeholder) {
+      // A URL may carry a password or a token, wherever it was put.
+      const given = variable(name).isSecret || text.includes("://") ? "" : `, not '${quote(text, 60)}'`;
+      this.problem(name, `expected ${result.expected}${given}`);
+    } else if (!this.isSet(name) && text !== "") {
+      this.problem(name, `expected ${result.expected}`);
+    }
+    return undefined;
+  }
+
+  readOptional<T>(name: VariableName, readText: Read<T>): T | undefined {
+    return this.isSet(name) ? this.read(name, "", readText) : undefined;
+  }
+
+  /** A duration that `off` switches off: undefined then. */
+  readSwitchable(name: VariableName, fallback: string): number | undefined {
+    if ((this.get(name) ?? fallback) === "off") return undefined;
+    return this.read(name, fallback, (text) => {
+      const result = duration(text);
+      return "value" in result ? result : { expected: `${result.expected}, or off` };
+    });
+  }
+
+  isSet(name: VariableName): boolean {
+    return this.get(name) !== undefined;
+  }
+
+  problem(name: VariableName, text: string): void {
+    this.problems.push(`${name}: ${text}`);
+  }
+}
+
+export const anyText: Read<string> = (text) => ({ value: text });
+
+export const duration: Read<number> = (text) => {
+  const value = parseDuration(text);
+  return value === undefined ? { expected: "a duration like 90s, 15m, 3h or 30d" } : { value };
+};
+
+export function durationWithin(minMs: number, maxMs: number): Read<number> {
+  return (text) => {
+    const value = parseDuration(text);
+    if (value !== undefined && value >= minMs && value <= maxMs) return { value };
+    return { expected: `a duration from ${minMs / 1000}s to ${maxMs / 60_000}m, like 5s` };
+  };
+}
+
+export const port: Read<number> = (text) => {
+  const value = Number(text);
+  return /^\d{1,5}$/.test(text) && value >= 1 && value <= 65_535 ? { value } : { expected: "a port from 1 to 65535" };
+};
+
+export const prefixLength: Read<number> = (text) => {
+  const value = Number(text);
+  return /^\d{1,3}$/.test(text) && value >= 1 && value <= 128
+    ? { value }
+    : { expected: "a prefix length from 1 to 128" };
+};
+
+export const security = oneOf("tls", "starttls", "none");
+export const language = oneOf("en", "fr");
+
+export const families: Read<Family[]> = (text) => {
+  const table: Record<string, Family[]> = { "4": [4], "6": [6], both: [4, 6] };
+  const value = table[text];
+  return value ? { value } : { expected: "4, 6 or both" };
+};
+
+export const host: Read<string> = (text) => {
+  const isName = /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*\.?$/i.test(text);
+  return isName || isIP(text) ? { value: text } : { expected: "a host name or an IP address, without a port" };
+};
+
+/** True for names and addresses of this very machine, where clear text crosses no wire. */
+export function isLoopbackHost(name: string): boolean {
+  return /^(localhost|127\.\d+\.\d+\.\d+|::1)$/i.test(name);
+}
+
+/** RFC 5321 mailboxes as people have them: no quoted local parts, no comments, no address literals. */
+export function isMailAddress(text: string): boolean {
+  return /^[^\s@<>()[\]\\,;:"\p{Cc}]{1,64}@[\p{L}\p{N}]([\p{L}\p{N}.-]{0,251}[\p{L}\p{N}])?$/u.test(text);
+}
+
+export const mailAddress: Read<string> = (text) =>
+  isMailAddress(text) ? { value: text } : { expected: "a mail address" };
+
+export const mailAddresses: Read<string[]> = (text) => {
+  const value = [...new Set(splitList(text))];
+  return value.every(isMailAddress) ? { value } : { expected: "mail addresses separated by commas" };
+};
+
+export const cidrs: Read<Cidr[]> = (text) => {
+  const value = splitList(text).map(parseCidr);
+  return value.every((cidr) => cidr !== undefined)
+    ? { value }
+    : { expected: "address ranges like 192.0.2.0/24 separated by commas" };
+};
+
+export const webUrl: Read<URL> = (text) => {
+  const url = parseUrl(text);
+  return url ? { value: url } : { expected: "a URL that begins with https:// or http://" };
+};
+
+export const serviceUrls: Read<URL[]> = (text) => {
+  const value = splitList(text).map(parseUrl);
+  return value.length > 0 && value.every((url) => url !== undefined)
+    ? { value }
+    : { expected: "URLs that begin with https:// or http://, separated by commas" };
+};
+
+export const sshLine: Read<string> = (text) =>
+  text.includes("{ip}") ? { value: text } : { expected: "a command with {ip} in it, like ssh pi@{ip}" };
+
+/** An absolute path, or one below the home folder: the working directory under cron is nobody's choice. */
+export function path({ platform, home }: Surroundings): Read<string> {
+  const { isAbsolute, join } = platform === "win32" ? win32 : posix;
+  return (text) => {
+    if (text.startsWith("~/") && home) return { value: join(home, text.slice(2)) };
+    return isAbsolute(text) ? { value: text } : { expected: "an absolute path" };
+  };
+}
+
+function oneOf<const T extends string>(...choices: T[]): Read<T> {
+  return (text) => {
+    const value = choices.find((choice) => choice === text);
+    return value ? { value } : { expected: choices.join(", ").replace(/, ([^,]*)$/, " or $1") };
+  };
+}
+
+function splitList(text: string): string[] {
+  return text
+    .split(",")
+    .map((part) => part.trim())
+    .filter((part) => part !== "");
+}
+
+function parseUrl(text: string): URL | undefined {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  return url && /^https?:$/.test(url.protocol) ? url : undefined;
+}

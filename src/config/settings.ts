@@ -1,0 +1,224 @@
+import { createHash } from "node:crypto";
+import { posix, win32 } from "node:path";
+import type { Cidr, Family } from "../core/address";
+import { IpcheckError } from "../core/errors";
+import { quote } from "../core/quote";
+import type { PasswordSource } from "../core/secret";
+import { suggest } from "../core/suggest";
+import { type EnvFile, readEnvFile, type Surroundings } from "./env-file";
+import { type Findings, resolvePassword } from "./password";
+import * as read from "./readers";
+import { OTHER_NAMES, VARIABLE_NAMES, type VariableName, variable } from "./variables";
+
+export type SmtpSecurity = "tls" | "starttls" | "none";
+
+export interface SmtpSettings {
+  host: string;
+  port: number;
+  security: SmtpSecurity;
+  user: string | undefined;
+  password: PasswordSource | undefined;
+}
+
+/** The whole configuration, checked: nothing after this point looks at a variable. */
+export interface Settings {
+  envFile: EnvFile | undefined;
+  recipients: string[];
+  from: string;
+  smtp: SmtpSettings;
+  machineName: string;
+  /** The line to paste, with `{ip}` in it. */
+  sshLine: string;
+  language: "en" | "fr";
+  families: Family[];
+  ipv6PrefixLength: number;
+  /** Instead of the built-in panel. */
+  serviceUrls: URL[] | undefined;
+  acceptRanges: Cidr[];
+  timeoutMs: number;
+  deadlineMs: number;
+  stateFile: string;
+  mailIntervalMs: number;
+  reportOutageMs: number | undefined;
+  heartbeatMailMs: number | undefined;
+  heartbeatUrl: URL | undefined;
+  onChange: string | undefined;
+  /** Names this configuration of the mail path; another one is tried at once after a refusal. */
+  revision: string;
+  warnings: string[];
+  /** Where each variable that is set came from. */
+  origins: Map<VariableName, "environment" | "env file">;
+}
+
+/**
+ * Reads, checks and builds the configuration. What must never be printed is added to `secrets` as
+ * it is found, so that it is known even when the configuration turns out to be unusable.
+ * @throws IpcheckError `config` naming every problem at once
+ */
+export function loadSettings(envFileFlag: string | undefined, surroundings: Surroundings, secrets: string[]): Settings {
+  const findings: Findings = { problems: [], warnings: [], secrets, mtimes: [] };
+  const { problems } = findings;
+  const envFile = readEnvFile(envFileFlag, surroundings, problems);
+  const { values, origins } = mergeValues(envFile, surroundings, findings);
+  const get = (name: VariableName) => values.get(name);
+  const reader = new read.Reader(get, problems);
+
+  const password = resolvePassword(get, surroundings, findings);
+  const user = get("IPCHECK_SMTP_USER");
+  const port = reader.read("IPCHECK_SMTP_PORT", "587", read.port) ?? 587;
+  const security = reader.read("IPCHECK_SMTP_SECURITY", port === 465 ? "tls" : "starttls", read.security);
+  const smtp: SmtpSettings = {
+    host: reader.read("IPCHECK_SMTP_HOST", "smtp.gmail.com", read.host) ?? "",
+    port,
+    security: security ?? "starttls",
+    user,
+    password,
+  };
+  checkLogin(smtp, values, problems);
+  const recipients = reader.read("IPCHECK_TO", "", read.mailAddresses) ?? [];
+  const family = reader.read("IPCHECK_FAMILY", "4", read.families);
+
+  const settings: Settings = {
+    envFile,
+    recipients,
+    from: readFrom(reader, user, recipients),
+    smtp,
+    machineName: reader.read("IPCHECK_NAME", surroundings.hostName, read.anyText) ?? "",
+    sshLine: reader.read("IPCHECK_SSH", `ssh ${surroundings.userName}@{ip}`, read.sshLine) ?? "",
+    language: reader.read("IPCHECK_LANG", localeLanguage(surroundings.env), read.language) ?? "en",
+    families: family ?? [4],
+    ipv6PrefixLength: reader.read("IPCHECK_IPV6_PREFIX", "64", read.prefixLength) ?? 64,
+    serviceUrls: reader.readOptional("IPCHECK_SERVICES", read.serviceUrls),
+    acceptRanges: reader.read("IPCHECK_ACCEPT_RANGES", "", read.cidrs) ?? [],
+    timeoutMs: reader.read("IPCHECK_TIMEOUT", "5s", read.durationWithin(1000, 300_000)) ?? 5000,
+    deadlineMs: reader.read("IPCHECK_DEADLINE", "60s", read.durationWithin(1000, 3_600_000)) ?? 60_000,
+    stateFile: reader.read("IPCHECK_STATE_FILE", defaultStateFile(surroundings), read.path(surroundings)) ?? "",
+    mailIntervalMs: reader.read("IPCHECK_MAIL_INTERVAL", "15m", read.duration) ?? 0,
+    reportOutageMs: reader.readSwitchable("IPCHECK_REPORT_OUTAGE", "1h"),
+    heartbeatMailMs: reader.readSwitchable("IPCHECK_HEARTBEAT_MAIL", "off"),
+    heartbeatUrl: reader.readOptional("IPCHECK_HEARTBEAT_URL", read.webUrl),
+    onChange: reader.readOptional("IPCHECK_ON_CHANGE", read.anyText),
+    revision: "",
+    warnings: findings.warnings,
+    origins,
+  };
+  if (settings.stateFile === "" && !reader.isSet("IPCHECK_STATE_FILE")) {
+    reader.problem("IPCHECK_STATE_FILE", "expected an absolute path, because no home folder is known");
+  }
+  settings.revision = revisionOf(settings, findings.mtimes);
+  for (const url of [...(settings.serviceUrls ?? []), settings.heartbeatUrl]) collectUrlSecrets(url, secrets);
+  if (settings.heartbeatUrl) secrets.push(settings.heartbeatUrl.pathname.replace(/^\/|\/$/g, ""));
+  if (problems.length > 0) throw configError(problems, envFile);
+  return settings;
+}
+
+/** The default state file, or an empty string where no home folder is known. */
+export function defaultStateFile({ env, platform, home }: Surroundings): string {
+  const { join, isAbsolute } = platform === "win32" ? win32 : posix;
+  const stateDirectory = env["STATE_DIRECTORY"]?.split(":")[0];
+  if (stateDirectory) return join(stateDirectory, "state.json");
+  if (platform === "win32") {
+    const base = env["LOCALAPPDATA"] ?? (home && join(home, "AppData", "Local"));
+    return base ? join(base, "ipcheck", "state.json") : "";
+  }
+  const xdg = env["XDG_STATE_HOME"];
+  const base = xdg && isAbsolute(xdg) ? xdg : home && join(home, ".local", "state");
+  return base ? join(base, "ipcheck", "state.json") : "";
+}
+
+function mergeValues(envFile: EnvFile | undefined, { env }: Surroundings, findings: Findings) {
+  const values = new Map<VariableName, string>();
+  const origins: Settings["origins"] = new Map();
+  const fileValues = envFile?.values ?? {};
+  for (const name of VARIABLE_NAMES) {
+    // Empty is unset: 'IPCHECK_TO=' is how people switch a line off.
+    const value = env[name] || fileValues[name];
+    if (!value) continue;
+    const { placeholder, isSecret } = variable(name);
+    values.set(name, value);
+    origins.set(name, env[name] ? "environment" : "env file");
+    if (isSecret) findings.secrets.push(value);
+    if (value === placeholder) {
+      findings.problems.push(`${name}: still has the placeholder of .env.example, put your own value there`);
+    } else if (!isSecret && /\p{Cc}/u.test(value)) {
+      findings.problems.push(`${name}: holds a control character or a line break, expected one line of text`);
+    }
+  }
+  guardTypos(Object.keys(env), findings.problems, (name) => /^ipcheck_/i.test(name));
+  // In our own file anything that looks like one of our names was meant to be one.
+  guardTypos(Object.keys(fileValues), findings.problems, (name) => {
+    return /^ipcheck_/i.test(name) || suggest(name, VARIABLE_NAMES) !== undefined;
+  });
+  if (fileValues["IPCHECK_ENV_FILE"]) {
+    findings.problems.push("IPCHECK_ENV_FILE: has no effect inside an env file, remove it there");
+  }
+  const holdsSecret = VARIABLE_NAMES.some((name) => variable(name).isSecret && fileValues[name]);
+  if (envFile?.isReadableByOthers && holdsSecret) {
+    const path = quote(envFile.path);
+    findings.warnings.push(`${path} holds a secret and can be read by other users: run chmod 600 ${path}`);
+  }
+  return { values, origins };
+}
+
+function guardTypos(names: string[], problems: string[], isOurs: (name: string) => boolean): void {
+  const known = new Set<string>([...VARIABLE_NAMES, ...OTHER_NAMES]);
+  for (const name of names) {
+    if (known.has(name) || !isOurs(name)) continue;
+    const meant = suggest(name.toUpperCase(), known);
+    const problem = `${quote(name)}: no such variable${meant ? `, did you mean ${meant}?` : ""}`;
+    if (!problems.includes(problem)) problems.push(problem);
+  }
+}
+
+function checkLogin(smtp: SmtpSettings, values: ReadonlyMap<VariableName, string>, problems: string[]): void {
+  const hasPassword = [...values.keys()].some((name) => name.startsWith("IPCHECK_SMTP_PASSWORD"));
+  if (smtp.user !== undefined && !smtp.password && !hasPassword) {
+    problems.push("IPCHECK_SMTP_USER: is set, but no password is: see IPCHECK_SMTP_PASSWORD_VIGENERE");
+  }
+  if (smtp.user === undefined && smtp.password) {
+    problems.push(`IPCHECK_SMTP_USER: is not set, but ${smtp.password.origin} is`);
+  }
+  if (smtp.security === "none" && smtp.password && !read.isLoopbackHost(smtp.host)) {
+    problems.push(
+      "IPCHECK_SMTP_SECURITY: with none the password would cross the network in clear, expected tls or starttls",
+    );
+  }
+}
+
+function readFrom(reader: read.Reader, user: string | undefined, recipients: string[]): string {
+  const fromUser = user !== undefined && read.isMailAddress(user) ? user : "";
+  const from = reader.read("IPCHECK_FROM", fromUser, read.mailAddress);
+  if (from === undefined && recipients.length > 0 && !reader.isSet("IPCHECK_FROM")) {
+    reader.problem("IPCHECK_FROM", "expected the sender's mail address, because IPCHECK_SMTP_USER is none");
+  }
+  return from ?? "";
+}
+
+function localeLanguage(env: NodeJS.ProcessEnv): string {
+  const locale = env["LC_ALL"] || env["LC_MESSAGES"] || env["LANG"] || "";
+  return /^fr([_.@-]|$)/i.test(locale) ? "fr" : "en";
+}
+
+function revisionOf({ smtp, from, envFile }: Settings, mtimes: number[]): string {
+  const parts = [smtp.host, smtp.port, smtp.security, smtp.user, from, envFile?.mtimeMs, ...mtimes];
+  return createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, 12);
+}
+
+function collectUrlSecrets(url: URL | undefined, secrets: string[]): void {
+  if (!url) return;
+  for (const part of [url.username, url.password, ...url.searchParams.values()]) {
+    if (part) secrets.push(part, decodeURIComponent(part));
+  }
+}
+
+function configError(problems: string[], envFile: EnvFile | undefined): IpcheckError {
+  const where = envFile ? ` (env file ${quote(envFile.path)})` : "";
+  const [first = ""] = problems;
+  const hint = "every variable is described in .env.example; 'ipcheck init' writes a new env file";
+  return problems.length === 1
+    ? new IpcheckError("config", `${first}${where}`, { hint })
+    : new IpcheckError("config", `${problems.length} problems in the configuration${where}`, {
+        details: problems,
+        hint,
+      });
+}

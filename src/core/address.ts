@@ -1,0 +1,67 @@
+import { BlockList, isIPv4, isIPv6, SocketAddress } from "node:net";
+import { SPECIAL_RANGES, type SpecialRange } from "./special-ranges";
+
+/** The IP version: a home has at most one recorded address of each. */
+export type Family = 4 | 6;
+
+/** A range of addresses in CIDR notation, parsed. */
+export interface Cidr {
+  family: Family;
+  network: string;
+  prefixLength: number;
+}
+
+/**
+ * The canonical text (RFC 5952 for IPv6) of `text`, which must be one address and nothing else;
+ * undefined for anything else: zone ids, ports, masks, leading zeros, octal and hexadecimal forms.
+ */
+export function parseAddress(text: string): { family: Family; address: string } | undefined {
+  if (isIPv4(text)) return { family: 4, address: text };
+  if (!isIPv6(text) || text.includes("%")) return undefined;
+  return { family: 6, address: new SocketAddress({ address: text, family: "ipv6" }).address };
+}
+
+/** True for `::ffff:192.0.2.1` in any spelling: an IPv4 host seen through an IPv6 socket. */
+export function isIpv4Mapped(address: string): boolean {
+  return isInCidr(address, { family: 6, network: "::ffff:0:0", prefixLength: 96 });
+}
+
+/** Reads `203.0.113.0/24`, `2001:db8::/32` or a single address; undefined when it is neither. */
+export function parseCidr(text: string): Cidr | undefined {
+  const [network = "", length, ...rest] = text.split("/");
+  const parsed = parseAddress(network);
+  if (!parsed || rest.length > 0) return undefined;
+  const bits = parsed.family === 4 ? 32 : 128;
+  if (length !== undefined && (!/^\d{1,3}$/.test(length) || Number(length) > bits)) return undefined;
+  return { family: parsed.family, network: parsed.address, prefixLength: Number(length ?? bits) };
+}
+
+/** Whether `address` lies in `range`; an address of the other family never does. */
+export function isInCidr(address: string, range: Cidr): boolean {
+  if (isIPv4(address) !== (range.family === 4)) return false;
+  const type = range.family === 4 ? "ipv4" : "ipv6";
+  const list = new BlockList();
+  list.addSubnet(range.network, range.prefixLength, type);
+  return list.check(address, type);
+}
+
+/** The special-purpose range that makes `address` unfit for a public address, or undefined. */
+export function findSpecialRange(family: Family, address: string): SpecialRange | undefined {
+  let narrowest: { range: SpecialRange; prefixLength: number } | undefined;
+  for (const range of SPECIAL_RANGES[family]) {
+    const cidr = parseCidr(range.cidr);
+    if (!cidr || (narrowest && cidr.prefixLength < narrowest.prefixLength)) continue;
+    if (isInCidr(address, cidr)) narrowest = { range, prefixLength: cidr.prefixLength };
+  }
+  return narrowest && !narrowest.range.reachable ? narrowest.range : undefined;
+}
+
+/**
+ * Whether two addresses count as the same home: equal for IPv4, equal in the leading
+ * `ipv6PrefixLength` bits for IPv6, because privacy addresses change every day (RFC 8981).
+ */
+export function isSamePlace(a: string, b: string, ipv6PrefixLength: number): boolean {
+  if (a === b) return true;
+  if (isIPv4(a) || isIPv4(b)) return false;
+  return isInCidr(a, { family: 6, network: b, prefixLength: ipv6PrefixLength });
+}

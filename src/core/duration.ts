@@ -1,0 +1,50 @@
+const UNIT_MS: Record<string, number> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** Reads `90s`, `15m`, `3h` or `30d`; returns milliseconds, or undefined when it is no duration. */
+export function parseDuration(text: string): number | undefined {
+  const match = /^(\d{1,6})([smhd])$/.exec(text);
+  return match ? Number(match[1]) * (UNIT_MS[match[2] ?? ""] ?? Number.NaN) : undefined;
+}
+
+/** Milliseconds from `from` to `to`; never negative, because clocks run backwards (RTC-less boards, NTP). */
+export function elapsedMs(from: string | Date, to: string | Date): number {
+  const ms = new Date(to).getTime() - new Date(from).getTime();
+  return Number.isFinite(ms) ? Math.max(0, ms) : 0;
+}
+
+/** Whether `intervalMs` have passed since `last`. A time in the future is a clock that jumped: due. */
+export function isDue(last: string | undefined, intervalMs: number, now: Date): boolean {
+  if (last === undefined || new Date(last) > now) return true;
+  return elapsedMs(last, now) >= intervalMs;
+}
+
+/** The two largest units of a duration in English: `3 days 4 hours`. For mails see the language tables. */
+export function formatDuration(ms: number): string {
+  const parts = splitDuration(ms).map(({ value, unit }) => `${value} ${unit}${value === 1 ? "" : "s"}`);
+  return parts.join(" ");
+}
+
+/** A duration in its two largest units, rounded to the smaller of them: `[{3, day}, {4, hour}]`. */
+export function splitDuration(ms: number): DurationPart[] {
+  const larger = UNITS.findIndex(({ unitMs }) => ms >= unitMs);
+  const smallest = UNITS[Math.min((larger < 0 ? UNITS.length : larger) + 1, UNITS.length - 1)];
+  let rest = Math.round(ms / (smallest?.unitMs ?? 1)) * (smallest?.unitMs ?? 1);
+  const parts = UNITS.map(({ unit, unitMs }) => {
+    const value = Math.floor(rest / unitMs);
+    rest -= value * unitMs;
+    return { value, unit };
+  }).filter(({ value }) => value > 0);
+  return parts.length > 0 ? parts.slice(0, 2) : [{ value: 0, unit: "second" }];
+}
+
+export interface DurationPart {
+  value: number;
+  unit: "day" | "hour" | "minute" | "second";
+}
+
+const UNITS = [
+  { unit: "day", unitMs: 86_400_000 },
+  { unit: "hour", unitMs: 3_600_000 },
+  { unit: "minute", unitMs: 60_000 },
+  { unit: "second", unitMs: 1000 },
+] as const;

@@ -1,0 +1,28 @@
+/** Why a run could not do all of its work; each has its exit code in `cli/exit-codes.ts`. */
+export type ErrorCode = "usage" | "config" | "no-address" | "state" | "undelivered" | "locked";
+
+/** A known way to fail: printed as one `error:` line and, where there is one, one `hint:` line. */
+export class IpcheckError extends Error {
+  readonly code: ErrorCode;
+  readonly hint: string | undefined;
+  /** Lines that belong between the error and its hint, such as one reason per service. */
+  readonly details: readonly string[];
+
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { hint?: string | undefined; details?: readonly string[]; cause?: unknown } = {},
+  ) {
+    super(message, { cause: options.cause });
+    this.name = "IpcheckError";
+    this.code = code;
+    this.hint = options.hint;
+    this.details = options.details ?? [];
+  }
+}
+
+/** The `code` of a Node.js system error (`ENOSPC`, `ECONNREFUSED`), or an empty string. */
+export function systemCode(error: unknown): string {
+  const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
+  return typeof code === "string" ? code : "";
+}

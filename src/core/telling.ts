@@ -1,0 +1,162 @@
+import { isDue } from "./duration";
+import { IpcheckError } from "./errors";
+import { noticeId, type Outcome, owedTo, planMails, settle, strikeOff, tidy, type Waiting } from "./outbox";
+import type { World } from "./ports";
+import { REPEAT_AFTER_MS } from "./recording";
+import type { CheckRules } from "./rules";
+import { HISTORY, HOOK, STDOUT, type State } from "./state";
+
+/** Everybody who is owed word of a change. Without recipients, cron's own mail stands in for ours. */
+export function channelsOf({ recipients, hasHook }: CheckRules): string[] {
+  return [HISTORY, ...(recipients.length > 0 ? recipients : [STDOUT]), ...(hasHook ? [HOOK] : [])];
+}
+
+/** The second half of a run: the state as it develops while people are told. */
+export class Telling {
+  readonly errors: IpcheckError[] = [];
+  readonly muted = new Set<IpcheckError>();
+  waiting: Waiting[] = [];
+
+  constructor(
+    private readonly rules: CheckRules,
+    private readonly world: World,
+    public state: State,
+    private readonly lastLookAt: Date | undefined,
+  ) {}
+
+  report(errors: [IpcheckError, boolean][]): void {
+    for (const [error, isSpokenNow] of errors) {
+      this.errors.push(error);
+      if (!isSpokenNow) this.muted.add(error);
+    }
+  }
+
+  /** Writes the state; where nothing changed only the time of the look. False when it could not. */
+  async save(isQuiet = false): Promise<boolean> {
+    try {
+      if (!isQuiet) await this.world.remember(this.state, this.lastLookAt);
+      else if (this.lastLookAt) await this.world.touch(this.lastLookAt);
+      return true;
+    } catch (error) {
+      return this.fail(error);
+    }
+  }
+
+  async tell(): Promise<void> {
+    if (this.state.outbox.length === 0) return;
+    const before = this.state;
+    await this.tellHistory();
+    if (!(await this.tellPeople())) return;
+    if (!(await this.tellHook())) return;
+    this.complain();
+    this.state = tidy(this.state, channelsOf(this.rules));
+    if (this.state !== before) await this.save();
+  }
+
+  private async tellHistory(): Promise<void> {
+    const owed = owedTo(this.state, HISTORY);
+    if (owed.length === 0) return;
+    try {
+      await this.world.appendHistory(owed);
+      this.state = strikeOff(this.state, HISTORY, new Set(owed.map(({ id }) => id)));
+    } catch (error) {
+      this.fail(error); // It stays owed; people come first.
+    }
+  }
+
+  private async tellPeople(): Promise<boolean> {
+    const { rules, world } = this;
+    if (rules.recipients.length === 0) {
+      const owed = owedTo(this.state, STDOUT);
+      for (const occurrence of owed) await world.announce(occurrence);
+      this.state = strikeOff(this.state, STDOUT, new Set(owed.map(({ id }) => id)));
+      return true;
+    }
+    const plan = planMails(this.state, rules.recipients, {
+      ...rules,
+      now: world.now(),
+      ignorePauses: rules.isLoud,
+    });
+    this.waiting = plan.waiting;
+    for (const { channels, occurrences } of plan.errands) {
+      const notice = { id: noticeId(occurrences), recipients: channels, occurrences };
+      const outcomes = await world.mail(notice);
+      for (const channel of channels) this.settle(channel, occurrences, outcomes.get(channel) ?? NO_OUTCOME);
+      if (!(await this.save())) return false;
+    }
+    return true;
+  }
+
+  private async tellHook(): Promise<boolean> {
+    if (!this.rules.hasHook) return true;
+    for (const occurrence of owedTo(this.state, HOOK)) {
+      const outcome = await this.world.runHook(occurrence);
+      this.settle(HOOK, [occurrence], outcome);
+      if (!(await this.save())) return false;
+      if (!outcome.ok) break; // In order: a later change must not be undone by an earlier one tried again.
+    }
+    return true;
+  }
+
+  private settle(channel: string, occurrences: Parameters<typeof settle>[2], outcome: Outcome): void {
+    this.state = settle(this.state, channel, occurrences, outcome, {
+      ...this.rules,
+      now: this.world.now(),
+      random: () => this.world.random(),
+    });
+  }
+
+  /** Reports what is still owed, except where the only reason is that changes are being gathered. */
+  private complain(): void {
+    const gathering = new Set(this.waiting.filter(({ why }) => why === "gathering").map(({ channel }) => channel));
+    const channels = channelsOf(this.rules).filter(
+      (channel) => channel !== HISTORY && !gathering.has(channel) && owedTo(this.state, channel).length > 0,
+    );
+    if (channels.length === 0) {
+      const { complaint, ...rest } = this.state;
+      if (complaint) this.state = rest;
+      return;
+    }
+    const details = channels.map((channel) => `${nameOf(channel)}: ${this.reasonFor(channel)}`);
+    const hint = channels.map((channel) => this.state.channels[channel]?.hint).find((text) => text !== undefined);
+    const isOne = details.length === 1;
+    const error = new IpcheckError(
+      "undelivered",
+      `recorded, but not told yet to ${isOne ? details[0] : `${channels.length} of those who should know`}`,
+      {
+        hint: hint ?? "the next run tries again; nothing is lost",
+        details: isOne ? [] : details,
+      },
+    );
+    const { isLoud } = this.rules;
+    const { complaint } = this.state;
+    const now = this.world.now();
+    const about = details.join("\n");
+    const speaks = isLoud || complaint?.about !== about || isDue(complaint.at, REPEAT_AFTER_MS, now);
+    if (speaks) this.state = { ...this.state, complaint: { at: now.toISOString(), about } };
+    this.report([[error, speaks]]);
+  }
+
+  private reasonFor(channel: string): string {
+    const record = this.state.channels[channel];
+    const paused = this.waiting.find((wait) => wait.channel === channel);
+    const reason = record?.reason ?? "not tried yet";
+    return paused ? `${reason} (next try after ${paused.until.slice(0, 16)}Z)` : reason;
+  }
+
+  private fail(error: unknown): false {
+    if (!(error instanceof IpcheckError)) throw error;
+    this.errors.push(error);
+    return false;
+  }
+}
+
+const NO_OUTCOME: Outcome = {
+  ok: false,
+  isPermanent: false,
+  reason: "the mail server said nothing of this recipient",
+};
+
+function nameOf(channel: string): string {
+  return channel === HOOK ? "the command in IPCHECK_ON_CHANGE" : channel;
+}

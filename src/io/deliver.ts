@@ -1,0 +1,81 @@
+import { hostname } from "node:os";
+import { composeLetter } from "../core/letter";
+import type { Outcome } from "../core/outbox";
+import type { Notice } from "../core/ports";
+import type { Redactor } from "../core/redactor";
+import type { PasswordSource } from "../core/secret";
+import type { SmtpServer } from "../core/smtp-failure";
+import { runCommand } from "./command";
+import { sendMail } from "./mail";
+
+/** The part of the configuration that mail needs. */
+export interface DeliverySettings {
+  smtp: SmtpServer & { user: string | undefined; password: PasswordSource | undefined };
+  from: string;
+  machineName: string;
+  sshLine: string;
+}
+
+export interface DeliveryContext {
+  version: string;
+  env: NodeJS.ProcessEnv;
+  /** The end of the run. */
+  signal: AbortSignal;
+  redactor: Redactor;
+}
+
+/** One mail takes no longer, however slowly the server answers. */
+const DELIVERY_TIMEOUT_MS = 20_000;
+
+/** Such as unlocking a password store over the network. */
+const PASSWORD_COMMAND_TIMEOUT_MS = 15_000;
+
+/** Fetches the password, writes the letter and hands it over. Never rejects. */
+export async function deliver(
+  notice: Notice,
+  settings: DeliverySettings,
+  context: DeliveryContext,
+): Promise<Map<string, Outcome>> {
+  const { smtp, from, machineName, sshLine } = settings;
+  const { redactor, signal } = context;
+  const login = await fetchLogin(smtp, context);
+  if ("reason" in login) {
+    const outcome: Outcome = { ok: false, isPermanent: false, ...login };
+    return new Map(notice.recipients.map((recipient) => [recipient, outcome]));
+  }
+  const letter = composeLetter(notice.occurrences, {
+    machineName,
+    sshLine,
+    hostName: hostname(),
+    version: context.version,
+    timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone,
+  });
+  return sendMail(notice, letter, {
+    server: smtp,
+    login: login.value,
+    from,
+    machineName,
+    timeoutMs: DELIVERY_TIMEOUT_MS,
+    signal,
+    redact: (text) => redactor.redact(text),
+  });
+}
+
+type Login = { value: { user: string; password: string } | undefined } | { reason: string; hint: string };
+
+async function fetchLogin(
+  { user, password }: DeliverySettings["smtp"],
+  { env, signal, redactor }: DeliveryContext,
+): Promise<Login> {
+  if (user === undefined || password === undefined) return { value: undefined };
+  const result =
+    password.kind === "value"
+      ? { stdout: password.value, failure: undefined }
+      : await runCommand(password.command, { env, signal, timeoutMs: PASSWORD_COMMAND_TIMEOUT_MS });
+  const secret = password.kind === "value" ? password.value : (result.stdout.split(/\r?\n/, 1)[0] ?? "");
+  redactor.secrets.push(secret, `\0${user}\0${secret}`);
+  const hint = `run it by hand, as the user that runs ipcheck: see ${password.origin}`;
+  if (result.failure !== undefined) return { reason: `the password command ${result.failure}`, hint };
+  if (secret === "") return { reason: "the password command printed no password on its first line", hint };
+  return { value: { user, password: secret } };
+}

@@ -1,0 +1,102 @@
+import { createHash } from "node:crypto";
+import { createTransport } from "nodemailer";
+import type { Letter } from "../core/letter";
+import type { Outcome } from "../core/outbox";
+import type { Notice } from "../core/ports";
+import { explainSmtp, type SmtpError, type SmtpServer } from "../core/smtp-failure";
+
+export interface MailOptions {
+  server: SmtpServer;
+  login: { user: string; password: string } | undefined;
+  from: string;
+  machineName: string;
+  /** The whole delivery, from the name look-up to the server's 250. */
+  timeoutMs: number;
+  signal: AbortSignal;
+  /** Takes secrets out of what the server said: some repeat what they were sent. */
+  redact: (text: string) => string;
+}
+
+/** Hands one mail to the server; every recipient gets an outcome. Never rejects. */
+export async function sendMail(notice: Notice, letter: Letter, options: MailOptions): Promise<Map<string, Outcome>> {
+  const { server, login, from, machineName } = options;
+  const transport = createTransport({
+    host: server.host,
+    port: server.port,
+    secure: server.security === "tls",
+    requireTLS: server.security === "starttls",
+    ignoreTLS: server.security === "none",
+    ...(login && { auth: { user: login.user, pass: login.password } }),
+    // Its own are up to ten minutes; the signal below bounds their sum.
+    connectionTimeout: options.timeoutMs,
+    greetingTimeout: options.timeoutMs,
+    socketTimeout: options.timeoutMs,
+    dnsTimeout: options.timeoutMs,
+    // After a time-out it would wait five seconds more for the server to close.
+    socketCloseTimeout: 0,
+    disableFileAccess: true,
+    disableUrlAccess: true,
+  });
+  const domain = from.slice(from.lastIndexOf("@") + 1);
+  try {
+    const info = await transport.sendMail({
+      from: { name: machineName, address: from },
+      to: [...notice.recipients],
+      subject: letter.subject,
+      text: letter.text,
+      messageId: `<${notice.id}@${domain}>`,
+      // The same for every mail of one machine, so that mail programs show them as one thread.
+      references: `<${threadId(machineName)}@${domain}>`,
+      inReplyTo: `<${threadId(machineName)}@${domain}>`,
+      headers: { "Auto-Submitted": "auto-generated" },
+      signal: AbortSignal.any([options.signal, AbortSignal.timeout(options.timeoutMs)]),
+    });
+    const refused = new Map((info.rejectedErrors ?? []).map((error) => [recipientOf(error), error]));
+    return outcomesFor(notice, (recipient) => refused.get(recipient), options);
+  } catch (error) {
+    // When all are refused it throws, with each one's own reason beside the last.
+    const refused = new Map(rejectionsOf(error).map((rejection) => [recipientOf(rejection), rejection]));
+    return outcomesFor(notice, (recipient) => refused.get(recipient) ?? error, options);
+  } finally {
+    transport.close();
+  }
+}
+
+function outcomesFor(
+  notice: Notice,
+  errorOf: (recipient: string) => unknown,
+  { server, redact }: MailOptions,
+): Map<string, Outcome> {
+  return new Map(
+    notice.recipients.map((recipient) => {
+      const error = errorOf(recipient);
+      return [recipient, error === undefined ? { ok: true } : explainSmtp(readError(error, redact), server)];
+    }),
+  );
+}
+
+function readError(error: unknown, redact: (text: string) => string): SmtpError {
+  const fields = (typeof error === "object" && error !== null ? error : {}) as Record<string, unknown>;
+  const text = (value: unknown) => (typeof value === "string" ? value : "");
+  return {
+    code: text(fields["code"]),
+    responseCode: typeof fields["responseCode"] === "number" ? fields["responseCode"] : 0,
+    command: text(fields["command"]),
+    response: redact(text(fields["response"])),
+    message: redact(text(fields["message"])),
+    causeCode: text(fields["originalCode"]),
+  };
+}
+
+function rejectionsOf(error: unknown): unknown[] {
+  const rejections = (error as { rejectedErrors?: unknown }).rejectedErrors;
+  return Array.isArray(rejections) ? rejections : [];
+}
+
+function recipientOf(error: unknown): unknown {
+  return (error as { recipient?: unknown }).recipient;
+}
+
+function threadId(machineName: string): string {
+  return `ipcheck-${createHash("sha256").update(machineName).digest("hex").slice(0, 16)}`;
+}

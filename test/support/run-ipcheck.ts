@@ -1,0 +1,69 @@
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+
+const ROOT = join(__dirname, "..", "..");
+
+/** The program's entry point, as npm links it. */
+export const BIN = join(ROOT, "bin", "ipcheck.js");
+
+/** Shifts or sets the child's wall clock; see the file. */
+const FAKE_CLOCK = join(ROOT, "test", "support", "fake-clock.cjs");
+
+export interface RunOptions {
+  args?: readonly string[];
+  /** The whole environment besides PATH: nothing of the caller's leaks in. */
+  env?: Readonly<Record<string, string>>;
+  /** What stands on standard input; it is closed after it. */
+  input?: string;
+  /** The wall clock of the run: a time it begins with. Timers run as always. */
+  now?: Date | string;
+  /** Modules loaded before the program. */
+  preload?: readonly string[];
+  /** Another node. */
+  node?: string;
+  cwd?: string;
+  killAfterMs?: number;
+}
+
+export interface RunResult {
+  exitCode: number | null;
+  signal: NodeJS.Signals | null;
+  stdout: string;
+  stderr: string;
+  ms: number;
+}
+
+/** Runs the built program once, without a terminal, as cron does. */
+export function runIpcheck(options: RunOptions = {}): Promise<RunResult> {
+  const preload = [...(options.preload ?? []), ...(options.now === undefined ? [] : [FAKE_CLOCK])];
+  const nodeArgs = preload.flatMap((path) => ["--require", path]);
+  const start = performance.now();
+  const child = spawn(options.node ?? process.execPath, [...nodeArgs, BIN, ...(options.args ?? [])], {
+    cwd: options.cwd ?? "/",
+    env: {
+      PATH: process.env["PATH"] ?? "",
+      ...(options.now !== undefined && { FAKE_CLOCK_NOW: new Date(options.now).toISOString() }),
+      ...options.env,
+    },
+    stdio: "pipe",
+  });
+  // A run that never ends is a failure with a name, not a test that hangs.
+  const timer = setTimeout(() => child.kill("SIGKILL"), options.killAfterMs ?? 25_000);
+  child.stdin.on("error", () => undefined);
+  child.stdin.end(options.input ?? "");
+  let stdout = "";
+  let stderr = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    stdout += text;
+  });
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    stderr += text;
+  });
+  return new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", (exitCode, signal) => {
+      clearTimeout(timer);
+      resolve({ exitCode, signal, stdout, stderr, ms: performance.now() - start });
+    });
+  });
+}
