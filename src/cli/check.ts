@@ -1,4 +1,4 @@
-import { type CheckReport, check } from "../core/check";
+import { check } from "../core/check";
 import { withoutEffects } from "../core/dry-run";
 import type { World } from "../core/ports";
 import type { CheckRules } from "../core/rules";
@@ -12,10 +12,10 @@ export async function runCheck(
   rules: CheckRules,
   world: World,
   output: Output,
-): Promise<{ exitCode: number; report: CheckReport }> {
+): Promise<number> {
   const plan: string[] = [];
   const report = await check(rules, options.dryRun ? withoutEffects(world, plan) : world);
   const exitCode = exitCodeFor(report.errors);
   await printReport(report, { ...options, exitCode, plan }, output);
-  return { exitCode, report };
+  return exitCode;
 }

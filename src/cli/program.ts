@@ -7,6 +7,8 @@ import type { VigenereOptions } from "./vigenere";
 
 /** What each command does once its words are understood; resolves to the exit code. */
 export interface Actions {
+  /** Help and version. */
+  print(text: string): Promise<void>;
   check(options: CheckOptions & GlobalOptions): Promise<number>;
   vigenere(key: string | undefined, password: string | undefined, options: VigenereOptions): Promise<number>;
 }
@@ -53,12 +55,7 @@ export function buildProgram(version: string, actions: Actions, finish: (exitCod
  * Runs the command line `args` (without node and script) and resolves to its exit code.
  * @throws IpcheckError `usage`
  */
-export async function runProgram(
-  args: readonly string[],
-  version: string,
-  actions: Actions,
-  printHelp: (text: string) => Promise<void>,
-): Promise<number> {
+export async function runProgram(args: readonly string[], version: string, actions: Actions): Promise<number> {
   let exitCode = 0;
   const printed: string[] = [];
   const program = buildProgram(version, actions, (code) => {
@@ -77,7 +74,7 @@ export async function runProgram(
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode !== 0) throw usageError(error, named ?? "check");
   }
-  if (printed.length > 0) await printHelp(printed.join("").trimEnd());
+  if (printed.length > 0) await actions.print(printed.join("").trimEnd());
   return exitCode;
 }
 

@@ -117,21 +117,17 @@ export class Telling {
       if (complaint) this.state = rest;
       return;
     }
-    const details = channels.map((channel) => `${nameOf(channel)}: ${this.reasonFor(channel)}`);
+    const owing = channels.map((channel) => `${nameOf(channel)} has not been told yet: ${this.reasonFor(channel)}`);
     const hint = channels.map((channel) => this.state.channels[channel]?.hint).find((text) => text !== undefined);
-    const isOne = details.length === 1;
     const error = new IpcheckError(
       "undelivered",
-      `recorded, but not told yet to ${isOne ? details[0] : `${channels.length} of those who should know`}`,
-      {
-        hint: hint ?? "the next run tries again; nothing is lost",
-        details: isOne ? [] : details,
-      },
+      `the address is recorded, but ${owing.length === 1 ? owing[0] : `${owing.length} have not been told yet`}`,
+      { hint: hint ?? "the next run tries again; nothing is lost", details: owing.length === 1 ? [] : owing },
     );
     const { isLoud } = this.rules;
     const { complaint } = this.state;
     const now = this.world.now();
-    const about = details.join("\n");
+    const about = owing.join("\n");
     const speaks = isLoud || complaint?.about !== about || isDue(complaint.at, REPEAT_AFTER_MS, now);
     if (speaks) this.state = { ...this.state, complaint: { at: now.toISOString(), about } };
     this.report([[error, speaks]]);

@@ -7,7 +7,8 @@ import type { RawAnswer } from "../core/answer";
 const MAX_BODY_BYTES = 4096;
 
 export interface AskOptions {
-  family: Family;
+  /** 0 for whichever the name resolves to. */
+  family: Family | 0;
   timeoutMs: number;
   userAgent: string;
   /** Aborts the request; it then rejects like one that timed out. */

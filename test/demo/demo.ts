@@ -1,0 +1,122 @@
+// The whole job, for real: the built program runs as a child against an echo service and a mail
+// server on loopback, through a day in the life of a home. Nothing leaves this machine.
+
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type EchoServer, startEchoServer } from "../support/echo-server";
+import { type MailServer, startMailServer } from "../support/mail-server";
+
+// From build/demo, where this runs, to the folder of package.json.
+const ROOT = join(__dirname, "..", "..");
+const BIN = join(ROOT, "bin", "ipcheck.js");
+// Lets each run believe that it is later than it is; see the file.
+const FAKE_CLOCK = join(ROOT, "test", "support", "fake-clock.cjs");
+const HOUR_MS = 3_600_000;
+const EXIT_CODES: Record<number, string> = { 0: "all is well", 5: "recorded, not mailed yet" };
+
+async function main(): Promise<void> {
+  const home = mkdtempSync(join(tmpdir(), "ipcheck-demo-"));
+  const echoes = [await startEchoServer("203.0.113.7\n"), await startEchoServer("203.0.113.7\n")];
+  let mail = await startMailServer();
+  try {
+    const { port } = mail;
+    const envFile = join(home, ".env");
+    writeFileSync(envFile, envFileText(home, echoes, port), { mode: 0o600 });
+    say(`An echo service and a mail server run on this machine, and an env file says so:\n`);
+    say(indent(envFileText(home, echoes, port)));
+
+    await step(0, "First look: the address is recorded, and a mail proves that mail works.", envFile, 0, mail);
+    await step(1, "An hour later nothing has changed. Cron would hear nothing: not a byte.", envFile, 0, mail);
+    moveTo(echoes, "203.0.113.99");
+    await step(40 * 24, "Forty days later, after a power cut: the provider hands out 203.0.113.99.", envFile, 0, mail);
+    await mail.close();
+    moveTo(echoes, "198.51.100.23");
+    await step(71 * 24 + 2, "The address changes again, while the mail server is down.", envFile, 5, mail);
+    mail = await startMailServer({ port });
+    await step(71 * 24 + 5, "The mail server is back: nothing was lost.", envFile, 0, mail);
+    await step(71 * 24 + 6, "And quiet again.", envFile, 0, mail);
+    say("That was the whole job. README.md says how to set it up for your home.");
+  } finally {
+    await Promise.all([...echoes.map((echo) => echo.close()), mail.close()]);
+    rmSync(home, { recursive: true, force: true });
+  }
+}
+
+/** The story is over today. */
+const START = new Date(Date.now() - (71 * 24 + 6) * HOUR_MS);
+
+let steps = 0;
+
+async function step(
+  hours: number,
+  title: string,
+  envFile: string,
+  expectedExitCode: number,
+  mail: MailServer,
+): Promise<void> {
+  const before = mail.arrived.length;
+  const now = new Date(START.getTime() + hours * HOUR_MS);
+  say(`\n${++steps}. ${now.toISOString().slice(0, 16).replace("T", " ")} UTC. ${title}\n`);
+  say("   $ ipcheck check");
+  const { exitCode, printed } = await run(now, ["check", "--env-file", envFile]);
+  if (printed) say(indent(printed));
+  say(`   (exit code ${exitCode}: ${EXIT_CODES[exitCode] ?? "unexpected"})`);
+  for (const { mail: message } of mail.arrived.slice(before)) {
+    say(`\n   A mail arrived:\n`);
+    say(indent(`From: ${message.from?.text}\nSubject: ${message.subject}\n\n${message.text?.trim()}`, "   | "));
+  }
+  if (exitCode !== expectedExitCode) throw new Error(`expected exit code ${expectedExitCode}, got ${exitCode}`);
+}
+
+function run(now: Date, args: string[]): Promise<{ exitCode: number; printed: string }> {
+  const child = spawn(process.execPath, ["--require", FAKE_CLOCK, BIN, ...args], {
+    env: {
+      PATH: process.env["PATH"] ?? "",
+      FAKE_CLOCK_NOW: now.toISOString(),
+      ...(process.env["TZ"] && { TZ: process.env["TZ"] }),
+    },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let printed = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding("utf8").on("data", (text: string) => {
+      printed += text;
+    });
+  }
+  return new Promise((resolve) => {
+    child.once("close", (exitCode) => resolve({ exitCode: exitCode ?? -1, printed: printed.trim() }));
+  });
+}
+
+function moveTo(echoes: EchoServer[], address: string): void {
+  for (const echo of echoes) echo.answer = `${address}\n`;
+}
+
+function envFileText(home: string, echoes: EchoServer[], port: number): string {
+  return `IPCHECK_TO=you@example.net
+IPCHECK_FROM=pi@example.net
+IPCHECK_NAME=home
+IPCHECK_SSH='ssh pi@{ip}'
+IPCHECK_SMTP_HOST=127.0.0.1
+IPCHECK_SMTP_PORT=${port}
+IPCHECK_SMTP_SECURITY=none
+IPCHECK_SERVICES=${echoes.map(({ url }) => url).join(",")}
+IPCHECK_ACCEPT_RANGES=203.0.113.0/24,198.51.100.0/24
+IPCHECK_STATE_FILE=${join(home, "state.json")}
+`;
+}
+
+function indent(text: string, prefix = "   "): string {
+  return text.replace(/^/gm, prefix);
+}
+
+function say(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(`${String(error)}\n`);
+  process.exitCode = 1;
+});
