@@ -21,6 +21,10 @@ export async function main(): Promise<number> {
       check: (options) => composeCheck(options, host),
       vigenere: async (key, password, options) =>
         (await import("./compose/vigenere.js")).composeVigenere(key, password, options, host),
+      init: async (options) => (await import("./compose/init.js")).composeInit(options, host),
+      doctor: async (options) => (await import("./compose/doctor.js")).composeDoctor(options, host),
+      schedule: async (action, options) =>
+        (await import("./compose/schedule.js")).composeSchedule(action, options, host),
     });
   } catch (error) {
     await output.fail(error);
@@ -35,6 +39,7 @@ function readHost(output: Output): Host {
     version,
     userAgent: `ipcheck/${version} (node ${process.versions.node})`,
     output,
+    execPath: process.execPath,
     stdin: process.stdin,
     stderr: process.stderr,
     env: process.env,

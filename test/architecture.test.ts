@@ -50,6 +50,9 @@ test("each package has one room, and core touches nothing", () => {
   const rooms: Record<string, RegExp> = {
     commander: /^cli\/program$/,
     nodemailer: /^io\/mail$/,
+    "nodemailer/lib/smtp-connection": /^io\/mail-probe$/,
+    "nodemailer/lib/well-known": /^io\/mail-providers$/,
+    "@clack/prompts": /^io\/prompts$/,
     dotenv: /^config\/(env-file|env-lines)$/,
   };
   const packages = IMPORTS.filter(({ to }) => !isOurs(to));

@@ -47,6 +47,7 @@ export function announcement({ kind, old, address, family }: Occurrence): string
     change: `the public IPv${family} address is now ${address}, it was ${old}`,
     back: `the home is back after an outage, its public IPv${family} address is still ${address}`,
     heartbeat: `the public IPv${family} address is still ${address}`,
+    test: `the public IPv${family} address is ${address} (test)`,
   };
   return words[kind];
 }

@@ -1,8 +1,11 @@
-import { Command, CommanderError } from "commander";
+import { Argument, Command, CommanderError, Option } from "commander";
 import { IpcheckError } from "../core/errors";
 import { quote } from "../core/quote";
 import { suggest } from "../core/suggest";
 import type { CheckOptions } from "./check-report";
+import type { DoctorOptions } from "./doctor";
+import type { InitOptions } from "./init";
+import type { ScheduleAction, ScheduleOptions } from "./schedule";
 import type { VigenereOptions } from "./vigenere";
 
 /** What each command does once its words are understood; resolves to the exit code. */
@@ -11,6 +14,9 @@ export interface Actions {
   print(text: string): Promise<void>;
   check(options: CheckOptions & GlobalOptions): Promise<number>;
   vigenere(key: string | undefined, password: string | undefined, options: VigenereOptions): Promise<number>;
+  init(options: InitOptions & GlobalOptions): Promise<number>;
+  doctor(options: DoctorOptions & GlobalOptions): Promise<number>;
+  schedule(action: ScheduleAction, options: ScheduleOptions & GlobalOptions): Promise<number>;
 }
 
 export interface GlobalOptions {
@@ -47,6 +53,54 @@ export function buildProgram(version: string, actions: Actions, finish: (exitCod
     .option("--decode", "turn an encoded password back")
     .option("--env", "print the two lines for the env file")
     .action(async (key, password, options) => finish(await actions.vigenere(key, password, options)));
+
+  program
+    .command("init")
+    .description("ask a few questions, write the env file, offer a test mail and the schedule")
+    .option("--to <addresses>", "who is told")
+    .option("--user <login>", "the mailbox that sends")
+    .option("--relay", "send through a relay on this machine, without login")
+    .option("--from <address>", "the sender, when the login is no mail address")
+    .option("--smtp-host <host>", "the mail server, when the login's domain does not tell")
+    .option("--smtp-port <port>", "its port")
+    .option("--smtp-security <how>", "tls, starttls or none")
+    .option("--password <password>", "the password (others can see it in the list of processes)")
+    .option("--password-stdin", "read the password from standard input")
+    .option("--password-command <command>", "a command that prints the password")
+    .option("--store <how>", "keep the password as: vigenere, clear, file or command")
+    .option("--name <name>", "how the machine is called in mails")
+    .option("--family <family>", "4, 6 or both")
+    .option("--lang <language>", "language of the mails: en or fr")
+    .option("--send", "send the test mail (--no-send does not ask)")
+    .addOption(new Option("--no-send").hideHelp())
+    .option("--schedule", "install the hourly schedule (--no-schedule does not ask)")
+    .addOption(new Option("--no-schedule").hideHelp())
+    .option("-y, --yes", "ask nothing, replace an existing file (a backup is kept)")
+    .action(async (_options, command: Command) => finish(await actions.init(command.optsWithGlobals())));
+
+  program
+    .command("doctor")
+    .description("look at everything the job needs, say what is wrong and what to do")
+    .option("--send", "also send the mail that a change would produce, marked as a test")
+    .option("--json", "print one JSON object")
+    .action(async (_options, command: Command) => finish(await actions.doctor(command.optsWithGlobals())));
+
+  program
+    .command("schedule")
+    .addArgument(new Argument("<action>", "what to do with the schedule").choices(["install", "remove", "show"]))
+    .description("run check regularly: print and install the crontab line or timer, remove it, show it")
+    .option("--cron", "the crontab (the default where one is usable)")
+    .option("--systemd", "a systemd timer of this user")
+    .option("--system", "a hardened systemd timer of the machine")
+    .option("--launchd", "a launchd agent (macOS)")
+    .option("--windows", "a task of Windows' scheduler")
+    .option("--every <interval>", "how often: 5m, 15m, 1h, 6h, 1d …", "1h")
+    .option("--password-file <file>", "with --system: hand this file over as the credential smtp-password")
+    .option("--print", "print what would be installed, touch nothing")
+    .option("-y, --yes", "do not ask")
+    .action(async (action, _options, command: Command) =>
+      finish(await actions.schedule(action, command.optsWithGlobals())),
+    );
 
   return program;
 }

@@ -7,6 +7,8 @@ export interface Host extends Surroundings {
   /** How we introduce ourselves to servers. */
   userAgent: string;
   output: Output;
+  /** The node that runs us. */
+  execPath: string;
   stdin: NodeJS.ReadStream;
   stderr: NodeJS.WriteStream;
 }

@@ -32,3 +32,11 @@ export function formatEnvLine(name: string, value: string): string | undefined {
   }
   return undefined;
 }
+
+/** A whole env file with a line for each value; undefined where no quoting can carry one. */
+export function renderEnvFile(values: Record<string, string>): string | undefined {
+  const lines = formatEnvLines(values);
+  if (lines === undefined) return undefined;
+  const head = "# Written by 'ipcheck init'. Every variable is described in .env.example.";
+  return `${head}\n${lines}\n`;
+}

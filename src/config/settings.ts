@@ -47,7 +47,7 @@ export interface Settings {
   revision: string;
   warnings: string[];
   /** Where each variable that is set came from. */
-  origins: Map<VariableName, "environment" | "env file">;
+  origins: Map<VariableName, { place: "environment" | "env file"; value: string }>;
 }
 
 /**
@@ -136,7 +136,7 @@ function mergeValues(envFile: EnvFile | undefined, { env }: Surroundings, findin
     if (!value) continue;
     const { placeholder, isSecret } = variable(name);
     values.set(name, value);
-    origins.set(name, env[name] ? "environment" : "env file");
+    origins.set(name, { place: env[name] ? "environment" : "env file", value });
     if (isSecret) findings.secrets.push(value);
     if (value === placeholder) {
       findings.problems.push(`${name}: still has the placeholder of .env.example, put your own value there`);
@@ -194,7 +194,8 @@ function readFrom(reader: read.Reader, user: string | undefined, recipients: str
   return from ?? "";
 }
 
-function localeLanguage(env: NodeJS.ProcessEnv): string {
+/** The language of the mails that the locale asks for, `en` where it asks for neither. */
+export function localeLanguage(env: NodeJS.ProcessEnv): string {
   const locale = env["LC_ALL"] || env["LC_MESSAGES"] || env["LANG"] || "";
   return /^fr([_.@-]|$)/i.test(locale) ? "fr" : "en";
 }

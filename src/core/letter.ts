@@ -40,7 +40,13 @@ export function composeLetter(occurrences: readonly Occurrence[], facts: LetterF
 }
 
 function subjectOf({ kind, address }: Occurrence, { machineName }: LetterFacts): string {
-  const words = { first: "first look", change: "new address", back: "back again", heartbeat: "still there" };
+  const words = {
+    first: "first look",
+    change: "new address",
+    back: "back again",
+    heartbeat: "still there",
+    test: "TEST",
+  };
   return `${machineName} ${address} ${words[kind]}`;
 }
 
@@ -53,6 +59,8 @@ function headlineOf({ kind }: Occurrence, changes: number, { machineName }: Lett
       return `The public address of ${machineName} has changed.`;
     case "back":
       return `${machineName} is back; its public address is still the same.`;
+    case "test":
+      return `This is a test. A change of ${machineName}'s public address would look like this.`;
     case "heartbeat":
       return `${machineName} is well; its public address is still the same.`;
   }

@@ -9,15 +9,15 @@ export interface Errand {
 }
 
 /** How telling one channel went. */
-export type Outcome =
-  | { ok: true }
-  | {
-      ok: false;
-      /** Refused for good (SMTP 5xx): ask less and less often. */
-      isPermanent: boolean;
-      reason: string;
-      hint?: string | undefined;
-    };
+export type Outcome = { ok: true } | FailedOutcome;
+
+export interface FailedOutcome {
+  ok: false;
+  /** Refused for good (SMTP 5xx): ask less and less often. */
+  isPermanent: boolean;
+  reason: string;
+  hint?: string | undefined;
+}
 
 /** A channel that is owed something but is not tried in this run. */
 export interface Waiting {

@@ -26,6 +26,8 @@ export interface Hearing {
   service: string;
   operator: string;
   voice: Voice;
+  /** How long it took to answer; 0 where it was not asked. */
+  ms: number;
 }
 
 /** What a look in one family came to. */
@@ -37,6 +39,8 @@ export interface View {
   requests: number;
   /** Hosts that asked to be left alone → until. */
   newRests: Record<string, string>;
+  /** What the last HTTP Date header said: this machine's clock may be wrong. */
+  serverDate: Date | undefined;
 }
 
 /** One mail to be written: what it tells, and to whom. */

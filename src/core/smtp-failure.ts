@@ -1,4 +1,4 @@
-import type { Outcome } from "./outbox";
+import type { FailedOutcome } from "./outbox";
 import { quote } from "./quote";
 
 /** What nodemailer's error says in machine-readable form; its message is quoted, never interpreted. */
@@ -23,16 +23,14 @@ export interface SmtpServer {
   security: "tls" | "starttls" | "none";
 }
 
-type Failure = Exclude<Outcome, { ok: true }>;
-
 /** Translates a failed delivery into what happened and what to do (reply codes: RFC 5321, 4.2). */
-export function explainSmtp(error: SmtpError, server: SmtpServer): Failure {
+export function explainSmtp(error: SmtpError, server: SmtpServer): FailedOutcome {
   const where = `${server.host}:${server.port}`;
   const said = error.response ? `: ${quote(error.response)}` : "";
   // 552 to RCPT is how older servers say 'too many recipients' (RFC 5321, 4.5.3.1.10).
   const isTransient = error.responseCode < 500 || (error.responseCode === 552 && error.command.startsWith("RCPT"));
   const isPermanent = !isTransient && error.code !== "ETLS";
-  const fail = (reason: string, hint: string): Failure => ({
+  const fail = (reason: string, hint: string): FailedOutcome => ({
     ok: false,
     isPermanent,
     reason: `${reason}${said}`,
@@ -49,11 +47,11 @@ export function explainSmtp(error: SmtpError, server: SmtpServer): Failure {
   return explainConnection(error, server, where, fail);
 }
 
-type Fail = (reason: string, hint: string) => Failure;
+type Fail = (reason: string, hint: string) => FailedOutcome;
 
 const TRY_AGAIN = "the next run tries again; nothing is lost";
 
-function explainReply({ responseCode, command }: SmtpError, where: string, fail: Fail): Failure {
+function explainReply({ responseCode, command }: SmtpError, where: string, fail: Fail): FailedOutcome {
   if (responseCode === 421) return fail(`${where} is closing for now`, TRY_AGAIN);
   if (responseCode === 530 && /^(AUTH|MAIL)/.test(command)) {
     return fail(`${where} wants a login`, "set IPCHECK_SMTP_USER and a password; 'ipcheck init' asks for them");
@@ -89,7 +87,7 @@ function explainReply({ responseCode, command }: SmtpError, where: string, fail:
     : fail(`${where} cannot take the message now`, TRY_AGAIN);
 }
 
-function explainConnection(error: SmtpError, server: SmtpServer, where: string, fail: Fail): Failure {
+function explainConnection(error: SmtpError, server: SmtpServer, where: string, fail: Fail): FailedOutcome {
   const code = error.causeCode || error.code;
   switch (code) {
     case "EDNS":

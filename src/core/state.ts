@@ -46,7 +46,7 @@ export interface Blindness {
 /** Something the owner is owed word of. */
 export interface Occurrence {
   id: string;
-  kind: "first" | "change" | "back" | "heartbeat";
+  kind: "first" | "change" | "back" | "heartbeat" | "test";
   family: Family;
   at: string;
   /** The address before; absent for a first look. */

@@ -1,6 +1,6 @@
 import { hostname } from "node:os";
 import { composeLetter } from "../core/letter";
-import type { Outcome } from "../core/outbox";
+import type { FailedOutcome, Outcome } from "../core/outbox";
 import type { Notice } from "../core/ports";
 import type { Redactor } from "../core/redactor";
 import type { PasswordSource } from "../core/secret";
@@ -39,9 +39,8 @@ export async function deliver(
   const { smtp, from, machineName, sshLine } = settings;
   const { redactor, signal } = context;
   const login = await fetchLogin(smtp, context);
-  if ("reason" in login) {
-    const outcome: Outcome = { ok: false, isPermanent: false, ...login };
-    return new Map(notice.recipients.map((recipient) => [recipient, outcome]));
+  if ("ok" in login) {
+    return new Map(notice.recipients.map((recipient) => [recipient, login]));
   }
   const letter = composeLetter(notice.occurrences, {
     machineName,
@@ -61,12 +60,11 @@ export async function deliver(
   });
 }
 
-type Login = { value: { user: string; password: string } | undefined } | { reason: string; hint: string };
-
-async function fetchLogin(
-  { user, password }: DeliverySettings["smtp"],
-  { env, signal, redactor }: DeliveryContext,
-): Promise<Login> {
+/** The login to use, or why there is none; secrets become known to the redactor before anybody sees them. */
+export async function fetchLogin(
+  { user, password }: Pick<DeliverySettings["smtp"], "user" | "password">,
+  { env, signal, redactor }: Omit<DeliveryContext, "version">,
+): Promise<{ value: { user: string; password: string } | undefined } | FailedOutcome> {
   if (user === undefined || password === undefined) return { value: undefined };
   const result =
     password.kind === "value"
@@ -74,8 +72,13 @@ async function fetchLogin(
       : await runCommand(password.command, { env, signal, timeoutMs: PASSWORD_COMMAND_TIMEOUT_MS });
   const secret = password.kind === "value" ? password.value : (result.stdout.split(/\r?\n/, 1)[0] ?? "");
   redactor.secrets.push(secret, `\0${user}\0${secret}`);
-  const hint = `run it by hand, as the user that runs ipcheck: see ${password.origin}`;
-  if (result.failure !== undefined) return { reason: `the password command ${result.failure}`, hint };
-  if (secret === "") return { reason: "the password command printed no password on its first line", hint };
+  const fail = (reason: string): FailedOutcome => ({
+    ok: false,
+    isPermanent: false,
+    reason: redactor.redact(reason),
+    hint: `run it by hand, as the user that runs ipcheck: see ${password.origin}`,
+  });
+  if (result.failure !== undefined) return fail(`the password command ${result.failure}`);
+  if (secret === "") return fail("the password command printed no password on its first line");
   return { value: { user, password: secret } };
 }

@@ -37,6 +37,14 @@ export async function look(request: LookRequest, options: LookupOptions): Promis
   return { family, verdict, ...inquiry.result(services) };
 }
 
+/** Asks every service once, side by side, resting ones too: for a person who wants to see each answer. */
+export async function lookAtAll(request: LookRequest, options: LookupOptions): Promise<View> {
+  const services = servicesFor(request.family, options.serviceUrls);
+  const inquiry = new Inquiry(request.family, options);
+  const verdict = await inquiry.holdAll(request, services);
+  return { family: request.family, verdict, ...inquiry.result(services) };
+}
+
 // A hash spreads evenly over any panel and any schedule; rotating by the hour would not: every
 // sixth hour is the same service for a panel of six.
 function shuffle(services: EchoService[], { hostName, now }: LookupOptions): EchoService[] {
@@ -94,18 +102,31 @@ class Inquiry {
     }
   }
 
+  async holdAll(request: LookRequest, services: EchoService[]): Promise<View["verdict"]> {
+    await Promise.all(services.map((service) => this.hear(service)));
+    const { ipv6PrefixLength } = this.options;
+    const isSoleService = services.length === 1;
+    const verdict = judge({ ...request, voices: this.voices, unheard: 0, isSoleService, ipv6PrefixLength });
+    return verdict.kind === "ask" ? { kind: "silence" } : verdict;
+  }
+
   noteRest(service: EchoService, until: string): void {
     const voice: Voice = {
       kind: "rate-limit",
       detail: `asked to be left alone until ${until.slice(0, 16)}Z`,
     };
-    this.note(service, voice);
+    this.note(service, voice, 0);
   }
 
-  result(services: EchoService[]): Pick<View, "hearings" | "requests" | "newRests"> {
+  result(services: EchoService[]): Pick<View, "hearings" | "requests" | "newRests" | "serverDate"> {
     // In the order they were configured, not in the order chance gave them.
     const hearings = services.flatMap(({ name }) => this.hearings.filter(({ service }) => service === name));
-    return { hearings: [...new Set(hearings)], requests: this.requests, newRests: this.newRests };
+    return {
+      hearings: [...new Set(hearings)],
+      requests: this.requests,
+      newRests: this.newRests,
+      serverDate: this.serverDate,
+    };
   }
 
   // Not two URLs of one operator at once, and none of an operator that has spoken.
@@ -123,11 +144,12 @@ class Inquiry {
     this.requests++;
     const { family, options } = this;
     const { timeoutMs, userAgent, now } = options;
+    const start = performance.now();
     const signal = AbortSignal.any([options.signal, this.losers.signal]);
     try {
       const raw = await ask(service.url, { family, timeoutMs, userAgent, signal });
       this.noteHeaders(service, raw);
-      this.note(service, readAnswer(raw, { family, acceptRanges: options.acceptRanges }));
+      this.note(service, readAnswer(raw, { family, acceptRanges: options.acceptRanges }), start);
     } catch (error) {
       // A loser was stopped because the verdict stood; it failed at nothing.
       if (this.losers.signal.aborted) return service;
@@ -136,7 +158,7 @@ class Inquiry {
         code === "EMSGSIZE"
           ? { kind: "garbage", detail: "answered far more than an address" }
           : failureOfConnection(code, { family, now: now(), serverDate: this.serverDate });
-      this.note(service, voice);
+      this.note(service, voice, start);
     }
     return service;
   }
@@ -149,8 +171,9 @@ class Inquiry {
     this.newRests[service.name] = restUntil(retryAfter, this.options.now()).toISOString();
   }
 
-  private note(service: EchoService, voice: Voice): void {
-    this.hearings.push({ service: service.name, operator: service.operator, voice });
+  private note(service: EchoService, voice: Voice, start: number): void {
+    const ms = start === 0 ? 0 : Math.round(performance.now() - start);
+    this.hearings.push({ service: service.name, operator: service.operator, voice, ms });
     // An operator's answer outweighs the failure of its other URL.
     if (!this.hasAnswered(service.operator)) this.voices.set(service.operator, voice);
   }

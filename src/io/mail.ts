@@ -1,42 +1,49 @@
 import { createHash } from "node:crypto";
-import { createTransport } from "nodemailer";
+import { createTransport, type SMTPTransportOptions } from "nodemailer";
 import type { Letter } from "../core/letter";
 import type { Outcome } from "../core/outbox";
 import type { Notice } from "../core/ports";
 import { explainSmtp, type SmtpError, type SmtpServer } from "../core/smtp-failure";
 
-export interface MailOptions {
+export interface ConnectionSettings {
   server: SmtpServer;
   login: { user: string; password: string } | undefined;
-  from: string;
-  machineName: string;
   /** The whole delivery, from the name look-up to the server's 250. */
   timeoutMs: number;
+}
+
+export interface MailOptions extends ConnectionSettings {
+  from: string;
+  machineName: string;
   signal: AbortSignal;
   /** Takes secrets out of what the server said: some repeat what they were sent. */
   redact: (text: string) => string;
 }
 
-/** Hands one mail to the server; every recipient gets an outcome. Never rejects. */
-export async function sendMail(notice: Notice, letter: Letter, options: MailOptions): Promise<Map<string, Outcome>> {
-  const { server, login, from, machineName } = options;
-  const transport = createTransport({
+/** How the server is connected to; nodemailer's own defaults wait for up to ten minutes. */
+export function connectionOptions({ server, login, timeoutMs }: ConnectionSettings): SMTPTransportOptions {
+  return {
     host: server.host,
     port: server.port,
     secure: server.security === "tls",
     requireTLS: server.security === "starttls",
     ignoreTLS: server.security === "none",
     ...(login && { auth: { user: login.user, pass: login.password } }),
-    // Its own are up to ten minutes; the signal below bounds their sum.
-    connectionTimeout: options.timeoutMs,
-    greetingTimeout: options.timeoutMs,
-    socketTimeout: options.timeoutMs,
-    dnsTimeout: options.timeoutMs,
+    connectionTimeout: timeoutMs,
+    greetingTimeout: timeoutMs,
+    socketTimeout: timeoutMs,
+    dnsTimeout: timeoutMs,
     // After a time-out it would wait five seconds more for the server to close.
     socketCloseTimeout: 0,
     disableFileAccess: true,
     disableUrlAccess: true,
-  });
+  };
+}
+
+/** Hands one mail to the server; every recipient gets an outcome. Never rejects. */
+export async function sendMail(notice: Notice, letter: Letter, options: MailOptions): Promise<Map<string, Outcome>> {
+  const { from, machineName } = options;
+  const transport = createTransport(connectionOptions(options));
   const domain = from.slice(from.lastIndexOf("@") + 1);
   try {
     const info = await transport.sendMail({
@@ -75,7 +82,8 @@ function outcomesFor(
   );
 }
 
-function readError(error: unknown, redact: (text: string) => string): SmtpError {
+/** What nodemailer's error says in machine-readable form, secrets taken out. */
+export function readError(error: unknown, redact: (text: string) => string): SmtpError {
   const fields = (typeof error === "object" && error !== null ? error : {}) as Record<string, unknown>;
   const text = (value: unknown) => (typeof value === "string" ? value : "");
   return {

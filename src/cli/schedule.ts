@@ -1,0 +1,111 @@
+import { IpcheckError } from "../core/errors";
+import { offsetFor, parseInterval, type Schedule } from "../core/schedule/plan";
+import type { Output } from "./output";
+
+/** The switches of `schedule`. */
+export interface ScheduleOptions {
+  cron?: boolean;
+  systemd?: boolean;
+  system?: boolean;
+  launchd?: boolean;
+  windows?: boolean;
+  every?: string;
+  passwordFile?: string;
+  print?: boolean;
+  yes?: boolean;
+}
+
+export type ScheduleAction = "install" | "remove" | "show";
+
+/** A scheduler as the command needs it; the real ones are in io. */
+export interface SchedulerPort {
+  name: string;
+  describe(schedule: Schedule): string;
+  install(schedule: Schedule): Promise<void>;
+  remove(): Promise<boolean>;
+  find(): Promise<{ text: string } | undefined>;
+}
+
+export interface ScheduleTools {
+  /** The scheduler that was asked for, or the one that fits this machine. */
+  scheduler: SchedulerPort;
+  /** All that could hold a schedule of ours. */
+  schedulers: readonly SchedulerPort[];
+  nodePath: string;
+  scriptPath: string;
+  envFile: string | undefined;
+  hostName: string;
+  /** Undefined where nobody can be asked. */
+  confirm: ((question: string) => Promise<boolean>) | undefined;
+}
+
+/** Prints, installs, removes or shows the schedule; resolves to the exit code. */
+export async function runSchedule(
+  action: ScheduleAction,
+  options: ScheduleOptions,
+  tools: ScheduleTools,
+  output: Output,
+): Promise<number> {
+  switch (action) {
+    case "install":
+      return install(options, tools, output);
+    case "remove":
+      return remove(tools, output);
+    case "show":
+      return show(tools, output);
+  }
+}
+
+async function install(options: ScheduleOptions, tools: ScheduleTools, output: Output): Promise<number> {
+  const every = options.every ?? "1h";
+  const everyMinutes = parseInterval(every);
+  if (everyMinutes === undefined) {
+    throw new IpcheckError("usage", `--every ${every}: no interval that divides an hour or a day`, {
+      hint: "5m, 10m, 15m, 30m, 1h, 2h, 6h, 12h and 1d are some that do",
+    });
+  }
+  const { scheduler, hostName } = tools;
+  const schedule: Schedule = { ...tools, everyMinutes, offsetMinutes: offsetFor(hostName, everyMinutes) };
+  await output.print(scheduler.describe(schedule).trimEnd());
+  if (options.print) return 0;
+  if (tools.confirm && !options.yes && !(await tools.confirm(`Install this as ${scheduler.name}?`))) {
+    await output.note("nothing was installed");
+    return 0;
+  }
+  await guarded(() => scheduler.install(schedule));
+  await output.note(`installed (${scheduler.name}); 'ipcheck schedule remove' takes it away without a trace`);
+  return 0;
+}
+
+async function remove({ schedulers }: ScheduleTools, output: Output): Promise<number> {
+  const removed: string[] = [];
+  for (const scheduler of schedulers) {
+    if ((await scheduler.find()) && (await guarded(() => scheduler.remove()))) removed.push(scheduler.name);
+  }
+  await output.note(removed.length > 0 ? `removed (${removed.join(", ")})` : "nothing was installed");
+  return 0;
+}
+
+async function show({ schedulers }: ScheduleTools, output: Output): Promise<number> {
+  let count = 0;
+  for (const scheduler of schedulers) {
+    const found = await scheduler.find();
+    if (!found) continue;
+    count++;
+    await output.print(`${scheduler.name}:\n${found.text.trimEnd()}`);
+  }
+  if (count === 0) await output.note("nothing is installed: 'ipcheck schedule install' does it");
+  return 0;
+}
+
+async function guarded<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof IpcheckError) throw error;
+    throw new IpcheckError("usage", error instanceof Error ? error.message : String(error), {
+      hint: "--cron, --systemd, --launchd and --windows choose another scheduler; --print shows what to install by hand",
+      cause: error,
+    });
+  }
+}

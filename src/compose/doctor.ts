@@ -1,0 +1,217 @@
+import { type DoctorOptions, runDoctor } from "../cli/doctor";
+import type { GlobalOptions } from "../cli/program";
+import { loadSettings, type Settings } from "../config/settings";
+import { VARIABLE_NAMES, variable } from "../config/variables";
+import type { Family } from "../core/address";
+import { type Check, diagnoseClock, diagnoseSchedule, diagnoseState, diagnoseView } from "../core/diagnosis";
+import { IpcheckError } from "../core/errors";
+import { isGood } from "../core/explanation";
+import type { Notice, Recollection, View } from "../core/ports";
+import { quote } from "../core/quote";
+import { deliver, fetchLogin } from "../io/deliver";
+import { lookAtAll } from "../io/lookup";
+import { probeMail } from "../io/mail-probe";
+import { openStateFile } from "../io/state-file";
+import { findMissing, probeWrite } from "../io/write-probe";
+import { Deadline } from "./deadline";
+import type { Host } from "./host";
+import { allSchedulers } from "./schedule";
+
+/** One conversation with the mail server, at most. */
+const PROBE_TIMEOUT_MS = 15_000;
+
+/** `ipcheck doctor`: looks at everything the job needs, touches nothing. Resolves to the exit code. */
+export async function composeDoctor(options: DoctorOptions & GlobalOptions, host: Host): Promise<number> {
+  return runDoctor(options, examine(options, host), host.output);
+}
+
+async function* examine(options: DoctorOptions & GlobalOptions, host: Host): AsyncGenerator<Check> {
+  yield {
+    title: "ipcheck",
+    status: "ok",
+    text: `${host.version}, ${host.userAgent.replace(/^\S+ /, "")}, ${host.platform}`,
+  };
+  let settings: Settings;
+  try {
+    settings = loadSettings(options.envFile, host, host.output.redactor.secrets);
+  } catch (error) {
+    yield* configProblems(error);
+    return;
+  }
+  yield* configuration(settings);
+  const deadline = new Deadline(settings.deadlineMs);
+  try {
+    const store = await openStateFile(settings.stateFile);
+    const recollection = await store.recall().catch((error: unknown) => asIpcheckError(error));
+    if (recollection instanceof IpcheckError) yield stateProblem(recollection);
+    else yield* diagnoseState(store.path, recollection, new Date());
+    yield* writability(store.path);
+    const known = recollection instanceof IpcheckError ? undefined : recollection;
+    const views = await lookAtAllFamilies(settings, known, deadline, host);
+    yield diagnoseClock(
+      new Date(),
+      views.map(({ serverDate }) => serverDate).find((date) => date !== undefined),
+    );
+    for (const view of views) yield* diagnoseView(view, recordedIn(known, view.family));
+    yield* mailServer(settings, deadline, host);
+    if (options.send) yield* testMail(settings, known, views, deadline, host);
+    yield await schedule(host);
+  } finally {
+    deadline.clear();
+  }
+}
+
+function* configProblems(error: unknown): Generator<Check> {
+  const { message, details, hint } = asIpcheckError(error);
+  const problems = details.length > 0 ? details : [message];
+  for (const text of problems) yield { title: "configuration", status: "error", code: "config", text };
+  yield { title: "configuration", status: "warning", text: "the rest was not looked at", hint };
+}
+
+function* configuration(settings: Settings): Generator<Check> {
+  const { envFile, origins, warnings, smtp, recipients } = settings;
+  yield { title: "env file", status: "ok", text: envFile ? quote(envFile.path) : "none; only the environment is used" };
+  for (const name of VARIABLE_NAMES) {
+    const origin = origins.get(name);
+    if (origin === undefined) continue;
+    const value = variable(name).isSecret ? "(not shown)" : quote(origin.value);
+    yield { title: "setting", status: "ok", text: `${name}=${value} (${origin.place})` };
+  }
+  for (const text of warnings) yield { title: "permissions", status: "warning", text };
+  if (recipients.length === 0) {
+    yield { title: "recipients", status: "warning", text: "nobody is mailed", hint: "set IPCHECK_TO" };
+  } else if (smtp.password) {
+    yield { title: "password", status: "ok", text: `from ${smtp.password.origin}` };
+  }
+}
+
+async function* writability(path: string): AsyncGenerator<Check> {
+  const code = await probeWrite(path);
+  if (code === undefined || code === "ENOENT") return;
+  const isFull = code === "ENOSPC" || code === "EDQUOT";
+  yield {
+    title: "state folder",
+    status: "error",
+    code: "state",
+    text: isFull
+      ? `the disk under ${quote(path)} is full (${code})`
+      : `nothing can be written beside ${quote(path)} (${code})`,
+    hint: isFull ? "make room: a change could not be recorded" : "look at the folder's owner and mode, and at the disk",
+  };
+}
+
+function lookAtAllFamilies(
+  settings: Settings,
+  known: Recollection | undefined,
+  deadline: Deadline,
+  host: Host,
+): Promise<View[]> {
+  const { hostName, userAgent } = host;
+  const lookup = { ...settings, hostName, userAgent, now: () => new Date(), signal: deadline.lookSignal };
+  return Promise.all(
+    settings.families.map((family) =>
+      lookAtAll({ family, recorded: recordedIn(known, family), candidate: undefined, rests: {} }, lookup),
+    ),
+  );
+}
+
+async function* mailServer(settings: Settings, deadline: Deadline, host: Host): AsyncGenerator<Check> {
+  const { smtp, recipients } = settings;
+  const title = "mail server";
+  if (recipients.length === 0) return;
+  const { env, output } = host;
+  const where = `${smtp.host}:${smtp.port}`;
+  const login = await fetchLogin(smtp, { env, signal: deadline.signal, redactor: output.redactor });
+  if ("ok" in login) {
+    yield { title: "password", status: "error", code: "undelivered", text: login.reason, hint: login.hint };
+    return;
+  }
+  const settingsToProbe = { server: smtp, login: login.value, timeoutMs: PROBE_TIMEOUT_MS };
+  const probe = await probeMail(settingsToProbe, (text) => output.redactor.redact(text));
+  if (probe.isConnected) yield { title, status: "ok", text: `${where} answers` };
+  if (probe.tls) {
+    const { version, issuer, expiresAt } = probe.tls;
+    const text = `${version}, certificate by ${quote(issuer)}, valid until ${expiresAt.toISOString().slice(0, 10)}`;
+    yield { title: "encryption", status: "ok", text };
+  } else if (probe.isConnected) {
+    yield { title: "encryption", status: "ok", text: "none, as configured" };
+  }
+  if (probe.isLoggedIn) yield { title: "login", status: "ok", text: `${quote(smtp.user ?? "")} is accepted` };
+  if (probe.failure) {
+    yield { title, status: "error", code: "undelivered", text: probe.failure.reason, hint: probe.failure.hint };
+  }
+}
+
+/** Sends the very mail that a change would produce, through the true path, and writes no state. */
+async function* testMail(
+  settings: Settings,
+  known: Recollection | undefined,
+  views: View[],
+  deadline: Deadline,
+  host: Host,
+): AsyncGenerator<Check> {
+  const title = "test mail";
+  if (settings.recipients.length === 0) {
+    yield { title, status: "error", code: "config", text: "nobody to send it to", hint: "set IPCHECK_TO" };
+    return;
+  }
+  const { env, output, version } = host;
+  const notice = testNotice(settings, known, views);
+  const context = { version, env, signal: deadline.signal, redactor: output.redactor };
+  for (const [recipient, outcome] of await deliver(notice, settings, context)) {
+    yield outcome.ok
+      ? { title, status: "ok", text: `the server took it for ${recipient}` }
+      : { title, status: "error", code: "undelivered", text: `${recipient}: ${outcome.reason}`, hint: outcome.hint };
+  }
+}
+
+/** A notice as of a change to the address seen now, marked as a test. */
+export function testNotice(settings: Settings, known: Recollection | undefined, views: readonly View[]): Notice {
+  const view = views.find(isGood);
+  const family = view?.family ?? settings.families[0] ?? 4;
+  const recorded = known?.state.families[family]?.recorded;
+  // Where nothing could be seen the mail path can still be tried.
+  const placeholder = family === 4 ? "192.0.2.1" : "2001:db8::1";
+  const seen = view && "address" in view.verdict ? view.verdict.address : undefined;
+  const at = new Date().toISOString();
+  return {
+    id: `test-${Date.now().toString(36)}`,
+    recipients: settings.recipients,
+    occurrences: [
+      {
+        id: "test",
+        kind: "test",
+        family,
+        at,
+        address: seen ?? recorded?.address ?? placeholder,
+        ...(recorded && { old: recorded.address }),
+        ...(recorded?.since && { oldSince: recorded.since }),
+        confirmedBy: view?.hearings.flatMap(({ operator, voice }) => ("address" in voice ? [operator] : [])) ?? [],
+        told: [],
+      },
+    ],
+  };
+}
+
+async function schedule(host: Host): Promise<Check> {
+  for (const scheduler of allSchedulers(host)) {
+    const found = await scheduler.find();
+    if (!found) continue;
+    const missing = await findMissing(found.command.slice(0, 2));
+    return diagnoseSchedule({ name: scheduler.name, command: found.command, missing });
+  }
+  return diagnoseSchedule(undefined);
+}
+
+function recordedIn(known: Recollection | undefined, family: Family): string | undefined {
+  return known?.state.families[family]?.recorded?.address;
+}
+
+function stateProblem({ message, hint }: IpcheckError): Check {
+  return { title: "state", status: "error", code: "state", text: message, hint };
+}
+
+function asIpcheckError(error: unknown): IpcheckError {
+  if (error instanceof IpcheckError) return error;
+  throw error;
+}

@@ -1,0 +1,59 @@
+/** How a mail provider takes mail from its customers. */
+export interface MailProvider {
+  name: string;
+  host: string;
+  port: number;
+  security: "tls" | "starttls";
+  /** What a newcomer must know, in one sentence. */
+  note?: string;
+  /** It takes no passwords (any more): another mailbox is the way. */
+  isUnusable?: boolean;
+}
+
+/** Providers that nodemailer's table lacks, by domain. */
+export const MORE_PROVIDERS: Record<string, MailProvider> = {
+  "orange.fr": { name: "Orange", host: "smtp.orange.fr", port: 465, security: "tls" },
+  "wanadoo.fr": { name: "Orange", host: "smtp.orange.fr", port: 465, security: "tls" },
+  "free.fr": { name: "Free", host: "smtp.free.fr", port: 465, security: "tls" },
+  "sfr.fr": { name: "SFR", host: "smtp.sfr.fr", port: 465, security: "tls" },
+  "neuf.fr": { name: "SFR", host: "smtp.sfr.fr", port: 465, security: "tls" },
+  "laposte.net": { name: "La Poste", host: "smtp.laposte.net", port: 465, security: "tls" },
+  "ovh.net": { name: "OVH", host: "ssl0.ovh.net", port: 465, security: "tls" },
+};
+
+const APP_PASSWORD = "it wants an app password, not the account's own: make one in the account's security settings";
+const OAUTH_ONLY = "Microsoft takes no passwords from programs any more: use a mailbox of another provider";
+
+/** Notes by the mail server's host, for providers with a rule of their own. */
+const NOTES: [RegExp, string, { isUnusable: boolean }][] = [
+  [
+    /(^|\.)gmail\.com$/,
+    "Gmail wants an app password: https://myaccount.google.com/apppasswords (two-step verification must be on)",
+    { isUnusable: false },
+  ],
+  [/(^|\.)(outlook|hotmail|live|office365)\.com$/, OAUTH_ONLY, { isUnusable: true }],
+  [/(^|\.)(yahoo|aol|me|icloud|fastmail)\.com$/, APP_PASSWORD, { isUnusable: false }],
+  [
+    /(^|\.)(protonmail\.ch|proton\.me)$/,
+    "Proton wants its Bridge, or an SMTP token of a paid plan",
+    { isUnusable: false },
+  ],
+];
+
+/** Domains of Microsoft's private mailboxes that no table lists one by one. */
+const MICROSOFT_DOMAIN = /^(outlook|hotmail|live|msn)\.[a-z.]+$/;
+
+/** Adds what a newcomer must know of this provider. */
+export function withNote(provider: MailProvider): MailProvider {
+  const found = NOTES.find(([host]) => host.test(provider.host));
+  return found ? { ...provider, note: found[1], isUnusable: found[2].isUnusable } : provider;
+}
+
+/** The provider of a mail address by its domain, as far as our own table knows. */
+export function findOwnProvider(address: string): MailProvider | undefined {
+  const domain = address.slice(address.lastIndexOf("@") + 1).toLowerCase();
+  if (MICROSOFT_DOMAIN.test(domain)) {
+    return withNote({ name: "Outlook.com", host: "smtp-mail.outlook.com", port: 587, security: "starttls" });
+  }
+  return MORE_PROVIDERS[domain];
+}

@@ -1,0 +1,36 @@
+import { createHash } from "node:crypto";
+import { parseDuration } from "../duration";
+
+/** What is to run, and how often. */
+export interface Schedule {
+  /** Absolute paths: cron knows neither nvm nor npm. */
+  nodePath: string;
+  scriptPath: string;
+  /** Given explicitly: carried into the scheduled command. */
+  envFile: string | undefined;
+  everyMinutes: number;
+  /** Where in the interval this host runs, in minutes: not at :00 with everybody else. */
+  offsetMinutes: number;
+}
+
+/** What every scheduler can express: divisors of an hour, of a day, or a day. */
+const MINUTES = [1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60, 120, 180, 240, 360, 480, 720, 1440];
+
+/** Reads an interval such as `5m`, `1h` or `1d`; undefined for one that no crontab line can express. */
+export function parseInterval(text: string): number | undefined {
+  const minutes = (parseDuration(text) ?? Number.NaN) / 60_000;
+  return MINUTES.includes(minutes) ? minutes : undefined;
+}
+
+/** A host's own place in the interval, the same at every call. */
+export function offsetFor(hostName: string, everyMinutes: number): number {
+  const hash = createHash("sha256").update(hostName).digest().readUInt32BE();
+  const offset = hash % everyMinutes;
+  // The full hour is when everybody else runs.
+  return offset % 60 === 0 && everyMinutes > 1 ? offset + 1 : offset;
+}
+
+/** The words of the scheduled command. */
+export function commandOf({ nodePath, scriptPath, envFile }: Schedule): string[] {
+  return [nodePath, scriptPath, "check", ...(envFile === undefined ? [] : ["--env-file", envFile])];
+}
