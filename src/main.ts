@@ -23,6 +23,8 @@ export async function main(): Promise<number> {
         (await import("./compose/vigenere.js")).composeVigenere(key, password, options, host),
       init: async (options) => (await import("./compose/init.js")).composeInit(options, host),
       doctor: async (options) => (await import("./compose/doctor.js")).composeDoctor(options, host),
+      status: async (options) => (await import("./compose/reading.js")).composeStatus(options, host),
+      history: async (options) => (await import("./compose/reading.js")).composeHistory(options, host),
       schedule: async (action, options) =>
         (await import("./compose/schedule.js")).composeSchedule(action, options, host),
     });

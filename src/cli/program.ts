@@ -3,9 +3,12 @@ import { IpcheckError } from "../core/errors";
 import { quote } from "../core/quote";
 import { suggest } from "../core/suggest";
 import type { CheckOptions } from "./check-report";
+import type { Shell } from "./completion";
 import type { DoctorOptions } from "./doctor";
-import type { InitOptions } from "./init";
+import type { HistoryOptions } from "./history";
+import type { InitOptions } from "./interview";
 import type { ScheduleAction, ScheduleOptions } from "./schedule";
+import type { StatusOptions } from "./status";
 import type { VigenereOptions } from "./vigenere";
 
 /** What each command does once its words are understood; resolves to the exit code. */
@@ -16,12 +19,16 @@ export interface Actions {
   vigenere(key: string | undefined, password: string | undefined, options: VigenereOptions): Promise<number>;
   init(options: InitOptions & GlobalOptions): Promise<number>;
   doctor(options: DoctorOptions & GlobalOptions): Promise<number>;
+  status(options: StatusOptions & GlobalOptions): Promise<number>;
+  history(options: HistoryOptions & GlobalOptions): Promise<number>;
   schedule(action: ScheduleAction, options: ScheduleOptions & GlobalOptions): Promise<number>;
 }
 
 export interface GlobalOptions {
   envFile?: string;
 }
+
+const SHELLS = ["bash", "zsh", "fish"];
 
 const DESCRIPTION = `Mails you your home's public IP address when it changes. Run it by hand, and
 hourly by cron: it says nothing while all is well.`;
@@ -86,6 +93,22 @@ export function buildProgram(version: string, actions: Actions, finish: (exitCod
     .action(async (_options, command: Command) => finish(await actions.doctor(command.optsWithGlobals())));
 
   program
+    .command("status")
+    .description("current addresses, since when, the last look, and what is pending")
+    .option("--json", "print one JSON object")
+    .option("--prometheus", "print metrics for node_exporter's textfile collector")
+    .option("--max-age <duration>", "exit with 3 when the last good look is older, like 3h")
+    .action(async (_options, command: Command) => finish(await actions.status(command.optsWithGlobals())));
+
+  program
+    .command("history")
+    .description("every change: since when, how long, who confirmed it")
+    .option("-n, --limit <number>", "show the last so many (20 on a terminal, all with --json and --csv)")
+    .option("--json", "print a JSON array")
+    .option("--csv", "print comma-separated values (RFC 4180)")
+    .action(async (_options, command: Command) => finish(await actions.history(command.optsWithGlobals())));
+
+  program
     .command("schedule")
     .addArgument(new Argument("<action>", "what to do with the schedule").choices(["install", "remove", "show"]))
     .description("run check regularly: print and install the crontab line or timer, remove it, show it")
@@ -101,6 +124,15 @@ export function buildProgram(version: string, actions: Actions, finish: (exitCod
     .action(async (action, _options, command: Command) =>
       finish(await actions.schedule(action, command.optsWithGlobals())),
     );
+
+  program
+    .command("completion")
+    .addArgument(new Argument("<shell>", "whose completion script").choices(SHELLS))
+    .description("print a completion script for bash, zsh or fish")
+    .action(async (shell: Shell) => {
+      const { renderCompletion } = await import("./completion.js");
+      await actions.print(renderCompletion(program, shell));
+    });
 
   return program;
 }

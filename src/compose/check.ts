@@ -58,7 +58,7 @@ function buildWorld(settings: Settings, store: StateFile, deadline: Deadline, ho
     async mail(notice) {
       // Loaded only here: on a quiet day neither the library nor the templates are read from the card.
       const { deliver } = await import("../io/deliver.js");
-      return deliver(notice, settings, { version: host.version, env, signal, redactor: output.redactor });
+      return deliver(notice, settings, { ...host, historyFile: store.historyFile, signal, redactor: output.redactor });
     },
     async runHook(occurrence) {
       const { runHook } = await import("../io/hook.js");

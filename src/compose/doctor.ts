@@ -155,9 +155,9 @@ async function* testMail(
     yield { title, status: "error", code: "config", text: "nobody to send it to", hint: "set IPCHECK_TO" };
     return;
   }
-  const { env, output, version } = host;
   const notice = testNotice(settings, known, views);
-  const context = { version, env, signal: deadline.signal, redactor: output.redactor };
+  const { historyFile } = await openStateFile(settings.stateFile);
+  const context = { ...host, historyFile, signal: deadline.signal, redactor: host.output.redactor };
   for (const [recipient, outcome] of await deliver(notice, settings, context)) {
     yield outcome.ok
       ? { title, status: "ok", text: `the server took it for ${recipient}` }

@@ -1,7 +1,8 @@
 import { existsSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { resolve } from "node:path";
-import { type InitOptions, runInit } from "../cli/init";
+import { runInit } from "../cli/init";
+import type { InitOptions } from "../cli/interview";
 import type { GlobalOptions } from "../cli/program";
 import { findProblem } from "../config/check-value";
 import { defaultEnvFiles } from "../config/env-file";
@@ -17,6 +18,7 @@ import { writePrivateFile } from "../io/env-writer";
 import { look } from "../io/lookup";
 import { findProvider } from "../io/mail-providers";
 import { TerminalPrompter } from "../io/prompts";
+import { openStateFile } from "../io/state-file";
 import { Deadline } from "./deadline";
 import { testNotice } from "./doctor";
 import type { Host } from "./host";
@@ -73,11 +75,12 @@ async function written(path: string, text: string): Promise<string | undefined> 
 }
 
 async function sendTest(envFile: string, host: Host): Promise<number> {
-  const { env, output, version } = host;
+  const { output } = host;
   const settings = loadSettings(envFile, host, output.redactor.secrets);
   const deadline = new Deadline(settings.deadlineMs);
   try {
-    const context = { version, env, signal: deadline.signal, redactor: output.redactor };
+    const { historyFile } = await openStateFile(settings.stateFile);
+    const context = { ...host, historyFile, signal: deadline.signal, redactor: output.redactor };
     const outcomes = [...(await deliver(testNotice(settings, undefined, []), settings, context))];
     for (const [recipient, outcome] of outcomes) {
       if (outcome.ok) await output.note(`the mail server took the test mail for ${recipient}: look at the mailbox`);

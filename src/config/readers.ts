@@ -2,6 +2,7 @@ import { isIP } from "node:net";
 import { posix, win32 } from "node:path";
 import { type Cidr, type Family, parseCidr } from "../core/address";
 import { parseDuration } from "../core/duration";
+import { LANGUAGES } from "../core/language";
 import { quote } from "../core/quote";
 import type { Surroundings } from "./env-file";
 import { type VariableName, variable } from "./variables";
@@ -82,7 +83,7 @@ export const prefixLength: Read<number> = (text) => {
 };
 
 export const security = oneOf("tls", "starttls", "none");
-export const language = oneOf("en", "fr");
+export const language = oneOf(...LANGUAGES);
 
 export const families: Read<Family[]> = (text) => {
   const table: Record<string, Family[]> = { "4": [4], "6": [6], both: [4, 6] };

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { posix, win32 } from "node:path";
 import type { Cidr, Family } from "../core/address";
 import { IpcheckError } from "../core/errors";
+import { LANGUAGES, type Language } from "../core/language";
 import { quote } from "../core/quote";
 import type { PasswordSource } from "../core/secret";
 import { suggest } from "../core/suggest";
@@ -29,7 +30,7 @@ export interface Settings {
   machineName: string;
   /** The line to paste, with `{ip}` in it. */
   sshLine: string;
-  language: "en" | "fr";
+  language: Language;
   families: Family[];
   ipv6PrefixLength: number;
   /** Instead of the built-in panel. */
@@ -195,9 +196,9 @@ function readFrom(reader: read.Reader, user: string | undefined, recipients: str
 }
 
 /** The language of the mails that the locale asks for, `en` where it asks for neither. */
-export function localeLanguage(env: NodeJS.ProcessEnv): string {
+export function localeLanguage(env: NodeJS.ProcessEnv): Language {
   const locale = env["LC_ALL"] || env["LC_MESSAGES"] || env["LANG"] || "";
-  return /^fr([_.@-]|$)/i.test(locale) ? "fr" : "en";
+  return LANGUAGES.find((language) => locale.toLowerCase().split(/[_.@-]/)[0] === language) ?? "en";
 }
 
 function revisionOf({ smtp, from, envFile }: Settings, mtimes: number[]): string {

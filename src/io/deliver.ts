@@ -1,11 +1,13 @@
-import { hostname } from "node:os";
-import { composeLetter } from "../core/letter";
+import type { Language } from "../core/language";
+import { composeLetter } from "../core/letter/compose";
 import type { FailedOutcome, Outcome } from "../core/outbox";
 import type { Notice } from "../core/ports";
 import type { Redactor } from "../core/redactor";
 import type { PasswordSource } from "../core/secret";
 import type { SmtpServer } from "../core/smtp-failure";
 import { runCommand } from "./command";
+import { readRecentHistory } from "./history-file";
+import { readHostKeys } from "./host-keys";
 import { sendMail } from "./mail";
 
 /** The part of the configuration that mail needs. */
@@ -14,10 +16,14 @@ export interface DeliverySettings {
   from: string;
   machineName: string;
   sshLine: string;
+  language: Language;
 }
 
 export interface DeliveryContext {
   version: string;
+  hostName: string;
+  /** Beside the state file; the last changes are drawn from it. */
+  historyFile: string;
   env: NodeJS.ProcessEnv;
   /** The end of the run. */
   signal: AbortSignal;
@@ -36,18 +42,20 @@ export async function deliver(
   settings: DeliverySettings,
   context: DeliveryContext,
 ): Promise<Map<string, Outcome>> {
-  const { smtp, from, machineName, sshLine } = settings;
+  const { smtp, from, machineName } = settings;
   const { redactor, signal } = context;
   const login = await fetchLogin(smtp, context);
   if ("ok" in login) {
     return new Map(notice.recipients.map((recipient) => [recipient, login]));
   }
   const letter = composeLetter(notice.occurrences, {
-    machineName,
-    sshLine,
-    hostName: hostname(),
+    ...settings,
+    hostName: context.hostName,
     version: context.version,
     timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone,
+    now: new Date(),
+    hostKeys: await readHostKeys(),
+    history: await readRecentHistory(context.historyFile),
   });
   return sendMail(notice, letter, {
     server: smtp,
@@ -63,7 +71,7 @@ export async function deliver(
 /** The login to use, or why there is none; secrets become known to the redactor before anybody sees them. */
 export async function fetchLogin(
   { user, password }: Pick<DeliverySettings["smtp"], "user" | "password">,
-  { env, signal, redactor }: Omit<DeliveryContext, "version">,
+  { env, signal, redactor }: Pick<DeliveryContext, "env" | "signal" | "redactor">,
 ): Promise<{ value: { user: string; password: string } | undefined } | FailedOutcome> {
   if (user === undefined || password === undefined) return { value: undefined };
   const result =

@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
 import { createTransport, type SMTPTransportOptions } from "nodemailer";
-import type { Letter } from "../core/letter";
+import type { Letter } from "../core/letter/compose";
 import type { Outcome } from "../core/outbox";
 import type { Notice } from "../core/ports";
+import { quote } from "../core/quote";
 import { explainSmtp, type SmtpError, type SmtpServer } from "../core/smtp-failure";
 
 export interface ConnectionSettings {
@@ -47,10 +48,11 @@ export async function sendMail(notice: Notice, letter: Letter, options: MailOpti
   const domain = from.slice(from.lastIndexOf("@") + 1);
   try {
     const info = await transport.sendMail({
-      from: { name: machineName, address: from },
+      from: { name: quote(machineName, 60), address: from },
       to: [...notice.recipients],
       subject: letter.subject,
       text: letter.text,
+      html: letter.html,
       messageId: `<${notice.id}@${domain}>`,
       // The same for every mail of one machine, so that mail programs show them as one thread.
       references: `<${threadId(machineName)}@${domain}>`,

@@ -1,0 +1,30 @@
+import type { Language } from "../language";
+
+/** Everything a mail shows, in words and in the order in which it is shown. */
+export interface LetterContent {
+  language: Language;
+  colon: string;
+  subject: string;
+  headline: string;
+  remarks: string[];
+  places: Place[];
+  hostKeys: { title: string; advice: string; lines: string[] } | undefined;
+  changes: { title: string; lines: string[] } | undefined;
+  bars: { title: string; rows: Bar[] } | undefined;
+  footer: string[];
+}
+
+/** One family's address with its facts. */
+export interface Place {
+  title: string;
+  address: string;
+  facts: { label: string; value: string }[];
+  login: { label: string; command: string };
+}
+
+export interface Bar {
+  label: string;
+  duration: string;
+  /** Of the longest, from 0 to 1. */
+  share: number;
+}

@@ -1,0 +1,61 @@
+import type { LetterContent, Place } from "./content";
+
+/** Longer lines are broken by mail programs where they like. */
+const WIDTH = 76;
+const BAR_WIDTH = 20;
+
+/** The plain-text part: complete, and legible at 80 columns. */
+export function renderText(content: LetterContent): string {
+  const colon = content.colon.trimEnd();
+  const { headline, remarks, places, hostKeys, changes, bars, footer } = content;
+  const blocks = [
+    wrap(headline),
+    ...remarks.map((remark) => wrap(remark)),
+    ...places.map((place) => renderPlace(place, content.colon)),
+    ...(hostKeys ? [`${hostKeys.title}${colon}\n\n${indent(hostKeys.lines)}\n\n${wrap(hostKeys.advice)}`] : []),
+    ...(changes ? [`${changes.title}${colon}\n\n${changes.lines.map((line) => wrap(line, "  - ")).join("\n")}`] : []),
+    ...(bars ? [`${bars.title}${colon}\n\n${renderBars(bars.rows)}`] : []),
+    // The signature mark of RFC 3676: mail programs fold away what follows.
+    `-- \n${footer.map((line) => wrap(line)).join("\n")}`,
+  ];
+  return `${blocks.join("\n\n")}\n`;
+}
+
+function renderPlace({ title, address, facts, login }: Place, colon: string): string {
+  const lines = facts.map(({ label, value }) => wrap(`${label}${colon}${value}`));
+  return [
+    `${title}${colon.trimEnd()}\n\n    ${address}`,
+    lines.join("\n"),
+    `${login.label}${colon.trimEnd()}\n\n    ${login.command}`,
+  ].join("\n\n");
+}
+
+function renderBars(rows: NonNullable<LetterContent["bars"]>["rows"]): string {
+  const width = Math.max(...rows.map(({ label }) => label.length));
+  return rows
+    .map(({ label, duration, share }) => {
+      const bar = "#".repeat(Math.max(1, Math.round(share * BAR_WIDTH)));
+      return `    ${label.padEnd(width)}  ${bar.padEnd(BAR_WIDTH)}  ${duration}`;
+    })
+    .join("\n");
+}
+
+function indent(lines: readonly string[]): string {
+  return lines.map((line) => `    ${line}`).join("\n");
+}
+
+// Only at plain spaces: the no-break spaces of French typography stay where they are.
+function wrap(text: string, bullet = ""): string {
+  const lines: string[] = [];
+  let line = bullet;
+  for (const word of text.split(" ")) {
+    const isStart = line.trim() === bullet.trim();
+    if (!isStart && line.length + 1 + word.length > WIDTH) {
+      lines.push(line);
+      line = " ".repeat(bullet.length) + word;
+    } else {
+      line += isStart ? word : ` ${word}`;
+    }
+  }
+  return [...lines, line].join("\n");
+}

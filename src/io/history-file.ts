@@ -1,0 +1,53 @@
+import { createReadStream } from "node:fs";
+import { open } from "node:fs/promises";
+import { createInterface } from "node:readline";
+import { IpcheckError, systemCode } from "../core/errors";
+import { type HistoryEntry, type HistoryLine, parseHistoryLine } from "../core/history";
+import { quote } from "../core/quote";
+
+/** As much of the end as the last few dozen changes take. */
+const TAIL_BYTES = 16 * 1024;
+
+/** The last changes, oldest first; empty where they cannot be read: a mail is more important. */
+export async function readRecentHistory(path: string): Promise<HistoryEntry[]> {
+  try {
+    const file = await open(path, "r");
+    try {
+      const { size } = await file.stat();
+      const start = Math.max(0, size - TAIL_BYTES);
+      const buffer = Buffer.alloc(size - start);
+      await file.read(buffer, 0, buffer.length, start);
+      const entries = buffer.toString("utf8").split("\n").map(parseHistoryLine);
+      return entries.filter((entry) => entry !== undefined);
+    } finally {
+      await file.close();
+    }
+  } catch {
+    return [];
+  }
+}
+
+/**
+ * Reads the whole history line by line, oldest first, in memory that does not grow with it.
+ * @throws IpcheckError `state` when it exists and cannot be read
+ */
+export async function* readHistory(path: string): AsyncGenerator<HistoryLine> {
+  const stream = createReadStream(path, { encoding: "utf8" });
+  let lineNumber = 0;
+  let lastId = "";
+  try {
+    for await (const line of createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY })) {
+      lineNumber++;
+      if (line === "") continue;
+      const entry = parseHistoryLine(line);
+      if (!entry) yield { damagedLine: lineNumber };
+      // A run killed between appending and noting it may have written a line twice.
+      else if (entry.id !== lastId) yield entry;
+      lastId = entry?.id ?? lastId;
+    }
+  } catch (error) {
+    const code = systemCode(error);
+    if (code === "ENOENT") return;
+    throw new IpcheckError("state", `cannot read ${quote(path)} (${code || "unknown error"})`, { cause: error });
+  }
+}
