@@ -14,7 +14,7 @@ interface Import {
 }
 
 const IMPORTS: Import[] = FILES.flatMap(({ path, text }) =>
-  [...text.matchAll(/^(?:import|export)\b[^";]*?"([^"]+)"|\bimport\("([^"]+)"\)/gm)]
+  [...text.matchAll(/^(?:import|export)\b[^";=]*?\bfrom "([^"]+)"|\bimport\("([^"]+)"\)/gm)]
     .map(([, named, lazy]) => named ?? lazy ?? "")
     .map((target) => ({
       from: path,
