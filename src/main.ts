@@ -1,22 +1,28 @@
 import { readFileSync } from "node:fs";
 import { homedir, hostname, userInfo } from "node:os";
 import { join } from "node:path";
+import { isatty } from "node:tty";
 import { EXIT_BUG, exitCodeFor } from "./cli/exit-codes";
 import { Output } from "./cli/output";
-import { runProgram } from "./cli/program";
 import { composeCheck } from "./compose/check";
 import type { Host } from "./compose/host";
 import { IpcheckError } from "./core/errors";
 
 /** Runs the program on this process and resolves to its exit code; the only reader of `process`. */
 export async function main(): Promise<number> {
-  const output = new Output(process.stdout, process.stderr);
-  // A reader that went away (| head) is no failure of ours.
-  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined);
+  const output = new Output(
+    () => quietly(process.stdout),
+    () => quietly(process.stderr),
+    isatty(1),
+  );
   try {
     const host = readHost(output);
-    // `check` is on everybody's path every hour; the others are loaded when they are called.
-    return await runProgram(process.argv.slice(2), host.version, {
+    const args = process.argv.slice(2);
+    // Cron's own words, hour after hour: understood without loading the command tree.
+    const plain = readPlainCheck(args);
+    if (plain) return await composeCheck(plain, host);
+    const { runProgram } = await import("./cli/program.js");
+    return await runProgram(args, host.version, {
       print: (text) => output.print(text),
       check: (options) => composeCheck(options, host),
       vigenere: async (key, password, options) =>
@@ -34,6 +40,20 @@ export async function main(): Promise<number> {
   }
 }
 
+/** `ipcheck`, `ipcheck check` and the same with `--env-file FILE`; undefined for anything else. */
+function readPlainCheck(args: readonly string[]): { envFile?: string } | undefined {
+  const [flag, envFile, ...rest] = args[0] === "check" ? args.slice(1) : args;
+  if (flag === undefined) return {};
+  const isFile = flag === "--env-file" && envFile !== undefined && !envFile.startsWith("-") && rest.length === 0;
+  return isFile ? { envFile } : undefined;
+}
+
+// A reader that went away (| head) is no failure of ours.
+function quietly<T extends NodeJS.WriteStream>(stream: T): T {
+  if (stream.listenerCount("error") === 0) stream.on("error", () => undefined);
+  return stream;
+}
+
 function readHost(output: Output): Host {
   const packageDirectory = join(__dirname, "..");
   const { version } = JSON.parse(readFileSync(join(packageDirectory, "package.json"), "utf8"));
@@ -42,8 +62,10 @@ function readHost(output: Output): Host {
     userAgent: `ipcheck/${version} (node ${process.versions.node})`,
     output,
     execPath: process.execPath,
-    stdin: process.stdin,
-    stderr: process.stderr,
+    isStdinTerminal: isatty(0),
+    isStderrTerminal: isatty(2),
+    openStdin: () => process.stdin,
+    openStderr: () => process.stderr,
     env: process.env,
     platform: process.platform,
     home: orUndefined(homedir),

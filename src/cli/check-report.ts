@@ -34,7 +34,7 @@ export async function printReport(report: CheckReport, options: ReportOptions, o
     for (const hearing of report.views.flatMap((view) => view.hearings)) await output.note(describe(hearing));
     for (const { channel, why, until } of report.waiting) await output.note(`${channel}: ${why} until ${until}`);
   }
-  const isSpoken = options.verbose || options.dryRun || (output.stdout.isTTY && !options.quiet);
+  const isSpoken = options.verbose || options.dryRun || (output.isTerminal && !options.quiet);
   if (!isSpoken) return;
   for (const view of report.views) if (isGood(view)) await output.print(resultLine(report, view));
   for (const deed of options.plan) await output.print(`would ${deed}`);

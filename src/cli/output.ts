@@ -12,19 +12,26 @@ export interface Stream {
 export class Output {
   readonly redactor = new Redactor();
 
+  /** The streams are opened when the first byte is ready: a quiet run opens neither. */
   constructor(
-    readonly stdout: Stream,
-    readonly stderr: Stream,
+    private readonly openStdout: () => Stream,
+    private readonly openStderr: () => Stream,
+    /** Whether a person sees standard output. */
+    readonly isTerminal: boolean,
   ) {}
+
+  get stdout(): Stream {
+    return this.openStdout();
+  }
 
   /** A result, on stdout. Resolves when it is handed to the kernel. */
   print(text: string): Promise<void> {
-    return write(this.stdout, `${this.redactor.redact(text)}\n`);
+    return write(this.openStdout(), `${this.redactor.redact(text)}\n`);
   }
 
   /** A result that is itself a secret, such as an encoded password: asked for by name, so not redacted. */
   printSecret(text: string): Promise<void> {
-    return write(this.stdout, `${text}\n`);
+    return write(this.openStdout(), `${text}\n`);
   }
 
   /** One object, on stdout. Strings are redacted before they are escaped. */
@@ -34,12 +41,12 @@ export class Output {
       (_, part) => (typeof part === "string" ? this.redactor.redact(part) : part),
       2,
     );
-    return write(this.stdout, `${redacted}\n`);
+    return write(this.openStdout(), `${redacted}\n`);
   }
 
   /** A line for people, on stderr. The label stands outside the redaction: a key may be called 'error'. */
   note(text: string, label = ""): Promise<void> {
-    return write(this.stderr, `ipcheck: ${label}${this.redactor.redact(text)}\n`);
+    return write(this.openStderr(), `ipcheck: ${label}${this.redactor.redact(text)}\n`);
   }
 
   warn(text: string): Promise<void> {

@@ -34,7 +34,7 @@ export async function composeCheck(options: CheckOptions & GlobalOptions, host: 
 async function checkWith(options: CheckOptions, settings: Settings, store: StateFile, host: Host): Promise<number> {
   const deadline = new Deadline(settings.deadlineMs);
   // A person is watching: on a terminal, or by asking for it.
-  const isLoud = options.verbose || options.dryRun || host.stderr.isTTY === true;
+  const isLoud = options.verbose || options.dryRun || host.isStderrTerminal;
   const rules: CheckRules = { ...settings, hasHook: settings.onChange !== undefined, isLoud };
   try {
     return await runCheck(options, rules, buildWorld(settings, store, deadline, host), host.output);

@@ -9,6 +9,10 @@ export interface Host extends Surroundings {
   output: Output;
   /** The node that runs us. */
   execPath: string;
-  stdin: NodeJS.ReadStream;
-  stderr: NodeJS.WriteStream;
+  /** Whether a person is there: to be asked, and to read complaints. */
+  isStdinTerminal: boolean;
+  isStderrTerminal: boolean;
+  /** Opened when they are needed. */
+  openStdin: () => NodeJS.ReadStream;
+  openStderr: () => NodeJS.WriteStream;
 }

@@ -29,7 +29,7 @@ const IPV6_PROBE_MS = 4000;
 
 /** `ipcheck init`. Resolves to the exit code. */
 export async function composeInit(options: InitOptions & GlobalOptions, host: Host): Promise<number> {
-  const { stdin, stderr, env, hostName } = host;
+  const { env, hostName } = host;
   const envFile = options.envFile === undefined ? defaultEnvFiles(host)[0] : resolve(options.envFile);
   if (envFile === undefined) throw new IpcheckError("usage", "no home folder is known: name a file with --env-file");
   // An env file named on the command line must be named again where it is used.
@@ -37,7 +37,7 @@ export async function composeInit(options: InitOptions & GlobalOptions, host: Ho
   return runInit(
     options,
     {
-      prompter: stdin.isTTY ? new TerminalPrompter(stdin, stderr) : undefined,
+      prompter: host.isStdinTerminal ? new TerminalPrompter(host.openStdin(), host.openStderr()) : undefined,
       envFile,
       envFileExists: existsSync(envFile),
       hostName,
@@ -46,7 +46,7 @@ export async function composeInit(options: InitOptions & GlobalOptions, host: Ho
       findProvider,
       findProblem,
       readPasswordFromStdin: async () => {
-        const prompt = new SecretPrompt(stdin, stderr);
+        const prompt = new SecretPrompt(host.openStdin(), host.openStderr());
         const password = await prompt.ask("Password: ");
         prompt.close();
         return password;

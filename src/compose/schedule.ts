@@ -13,7 +13,7 @@ export async function composeSchedule(
   host: Host,
 ): Promise<number> {
   const chosen = await chooseScheduler(options, host);
-  const prompter = host.stdin.isTTY ? new TerminalPrompter(host.stdin, host.stderr) : undefined;
+  const prompter = host.isStdinTerminal ? new TerminalPrompter(host.openStdin(), host.openStderr()) : undefined;
   const tools = {
     scheduler: chosen,
     schedulers: isChosen(options) ? [chosen] : allSchedulers(host),

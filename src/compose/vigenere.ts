@@ -10,7 +10,7 @@ export async function composeVigenere(
   options: VigenereOptions,
   host: Host,
 ): Promise<number> {
-  const prompt = new SecretPrompt(host.stdin, host.stderr);
+  const prompt = new SecretPrompt(host.openStdin(), host.openStderr());
   const tools = { ask: (question: string) => prompt.ask(question), formatEnvLines };
   try {
     return await runVigenere(key, password, options, tools, host.output);

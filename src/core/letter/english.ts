@@ -14,7 +14,7 @@ export const ENGLISH: Words = {
   headline: {
     first: ({ machine }) => `The public address of ${machine} is watched from now on.`,
     change: ({ machine }) => `The public address of ${machine} has changed.`,
-    changes: ({ machine, count }) => `The public address of ${machine} has changed: ${count}.`,
+    changes: ({ machine, count }) => `The public address of ${machine} has changed several times: ${count}.`,
     back: ({ machine }) => `${machine} is back, and its public address is still the same.`,
     heartbeat: ({ machine }) => `${machine} is well, and its public address is still the same.`,
     test: ({ machine }) => `This is a test: a change of ${machine}’s public address would look like this.`,

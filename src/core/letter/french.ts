@@ -15,7 +15,7 @@ export const FRENCH: Words = {
   headline: {
     first: ({ machine }) => `L’adresse publique de ${machine} est désormais surveillée.`,
     change: ({ machine }) => `L’adresse publique de ${machine} a changé.`,
-    changes: ({ machine, count }) => `L’adresse publique de ${machine} a changé\u00a0: ${count}.`,
+    changes: ({ machine, count }) => `L’adresse publique de ${machine} a changé plusieurs fois\u00a0: ${count}.`,
     back: ({ machine }) => `${machine} est de retour, et son adresse publique est restée la même.`,
     heartbeat: ({ machine }) => `${machine} va bien, et son adresse publique est restée la même.`,
     test: ({ machine }) =>
