@@ -9,6 +9,9 @@ export const BIN = join(ROOT, "bin", "ipcheck.js");
 /** Shifts or sets the child's wall clock; see the file. */
 const FAKE_CLOCK = join(ROOT, "test", "support", "fake-clock.cjs");
 
+/** The node that runs the program; another version's, when the version matrix says so. */
+const NODE = process.env["IPCHECK_TEST_NODE"] ?? process.execPath;
+
 export interface RunOptions {
   args?: readonly string[];
   /** The whole environment besides PATH: nothing of the caller's leaks in. */
@@ -19,8 +22,6 @@ export interface RunOptions {
   now?: Date | string;
   /** Modules loaded before the program. */
   preload?: readonly string[];
-  /** Another node. */
-  node?: string;
   cwd?: string;
   killAfterMs?: number;
 }
@@ -38,7 +39,7 @@ export function runIpcheck(options: RunOptions = {}): Promise<RunResult> {
   const preload = [...(options.preload ?? []), ...(options.now === undefined ? [] : [FAKE_CLOCK])];
   const nodeArgs = preload.flatMap((path) => ["--require", path]);
   const start = performance.now();
-  const child = spawn(options.node ?? process.execPath, [...nodeArgs, BIN, ...(options.args ?? [])], {
+  const child = spawn(NODE, [...nodeArgs, BIN, ...(options.args ?? [])], {
     cwd: options.cwd ?? "/",
     env: {
       PATH: process.env["PATH"] ?? "",

@@ -2,13 +2,20 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** A folder of one test's own, removed when the test file's process ends at the latest. */
+/** Set by the test run's global set-up; everything below it is removed at the end. */
+const ROOT_VARIABLE = "IPCHECK_TEST_ROOT";
+
+/** A folder of one test's own. Outside a test run it is removed when the process ends. */
 export function makeScratch(): string {
-  const path = mkdtempSync(join(tmpdir(), "ipcheck-test-"));
-  process.on("exit", () => removeScratch(path));
+  const root = process.env[ROOT_VARIABLE];
+  const path = mkdtempSync(join(root ?? tmpdir(), "ipcheck-test-"));
+  if (root === undefined) process.on("exit", () => rmSync(path, { recursive: true, force: true }));
   return path;
 }
 
-export function removeScratch(path: string): void {
-  rmSync(path, { recursive: true, force: true });
+/** Vitest's global set-up: one root for all scratch folders. Workers do not end in a way that could clean up. */
+export function setup(): () => void {
+  const root = mkdtempSync(join(tmpdir(), "ipcheck-tests-"));
+  process.env[ROOT_VARIABLE] = root;
+  return () => rmSync(root, { recursive: true, force: true, maxRetries: 3 });
 }
