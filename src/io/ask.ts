@@ -13,7 +13,12 @@ export class SecretPrompt {
 
   /** The answer without its line break; undefined at the end of the input, or after Ctrl-C. */
   async ask(question: string): Promise<string | undefined> {
-    return this.input.isTTY ? this.askOnTerminal(question) : this.nextLine();
+    // One reader for all questions, opened before the first is shown: what is pasted ahead is not echoed.
+    this.lines ??= this.open();
+    if (this.input.isTTY) this.terminal.write(question);
+    const next = await this.lines.next();
+    if (this.input.isTTY) this.terminal.write("\n");
+    return next.done ? undefined : next.value;
   }
 
   close(): void {
@@ -22,28 +27,16 @@ export class SecretPrompt {
     this.input.unref?.();
   }
 
-  private askOnTerminal(question: string): Promise<string | undefined> {
-    this.terminal.write(question);
+  private open(): AsyncIterator<string> {
     const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
-    const line = createInterface({ input: this.input, output: silent, terminal: true, historySize: 0 });
-    return new Promise((resolve) => {
-      let answer: string | undefined;
-      line.once("line", (text) => {
-        answer = text;
-        line.close();
-      });
-      line.once("SIGINT", () => line.close());
-      line.once("close", () => {
-        this.terminal.write("\n");
-        resolve(answer);
-      });
+    this.source = createInterface({
+      input: this.input,
+      output: silent,
+      terminal: Boolean(this.input.isTTY),
+      historySize: 0,
+      crlfDelay: Number.POSITIVE_INFINITY,
     });
-  }
-
-  private async nextLine(): Promise<string | undefined> {
-    this.source ??= createInterface({ input: this.input, crlfDelay: Number.POSITIVE_INFINITY });
-    this.lines ??= this.source[Symbol.asyncIterator]();
-    const next = await this.lines.next();
-    return next.done ? undefined : next.value;
+    this.source.on("SIGINT", () => this.source?.close());
+    return this.source[Symbol.asyncIterator]();
   }
 }

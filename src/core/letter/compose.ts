@@ -103,7 +103,7 @@ function latestByFamily(occurrences: readonly Occurrence[]): Occurrence[] {
 }
 
 function placeOf(occurrence: Occurrence, facts: LetterFacts, words: Words, speech: Speech): Place {
-  const { kind, family, address, old, oldSince, at, confirmedBy } = occurrence;
+  const { kind, family, address, old, oldSince, at, confirmedBy, isUnconfirmed } = occurrence;
   const isMove = kind === "change" || kind === "test";
   const title = isMove ? words.newAddress(`IPv${family}`) : words.currentAddress(`IPv${family}`);
   const held = oldSince === undefined ? "" : ` (${words.heldFor(speech.duration(elapsedMs(oldSince, at)))})`;
@@ -112,7 +112,10 @@ function placeOf(occurrence: Occurrence, facts: LetterFacts, words: Words, speec
     !isMove && oldSince !== undefined ? { label: words.sinceWhen, value: speech.time(oldSince) } : undefined,
     { label: words.seenAt, value: speech.time(at) },
     confirmedBy.length > 0
-      ? { label: words.confirmedBy, value: speech.list(confirmedBy.map((operator) => quote(operator, 80))) }
+      ? {
+          label: isUnconfirmed ? words.saidBy : words.confirmedBy,
+          value: speech.list(confirmedBy.map((operator) => quote(operator, 80))),
+        }
       : undefined,
   ];
   return {

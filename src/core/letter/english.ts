@@ -27,6 +27,7 @@ export const ENGLISH: Words = {
   seenAt: "Seen",
   sinceWhen: "Since",
   confirmedBy: "Confirmed by",
+  saidBy: "Said only by",
   unconfirmed: "Nobody could confirm it: only one service could be reached, three times in a row. Take it with care.",
   blindFor: (duration) => `The home had not been able to see its address for ${duration}.`,
   login: "To log in",

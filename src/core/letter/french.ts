@@ -33,6 +33,7 @@ export const FRENCH: Words = {
   seenAt: "Constaté",
   sinceWhen: "Depuis",
   confirmedBy: "Confirmé par",
+  saidBy: "Annoncé seulement par",
   unconfirmed:
     "Personne n’a pu la confirmer\u00a0: un seul service a répondu, trois fois de suite. À prendre avec prudence.",
   blindFor: (duration) => `La maison n’avait pas pu voir son adresse pendant ${duration}.`,

@@ -18,6 +18,8 @@ export interface Words {
   seenAt: string;
   sinceWhen: string;
   confirmedBy: string;
+  /** Instead, where one voice had to do. */
+  saidBy: string;
   unconfirmed: string;
   blindFor: (duration: string) => string;
   login: string;
