@@ -61,6 +61,7 @@ function readHost(output: Output): Host {
     version,
     userAgent: `ipcheck/${version} (node ${process.versions.node})`,
     output,
+    monotonicMs: () => Number(process.hrtime.bigint() / 1_000_000n),
     execPath: process.execPath,
     isStdinTerminal: isatty(0),
     isStderrTerminal: isatty(2),

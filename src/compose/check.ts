@@ -47,7 +47,7 @@ function buildWorld(settings: Settings, store: StateFile, deadline: Deadline, ho
   const { env, output } = host;
   const { signal } = deadline;
   const now = () => new Date();
-  const lookup = { ...settings, hostName: host.hostName, userAgent: host.userAgent, now, signal: deadline.lookSignal };
+  const lookup = { ...settings, ...host, now, signal: deadline.lookSignal };
   return {
     ...store,
     now,

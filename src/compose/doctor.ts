@@ -106,8 +106,7 @@ function lookAtAllFamilies(
   deadline: Deadline,
   host: Host,
 ): Promise<View[]> {
-  const { hostName, userAgent } = host;
-  const lookup = { ...settings, hostName, userAgent, now: () => new Date(), signal: deadline.lookSignal };
+  const lookup = { ...settings, ...host, now: () => new Date(), signal: deadline.lookSignal };
   return Promise.all(
     settings.families.map((family) =>
       lookAtAll({ family, recorded: recordedIn(known, family), candidate: undefined, rests: {} }, lookup),

@@ -7,6 +7,8 @@ export interface Host extends Surroundings {
   /** How we introduce ourselves to servers. */
   userAgent: string;
   output: Output;
+  /** A clock that no NTP sets, in ms. */
+  monotonicMs: () => number;
   /** The node that runs us. */
   execPath: string;
   /** Whether a person is there: to be asked, and to read complaints. */

@@ -95,19 +95,18 @@ async function sendTest(envFile: string, host: Host): Promise<number> {
 }
 
 /** Whether this machine has a public IPv6 address that the world sees. */
-async function detectIpv6({ hostName, userAgent }: Host): Promise<boolean> {
+async function detectIpv6(host: Host): Promise<boolean> {
   const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
   const isPublic = addresses.some(({ family, address }) => family === "IPv6" && !findSpecialRange(6, address));
   if (!isPublic) return false;
   const deadline = new Deadline(IPV6_PROBE_MS);
   try {
     const lookup = {
+      ...host,
       serviceUrls: undefined,
       acceptRanges: [],
       ipv6PrefixLength: 64,
       timeoutMs: IPV6_PROBE_MS,
-      userAgent,
-      hostName,
       now: () => new Date(),
       signal: deadline.lookSignal,
     };
