@@ -66,7 +66,7 @@ function record(rules: CheckRules, world: World, { state, lastLookAt }: Recollec
   for (const view of views) next = recordFinding(next, { ...view, reason: reasonOf(view) }, context);
   const newRests = Object.assign({}, ...views.map((view) => view.newRests));
   if (Object.keys(newRests).length > 0) next = { ...next, rests: { ...unexpired(next.rests, now), ...newRests } };
-  next = oweHeartbeat(next, rules, world, now);
+  next = oweHeartbeat(next, rules, world, views, now);
   return tidy(next, channelsOf(rules));
 }
 
@@ -74,9 +74,10 @@ function unexpired(rests: State["rests"], now: Date): State["rests"] {
   return Object.fromEntries(Object.entries(rests).filter(([, until]) => new Date(until) > now));
 }
 
-function oweHeartbeat(state: State, rules: CheckRules, world: World, now: Date): State {
-  const { heartbeatMailMs, recipients, families } = rules;
-  const family = families.find((candidate) => state.families[candidate]?.recorded);
+// Only with an address that was seen just now: a sign of life must not tell what may be over.
+function oweHeartbeat(state: State, rules: CheckRules, world: World, views: View[], now: Date): State {
+  const { heartbeatMailMs, recipients } = rules;
+  const family = views.find(isGood)?.family;
   const recorded = family && state.families[family]?.recorded;
   if (heartbeatMailMs === undefined || recipients.length === 0 || state.outbox.length > 0 || !recorded) return state;
   const served = recipients.map((channel) => state.channels[channel]?.servedAt ?? recorded.since ?? "");
