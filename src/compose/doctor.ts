@@ -196,7 +196,7 @@ async function schedule(host: Host): Promise<Check> {
   for (const scheduler of allSchedulers(host)) {
     const found = await scheduler.find();
     if (!found) continue;
-    const missing = await findMissing(found.command.slice(0, 2));
+    const missing = await findMissing(found.command.filter((word) => word !== "--").slice(0, 2));
     return diagnoseSchedule({ name: scheduler.name, command: found.command, missing });
   }
   return diagnoseSchedule(undefined);

@@ -61,7 +61,10 @@ function look({ families }: CheckRules, world: World, state: State): Promise<Vie
 }
 
 function record(rules: CheckRules, world: World, { state, lastLookAt }: Recollection, views: View[], now: Date): State {
-  const context = { ...rules, now, lastLookAt, createId: () => world.createId() };
+  // A home that could be seen in one family was not blind.
+  const wasBlind = rules.families.every((family) => state.families[family]?.blind);
+  const reportOutageMs = wasBlind ? rules.reportOutageMs : undefined;
+  const context = { ...rules, reportOutageMs, now, lastLookAt, createId: () => world.createId() };
   let next = state;
   for (const view of views) next = recordFinding(next, { ...view, reason: reasonOf(view) }, context);
   const newRests = Object.assign({}, ...views.map((view) => view.newRests));

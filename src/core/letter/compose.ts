@@ -56,9 +56,8 @@ function describeLetter(occurrences: readonly Occurrence[], given: LetterFacts):
   const words = WORDS[facts.language];
   const speech = new Speech(words, facts.timeZone);
   const latest = latestByFamily(occurrences);
-  const changes = occurrences.filter(({ kind }) => kind === "change");
-  const count = speech.count(changes.reduce((sum, { folded = 0 }) => sum + 1 + folded, 0));
-  const kind = kindOf(occurrences, changes.length);
+  const count = speech.count(countChanges(occurrences));
+  const kind = kindOf(occurrences);
   const [main] = latest;
   if (!main) throw new RangeError("a letter tells at least one occurrence");
   const firstOld = occurrences.find(({ family, old }) => family === main.family && old !== undefined)?.old ?? "";
@@ -90,10 +89,19 @@ function describeLetter(occurrences: readonly Occurrence[], given: LetterFacts):
   };
 }
 
-function kindOf(occurrences: readonly Occurrence[], changes: number): LetterKind {
-  if (changes > 1) return "changes";
-  if (changes === 1) return "change";
+function kindOf(occurrences: readonly Occurrence[]): LetterKind {
+  // Both families changing at once is one move of the home.
+  const steps = latestByFamily(occurrences).map(({ family }) =>
+    countChanges(occurrences.filter((one) => one.family === family)),
+  );
+  if (steps.some((count) => count > 1)) return "changes";
+  if (steps.includes(1)) return "change";
   return occurrences.some(({ kind }) => kind === "first") ? "first" : (occurrences.at(-1)?.kind ?? "change");
+}
+
+function countChanges(occurrences: readonly Occurrence[]): number {
+  const changes = occurrences.filter(({ kind }) => kind === "change");
+  return changes.reduce((sum, { folded = 0 }) => sum + 1 + folded, 0);
 }
 
 // IPv4 first: that is what most people type.

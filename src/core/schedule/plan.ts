@@ -32,5 +32,7 @@ export function offsetFor(hostName: string, everyMinutes: number): number {
 
 /** The words of the scheduled command. */
 export function commandOf({ nodePath, scriptPath, envFile }: Schedule): string[] {
-  return [nodePath, scriptPath, "check", ...(envFile === undefined ? [] : ["--env-file", envFile])];
+  if (envFile === undefined) return [nodePath, scriptPath, "check"];
+  // Without '--' Node.js takes the file for its own, also behind the script's name (nodejs/node#54232).
+  return [nodePath, "--", scriptPath, "check", "--env-file", envFile];
 }

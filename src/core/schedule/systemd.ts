@@ -40,15 +40,15 @@ WantedBy=timers.target
 
 function serviceUnit(schedule: Schedule, { isSystem, passwordFile }: SystemdOptions): string {
   // The unprivileged user of the service cannot read root's files: systemd hands the env file over.
-  const inUnit = isSystem && schedule.envFile !== undefined ? { ...schedule, envFile: undefined } : schedule;
-  const command = commandOf(inUnit).map(quoteForSystemd).join(" ");
-  const carried = isSystem && schedule.envFile !== undefined ? " --env-file %d/env" : "";
+  const command = commandOf(schedule)
+    .map((word) => (isSystem && word === schedule.envFile ? "%d/env" : quoteForSystemd(word)))
+    .join(" ");
   return `[Unit]
 Description=Look up the public IP address, mail a change
 ${isSystem ? "Wants=network-online.target\nAfter=network-online.target\n" : ""}
 [Service]
 Type=oneshot
-ExecStart=${command}${carried}
+ExecStart=${command}
 # No address, no delivery yet, another run at work: said in the journal, and the next run goes on.
 SuccessExitStatus=3 5 6
 ${isSystem ? hardening(schedule, passwordFile) : ""}`;

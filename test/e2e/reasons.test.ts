@@ -1,0 +1,245 @@
+// A failed look says why in a plain sentence and what to do, once a day at most; and when it is over.
+
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { type Authority, makeAuthority } from "../support/certificates";
+import { type EchoServer, type Handler, startEchoServer } from "../support/echo-server";
+import { Home } from "../support/home";
+import { startMailServer } from "../support/mail-server";
+import { makeScratch } from "../support/scratch";
+
+vi.setConfig({ maxConcurrency: 3 });
+
+const FAILING_CONNECT = join(__dirname, "..", "support", "failing-connect.cjs");
+const ADDRESS = "203.0.113.7";
+const SILENCE = { exitCode: 0, stdout: "", stderr: "" };
+const DAY_MS = 86_400_000;
+const START = Date.UTC(2026, 5, 1, 12);
+
+let authority: Authority;
+const closers: (() => Promise<void>)[] = [];
+beforeAll(async () => {
+  authority = await makeAuthority(makeScratch());
+});
+afterAll(() => Promise.all(closers.map((close) => close())));
+
+async function startEchoes(answer: EchoServer["answer"], options?: Parameters<typeof startEchoServer>[1]) {
+  const echoes = await Promise.all([1, 2, 3].map(() => startEchoServer(answer, options)));
+  closers.push(...echoes.map(({ close }) => close));
+  return echoes;
+}
+
+async function startTls(validity: { notBefore?: Date; notAfter?: Date } = {}) {
+  return startEchoes(ADDRESS, { tls: await authority.issue(validity) });
+}
+
+const withStatus =
+  (status: number, headers: Record<string, string> = {}): Handler =>
+  (_, response) =>
+    response.writeHead(status, headers).end(ADDRESS);
+
+interface Cause {
+  services: () => Promise<{ url: string }[]>;
+  now?: string;
+  /** The environment, and whether our authority is trusted. */
+  env?: Record<string, string>;
+  isTrusted?: true;
+  sentence: RegExp;
+  hint: RegExp;
+  not?: RegExp;
+}
+
+const inDays = (days: number) => new Date(Date.now() + days * DAY_MS);
+const closed = async () => {
+  const echoes = await startEchoes(ADDRESS);
+  await Promise.all(echoes.map(({ close }) => close()));
+  return echoes;
+};
+
+const CAUSES: Record<string, Cause> = {
+  "captive portal: a page": {
+    services: () => startEchoes("<html><form action=/login>Accept our terms</form></html>"),
+    sentence: /captive portal/,
+    hint: /log in/,
+  },
+  "captive portal: a redirect, whose query stays private": {
+    services: () => startEchoes(withStatus(302, { Location: "http://portal.example/login?mac=02:00:00:00:00:01" })),
+    sentence: /captive portal/,
+    hint: /log in/,
+    not: /mac=/,
+  },
+  "captive portal: 511": { services: () => startEchoes(withStatus(511)), sentence: /captive portal/, hint: /log in/ },
+  "carrier-grade NAT": {
+    services: () => startEchoes("100.64.3.4\n"),
+    sentence: /carrier-grade NAT/,
+    hint: /public IPv4 address/,
+  },
+  "a private answer": {
+    services: () => startEchoes("192.168.1.20\n"),
+    sentence: /no public address/,
+    hint: /VPN or proxy/,
+  },
+  "a proxied list": {
+    services: () => startEchoes(`${ADDRESS}, 10.1.2.3`),
+    sentence: /a proxy on the way/,
+    hint: /proxy/,
+  },
+  "a proxy's login": { services: () => startEchoes(withStatus(407)), sentence: /a proxy on the way/, hint: /proxy/ },
+  refused: { services: closed, sentence: /connection refused/, hint: /firewall/ },
+  "DNS failure": {
+    services: async () => ["one", "two"].map((name) => ({ url: `https://${name}.ipcheck-test.invalid/` })),
+    sentence: /names cannot be resolved/,
+    hint: /resolv\.conf|router/,
+  },
+  "no network": {
+    services: () => startEchoes(ADDRESS),
+    env: { FAIL_CONNECT_CODE: "ENETUNREACH" },
+    sentence: /no network/,
+    hint: /cable/,
+  },
+  "no answer": {
+    services: () => startEchoes(() => undefined),
+    env: { IPCHECK_TIMEOUT: "1s" },
+    sentence: /no answer in time/,
+    hint: /IPCHECK_TIMEOUT/,
+  },
+  "rate limit": { services: () => startEchoes(withStatus(429)), sentence: /come back later/, hint: /less often/ },
+  "out of order": { services: () => startEchoes(withStatus(500)), sentence: /out of order/, hint: /next run/ },
+  "untrusted certificate": { services: () => startTls(), sentence: /not trusted/, hint: /openssl|date/ },
+  "clock in 1970": {
+    // OpenSSL goes by the kernel's clock, which no test may set: the certificate moves instead.
+    services: () => startTls({ notBefore: inDays(1), notAfter: inDays(60) }),
+    now: "1970-01-01T00:01:00Z",
+    isTrusted: true,
+    sentence: /the clock of this machine is wrong/,
+    hint: /NTP/,
+  },
+  "an expired certificate, by a clock that is right": {
+    services: () => startTls({ notBefore: inDays(-60), notAfter: inDays(-1) }),
+    now: "2026-06-01T12:00:00Z",
+    isTrusted: true,
+    sentence: /not trusted/,
+    hint: /openssl|date/,
+    not: /clock of this machine is wrong/,
+  },
+};
+
+describe.concurrent("why there is no address", () => {
+  test.for(Object.entries(CAUSES))("%s", async ([, cause]) => {
+    const services = await cause.services();
+    const home = new Home().useServices(...services);
+    Object.assign(home.env, cause.env, cause.isTrusted && { NODE_EXTRA_CA_CERTS: authority.caFile });
+    const options = {
+      ...(cause.now && { now: cause.now }),
+      preload: cause.env?.["FAIL_CONNECT_CODE"] ? [FAILING_CONNECT] : [],
+    };
+    const { exitCode, stdout, stderr } = await home.run([], options);
+    expect({ exitCode, stdout }).toEqual({ exitCode: 3, stdout: "" });
+    const lines = stderr.trimEnd().split("\n");
+    expect(lines[0]).toMatch(/^ipcheck: error: no trustworthy IPv4 address: /);
+    expect(lines[0]).toMatch(cause.sentence);
+    expect(lines.at(-1)).toMatch(/^ipcheck: hint: /);
+    expect(lines.at(-1)).toMatch(cause.hint);
+    // Between them each service by its name, with its own reason.
+    expect(lines.slice(1, -1)).toHaveLength(services.length);
+    for (const { url } of services) expect(lines.slice(1, -1).join("\n")).toContain(`  ${new URL(url).host} `);
+    for (const line of [lines[0], lines.at(-1)]) expect(line).not.toMatch(/\.$/);
+    if (cause.not) expect(stderr).not.toMatch(cause.not);
+    expect(home.readState().families[4].recorded).toBeUndefined();
+  });
+
+  test("with the time and the certificate right, TLS services are believed", async () => {
+    const home = new Home().useServices(...(await startTls()));
+    home.env["NODE_EXTRA_CA_CERTS"] = authority.caFile;
+    expect(await home.run()).toMatchObject({ exitCode: 0, stderr: "" });
+    expect(home.readState().families[4].recorded.address).toBe(ADDRESS);
+  });
+
+  test("the recorded address is said to stand", async () => {
+    const echoes = await startEchoes(ADDRESS);
+    const home = new Home().useServices(...echoes);
+    expect(await home.run()).toMatchObject({ exitCode: 0 });
+    for (const echo of echoes) echo.answer = "100.64.3.4";
+    const { stderr } = await home.run();
+    expect(stderr).toMatch(/^ipcheck: error: .*carrier-grade NAT.*203\.0\.113\.7 stays recorded\n/);
+    expect(home.readState().families[4].recorded.address).toBe(ADDRESS);
+  });
+});
+
+describe.concurrent("a failure that goes on", () => {
+  const runner =
+    (home: Home) =>
+    (hours: number, args: string[] = []) =>
+      home.run(args, { now: new Date(START + hours * 3_600_000) });
+
+  test("sixty runs at five-minute steps say it once; a day later again; -v always", async () => {
+    const at = runner(new Home().useServices(...(await closed())));
+    const spoken: number[] = [];
+    for (let run = 0; run < 60; run++) {
+      const { exitCode, stdout, stderr } = await at(run / 12);
+      expect({ exitCode, stdout }).toEqual({ exitCode: 3, stdout: "" });
+      if (stderr !== "") spoken.push(run);
+    }
+    expect(spoken[0]).toBe(0);
+    expect(spoken.length).toBeLessThanOrEqual(2);
+    for (const hours of [5, 5.1]) expect((await at(hours, ["-v"])).stderr).toContain("connection refused");
+    expect((await at(5.2)).stderr).toBe("");
+    expect((await at(30)).stderr).toContain("connection refused");
+    expect((await at(30.1)).stderr).toBe("");
+  });
+
+  async function startOutage(outage: Record<string, string> = {}) {
+    const echoes = await startEchoes(ADDRESS);
+    const mail = await startMailServer();
+    closers.push(mail.close);
+    const home = new Home().useServices(...echoes).useMail(mail);
+    Object.assign(home.env, outage);
+    const at = runner(home);
+    expect(await at(0)).toMatchObject(SILENCE);
+    mail.arrived.length = 0;
+    return {
+      mail,
+      at,
+      say: (answer: EchoServer["answer"]) => {
+        for (const echo of echoes) echo.answer = answer;
+      },
+    };
+  }
+
+  test("is over: one mail says for how long nobody looked", async () => {
+    const { mail, at, say } = await startOutage();
+    // Ten hours of peace first: the address is held for fourteen, the outage lasts four.
+    expect(await at(10)).toMatchObject(SILENCE);
+    say(withStatus(500));
+    for (const hours of [11, 12, 13]) expect(await at(hours)).toMatchObject({ exitCode: 3 });
+    expect(mail.arrived).toEqual([]);
+    say(ADDRESS);
+    for (const hours of [14, 15, 16]) expect(await at(hours)).toMatchObject(SILENCE);
+    expect(mail.arrived).toHaveLength(1);
+    expect(mail.arrived[0]?.mail.subject).toContain(ADDRESS);
+    expect(mail.arrived[0]?.mail.text).toMatch(/\b4 hours/);
+  });
+
+  test("is over and the address is another: one mail, the change's", async () => {
+    const { mail, at, say } = await startOutage();
+    say(withStatus(500));
+    for (const hours of [1, 2, 3]) expect(await at(hours)).toMatchObject({ exitCode: 3 });
+    say("203.0.113.8");
+    for (const hours of [4, 5, 6]) expect(await at(hours)).toMatchObject(SILENCE);
+    expect(mail.arrived).toHaveLength(1);
+    expect(mail.arrived[0]?.mail.text).toContain("203.0.113.8");
+  });
+
+  test.for([
+    ["too short to tell", {}, 0.5, 0],
+    ["long enough by its own measure", { IPCHECK_REPORT_OUTAGE: "20m" }, 0.5, 1],
+    ["not to be told", { IPCHECK_REPORT_OUTAGE: "off" }, 50, 0],
+  ] as const)("%s", async ([, env, hours, mails]) => {
+    const { mail, at, say } = await startOutage(env);
+    say(withStatus(500));
+    for (const share of [0.2, 0.6]) expect(await at(hours * share)).toMatchObject({ exitCode: 3 });
+    say(ADDRESS);
+    expect(await at(hours)).toMatchObject(SILENCE);
+    expect(mail.arrived).toHaveLength(mails);
+  });
+});

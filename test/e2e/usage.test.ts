@@ -1,0 +1,668 @@
+// What a user does wrong, and what the disk, the lock and the mail server may answer: said in one
+// breath with what to do about it, with nothing half done and no secret told.
+
+import { execFile } from "node:child_process";
+import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { promisify } from "node:util";
+import { parse } from "dotenv";
+import { afterAll, describe, expect, test, vi } from "vitest";
+import { encodeVigenere } from "../../src/core/vigenere";
+import { makeAuthority } from "../support/certificates";
+import { type EchoServer, startEchoServer } from "../support/echo-server";
+import { Home } from "../support/home";
+import { type MailServerOptions, startMailServer } from "../support/mail-server";
+import { hang, startPanel } from "../support/panel";
+import { BIN, runIpcheck } from "../support/run-ipcheck";
+import { makeScratch } from "../support/scratch";
+
+vi.setConfig({ maxConcurrency: 3 });
+
+const FAILING_CONNECT = join(__dirname, "..", "support", "failing-connect.cjs");
+const SLOW_TERMINAL = join(__dirname, "..", "support", "slow-terminal.cjs");
+const ADDRESS = "203.0.113.7";
+const SILENCE = { exitCode: 0, stdout: "", stderr: "" };
+/** One error and one hint, and nothing else. */
+const ERROR_AND_HINT = /^ipcheck: error: [^\n]+\nipcheck: hint: [^\n]+\n$/;
+
+const closers: (() => Promise<void>)[] = [];
+afterAll(() => Promise.all(closers.map((close) => close())));
+
+async function startEcho(answer: EchoServer["answer"] = ADDRESS) {
+  const echo = await startEchoServer(answer);
+  closers.push(echo.close);
+  return echo;
+}
+
+async function startMail(options: MailServerOptions = {}) {
+  const mail = await startMailServer(options);
+  closers.push(mail.close);
+  return mail;
+}
+
+/** Everything below a folder that a run could have touched. */
+function listTree(path: string): string[] {
+  const { ino, mode, size, mtimeMs, ctimeMs } = statSync(path);
+  const self = `${path} ${ino} ${mode} ${size} ${mtimeMs} ${ctimeMs}`;
+  if (!statSync(path).isDirectory()) return [`${self} ${readFileSync(path, "base64")}`];
+  const below = readdirSync(path).toSorted();
+  return [self, ...below.flatMap((name) => listTree(join(path, name)))];
+}
+
+function writeState(home: Home, text: string): void {
+  mkdirSync(dirname(home.stateFile), { recursive: true, mode: 0o700 });
+  writeFileSync(home.stateFile, text, { mode: 0o600 });
+}
+
+describe.concurrent("a command line or a configuration that cannot be", () => {
+  const SEVEN = {
+    IPCHECK_SMTP_PORT: "99999",
+    IPCHECK_FAMILY: "5",
+    IPCHECK_TIMEOUT: "fast",
+    IPCHECK_SERVICES: "ftp://services.example/",
+    IPCHECK_TO: "nobody",
+    IPCHECK_STATE_FILE: "state.json",
+    IPCHECK_IPV6_PREFIX: "129",
+  };
+  type Row = [what: string, args: string[], env: Record<string, string>, ...said: RegExp[]];
+  const rows: Row[] = [
+    ["unknown command", ["chec"], {}, /unknown command 'chec'/, /hint: .*'ipcheck check'/],
+    ["unknown command, two letters swapped", ["chekc"], {}, /'chekc'/, /hint: .*'ipcheck check'/],
+    ["unknown command, far off in a long name", ["vignere"], {}, /'vignere'/, /hint: .*'ipcheck vigenere'/],
+    ["unknown command like nothing", ["frobnicate"], {}, /unknown command 'frobnicate'/, /hint: .*--help/],
+    ["unknown command with a terminal's controls", ["\x1B[2J"], {}, /unknown command '\\u\{1b\}\[2J'/],
+    ["unknown command behind an option", ["-v", "chekc"], {}, /unknown command 'chekc'/],
+    ["unknown option", ["--verbos"], {}, /unknown option '--verbos'/, /--verbose/],
+    ["unknown option of a command", ["check", "--frob"], {}, /unknown option '--frob'/],
+    ["extra argument", ["check", "now"], {}, /too many arguments/],
+    ["option without its value", ["--env-file"], {}, /argument missing/],
+    ["env file that is a folder", [], { IPCHECK_ENV_FILE: "/tmp" }, /IPCHECK_ENV_FILE: \/tmp is a directory/],
+    ["env file that is not there", [], { IPCHECK_ENV_FILE: "/nope/.env" }, /IPCHECK_ENV_FILE: .*does not exist/],
+    ["vigenere: both switches", ["vigenere", "--env", "--decode", "K", "x"], {}, /--decode and --env/],
+    ["vigenere: extra argument", ["vigenere", "KEY", "four", "word"], {}, /too many arguments/],
+    ["a mistyped variable", [], { IPCHECK_SMTP_PROT: "25" }, /IPCHECK_SMTP_PROT: .*did you mean IPCHECK_SMTP_PORT\?/],
+    ["a placeholder", [], { IPCHECK_TO: "your-phone@mail.invalid" }, /IPCHECK_TO: .*placeholder/],
+    ["a line break", [], { IPCHECK_NAME: "home\nBcc: x@y.example" }, /IPCHECK_NAME: .*one line/],
+    [
+      "two passwords",
+      [],
+      { IPCHECK_SMTP_USER: "a@b.example", IPCHECK_SMTP_PASSWORD: "hunter22", IPCHECK_SMTP_PASSWORD_COMMAND: "pass x" },
+      /IPCHECK_SMTP_PASSWORD and IPCHECK_SMTP_PASSWORD_COMMAND/,
+    ],
+    [
+      "a password in clear to a distant server",
+      [],
+      {
+        IPCHECK_SMTP_USER: "a@b.example",
+        IPCHECK_SMTP_PASSWORD: "hunter22",
+        IPCHECK_SMTP_SECURITY: "none",
+        IPCHECK_SMTP_HOST: "mail.example",
+      },
+      /IPCHECK_SMTP_SECURITY: .*expected tls or starttls/,
+    ],
+    [
+      "seven at once",
+      [],
+      SEVEN,
+      ...Object.keys(SEVEN).map((name) => new RegExp(`^ipcheck: +${name}: .*expected`, "m")),
+    ],
+  ];
+  const expectRefusal = async ([, args, env, ...said]: Row) => {
+    const echo = await startEcho();
+    const home = new Home().useServices(echo);
+    const before = listTree(home.path);
+    const { exitCode, stdout, stderr } = await home.run(args, { env });
+    expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: "" });
+    for (const words of said) expect(stderr).toMatch(words);
+    expect(stderr).toMatch(/^ipcheck: error: .+\n(ipcheck: {3}.+\n)*ipcheck: hint: .+\n$/);
+    expect(stderr).not.toContain("hunter22");
+    expect(echo.requests).toEqual([]);
+    expect(listTree(home.path)).toEqual(before);
+  };
+  test.for(rows)("%s", expectRefusal);
+  test.fails.for<Row>([
+    // Node.js looks for --env-file behind the script's name too, and ends with 9 where there is no such file.
+    ["env file that is not there, by option", ["--env-file", "/nope/.env"], {}, /--env-file: .* does not exist/],
+  ])("%s", expectRefusal);
+
+  test.for([
+    [["--help"], /Usage: ipcheck[\s\S]*vigenere/],
+    [["-h"], /Usage: ipcheck/],
+    [["help"], /Usage: ipcheck/],
+    [["check", "--help"], /Usage: ipcheck check[\s\S]*--dry-run/],
+    [["vigenere", "--help"], /Usage: ipcheck vigenere[\s\S]*nobody else/],
+    [["--version"], /^\d+\.\d+\.\d+\n$/],
+    [["-V"], /^\d+\.\d+\.\d+\n$/],
+  ] as const)("%s is an answer, not a failure", async ([args, words]) => {
+    const home = new Home();
+    const before = listTree(home.path);
+    const { exitCode, stdout, stderr } = await home.run([...args], { env: { IPCHECK_FAMILY: "nonsense" } });
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
+    expect(stdout).toMatch(words);
+    expect(listTree(home.path)).toEqual(before);
+  });
+});
+
+describe.concurrent("the state", () => {
+  test.for([
+    ["below /proc", () => "/proc/nope/ipcheck/state.json"],
+    ["below a file", ({ path }: Home) => join(path, "file", "state.json")],
+    ["in a folder's place", ({ path }: Home) => join(path, "folder")],
+    ["in a device's place", () => "/dev/null"],
+  ] as const)("cannot be %s: exit 4, and soon", async ([, place]) => {
+    const mail = await startMail();
+    const home = new Home().useServices(await startEcho()).useMail(mail);
+    writeFileSync(join(home.path, "file"), "x");
+    mkdirSync(join(home.path, "folder"));
+    const run = await home.run([], { env: { IPCHECK_STATE_FILE: place(home) }, killAfterMs: 5000 });
+    expect(run).toMatchObject({ exitCode: 4, stdout: "" });
+    expect(run.ms).toBeLessThan(3000);
+    expect(run.stderr).toMatch(ERROR_AND_HINT);
+    expect(readFileSync(join(home.path, "file"), "utf8")).toBe("x");
+    expect(mail.arrived).toEqual([]);
+  });
+
+  test("of a newer version is refused and not touched", async () => {
+    const mail = await startMail();
+    const home = new Home().useServices(await startEcho()).useMail(mail);
+    writeState(home, '{"version": 2, "addresses": ["203.0.113.99"]}\n');
+    const before = listTree(dirname(home.stateFile));
+    const run = await home.run();
+    expect(run).toMatchObject({ exitCode: 4, stdout: "" });
+    expect(run.stderr).toMatch(ERROR_AND_HINT);
+    expect(run.stderr).toMatch(/newer/);
+    expect(listTree(dirname(home.stateFile)).slice(1)).toEqual(before.slice(1));
+    expect(mail.arrived).toEqual([]);
+  });
+
+  test.for([
+    ["empty", ""],
+    ["cut off", '{"version": 1, "families": {"4": {"recor'],
+    ["of zeros", "\0".repeat(512)],
+    ["another program's", '["203.0.113.7"]\n'],
+    ["altered by hand", '{"version": 1, "families": {}, "outbox": [], "channels": {}, "rests": {}, "checksum": "0"}'],
+    ["of two addresses", "203.0.113.7\n203.0.113.8\n"],
+    ["nested too deep", "[".repeat(100_000)],
+  ] as const)("that is %s is kept aside, said once, and begun anew", async ([, text]) => {
+    const mail = await startMail();
+    const home = new Home().useServices(await startEcho()).useMail(mail);
+    writeState(home, text);
+    const run = await home.run();
+    expect(run).toMatchObject({ exitCode: 0, stdout: "" });
+    expect(run.stderr).toMatch(/^ipcheck: warning: [^\n]+\n$/);
+    const aside = home.listStateFolder().filter((name) => !["state.json", "history.jsonl"].includes(name));
+    expect(aside).toHaveLength(1);
+    expect(run.stderr).toContain(aside.join());
+    expect(readFileSync(join(dirname(home.stateFile), aside.join()), "utf8")).toBe(text);
+    expect(home.readState().families[4].recorded.address).toBe(ADDRESS);
+    expect(mail.arrived).toHaveLength(1);
+    expect(await home.run()).toMatchObject(SILENCE);
+  });
+
+  test.for([
+    ["203.0.113.7\n", "203.0.113.7"],
+    ["203.0.113.7", "203.0.113.7"],
+    ["  203.0.113.9\r\n", "203.0.113.9"],
+  ] as const)("of an older script is taken over: %j", async ([text, old]) => {
+    const mail = await startMail();
+    const home = new Home().useServices(await startEcho(), await startEcho()).useMail(mail);
+    writeState(home, text);
+    expect(await home.run()).toMatchObject(SILENCE);
+    expect(home.readState().families[4].recorded.address).toBe(ADDRESS);
+    expect(home.listStateFolder().filter((name) => name.includes("unreadable"))).toEqual([]);
+    expect(mail.arrived).toHaveLength(old === ADDRESS ? 0 : 1);
+    for (const { mail: message } of mail.arrived) expect(message.text).toMatch(/203\.0\.113\.9/);
+    expect(await home.run()).toMatchObject(SILENCE);
+  });
+});
+
+describe.concurrent("check's switches", () => {
+  test("--dry-run says what would be done and touches nothing", async () => {
+    const mail = await startMail();
+    const echo = await startEcho();
+    const home = new Home().useServices(echo).useMail(mail);
+    const hook = join(home.path, "hook-ran");
+    home.env["IPCHECK_ON_CHANGE"] = `touch '${hook}'`;
+    const expectUntouched = async (...said: RegExp[]) => {
+      const before = listTree(home.path);
+      const run = await home.run(["--dry-run"]);
+      expect(run).toMatchObject({ exitCode: 0, stderr: "" });
+      for (const words of said) expect(run.stdout).toMatch(words);
+      expect(listTree(home.path)).toEqual(before);
+      return run;
+    };
+    // Nothing recorded, no folder there: none is made.
+    await expectUntouched(/203\.0\.113\.7/, /would write/, /would mail .*owner@example\.net/, /would run/);
+    expect(mail.arrived).toEqual([]);
+    expect(await home.run()).toMatchObject(SILENCE);
+    expect(mail.arrived).toHaveLength(1);
+    expect((await expectUntouched(/unchanged/)).stdout).not.toMatch(/would (mail|write|run)/);
+    echo.answer = "203.0.113.8";
+    await expectUntouched(/203\.0\.113\.8/, /would write/, /would mail/);
+    // A state that would be kept aside.
+    writeState(home, "{");
+    await home.run(["-n"]);
+    expect(readFileSync(home.stateFile, "utf8")).toBe("{");
+    expect(home.listStateFolder()).toEqual(["history.jsonl", "state.json"]);
+    expect(mail.arrived).toHaveLength(1);
+  });
+
+  test("--dry-run fails like the real one", async () => {
+    const home = new Home().useServices(await startEcho("<html>"));
+    const before = listTree(home.path);
+    const run = await home.run(["-n"]);
+    expect(run).toMatchObject({ exitCode: 3, stdout: expect.not.stringContaining("would mail") });
+    expect(run.stderr).toMatch(/^ipcheck: error: no trustworthy IPv4 address: /);
+    expect(listTree(home.path)).toEqual(before);
+  });
+
+  test("--json prints one object, whatever happened", async () => {
+    const mail = await startMail();
+    const echo = await startEcho();
+    const home = new Home().useServices(echo).useMail(mail);
+    const runJson = async (...args: string[]) => {
+      const { exitCode, stdout, stderr } = await home.run(["--json", ...args]);
+      const json = JSON.parse(stdout);
+      expect(json.exitCode).toBe(exitCode);
+      expect(stderr === "").toBe(exitCode === 0);
+      expect(Number.isNaN(Date.parse(json.at))).toBe(false);
+      return { ...json.families.ipv4, json };
+    };
+    const service = { service: `127.0.0.1:${echo.port}`, operator: `http://127.0.0.1:${echo.port}` };
+    expect(await runJson()).toMatchObject({
+      status: "first",
+      address: ADDRESS,
+      previous: null,
+      confirmedBy: [service.operator],
+      unconfirmed: false,
+      requests: 1,
+      services: [{ ...service, address: ADDRESS, failure: null }],
+      json: { exitCode: 0, dryRun: false, pending: [], errors: [], delivery: [{ recipient: "owner@example.net" }] },
+    });
+    expect(await runJson()).toMatchObject({ status: "unchanged", address: ADDRESS, previous: null });
+    echo.answer = "203.0.113.8";
+    expect(await runJson("-n")).toMatchObject({
+      status: "changed",
+      json: { dryRun: true, would: expect.arrayContaining([expect.stringContaining("mail")]) },
+    });
+    expect(await runJson()).toMatchObject({ status: "changed", address: "203.0.113.8", previous: ADDRESS });
+    await mail.close();
+    echo.answer = "203.0.113.9";
+    expect(await runJson()).toMatchObject({
+      status: "changed",
+      json: { exitCode: 0, pending: [{ kind: "change", old: "203.0.113.8", address: "203.0.113.9", told: [] }] },
+    });
+    echo.answer = "\x1B[2J<html>";
+    expect(await runJson()).toMatchObject({
+      status: "failed",
+      address: "203.0.113.9",
+      services: [{ address: null, failure: "garbage", detail: expect.not.stringContaining("\x1B") }],
+      json: { exitCode: 3, errors: [{ exitCode: 3, hint: expect.any(String) }] },
+    });
+  });
+
+  test("-v speaks of each service and of the result, -q and cron's silence do not", async () => {
+    const home = new Home().useServices(await startEcho());
+    await home.run();
+    expect(await home.run(["-v"])).toMatchObject({
+      stdout: expect.stringMatching(/^203\.0\.113\.7 is unchanged.*\n$/),
+      stderr: expect.stringMatching(/^ipcheck: 127\.0\.0\.1:\d+ answered 203\.0\.113\.7\n$/),
+    });
+    for (const args of [["-q"], []]) expect(await home.run(args)).toMatchObject(SILENCE);
+  });
+
+  test("a second run at the same time leaves with exit 6, and the first goes on", async () => {
+    let answer = (): void => undefined;
+    let asked = (): void => undefined;
+    const isAsked = new Promise<void>((resolve) => {
+      asked = resolve;
+    });
+    const echo = await startEcho((_, response) => {
+      answer = () => response.end(ADDRESS);
+      asked();
+    });
+    const home = new Home().useServices(echo);
+    const first = home.run();
+    await isAsked;
+    const second = await home.run();
+    expect(second).toMatchObject({ exitCode: 6, stdout: "" });
+    expect(second.stderr).toMatch(ERROR_AND_HINT);
+    expect(echo.requests).toHaveLength(1);
+    answer();
+    expect(await first).toMatchObject({ exitCode: 0, stderr: "" });
+    expect(home.readState().families[4].recorded.address).toBe(ADDRESS);
+  });
+});
+
+describe.concurrent("vigenere", () => {
+  const vigenere = (args: readonly string[], input = "") => runIpcheck({ args: ["vigenere", ...args], input });
+  const nonAscii = /warning: 2 characters outside printable ASCII stay readable/;
+  const rows: [args: string[], input: string, stdout: string, stderr?: RegExp][] = [
+    [["LEMON", "ATTACKATDAWN"], "", "LXFOPVEFRNHR"],
+    [["lemon", "attackatdawn"], "", "lxfopvefrnhr"],
+    [["--decode", "LEMON", "LXFOPVEFRNHR"], "", "ATTACKATDAWN"],
+    [["LEMON"], "ATTACKATDAWN\n", "LXFOPVEFRNHR"],
+    [[], "LEMON\nATTACKATDAWN\n", "LXFOPVEFRNHR"],
+    [[], "LEMON\r\nATTACKATDAWN\r\n", "LXFOPVEFRNHR"],
+    [[], "LEMON\nATTACKATDAWN", "LXFOPVEFRNHR"],
+    [["--decode"], "LEMON\nLXFOPVEFRNHR\nmore\n", "ATTACKATDAWN"],
+    [["b", "abcd efgh ijkl mnop"], "", "bcde!fghi!jklm!nopq"],
+    [["--", "b", "-9~z"], "", ".0 a"],
+    [["b", "pässwört"], "", "qättxösu", nonAscii],
+    [["--decode", "b", "qättxösu"], "", "pässwört", nonAscii],
+    [["AAAA", "secret"], "", "secret", /warning: .*leaves the password as it is/],
+    [["0", "secret"], "", "secret", /warning: .*leaves the password as it is/],
+  ];
+  test.for(rows)("%j %j prints %j", async ([args, input, stdout, stderr = /^$/]) => {
+    const run = await vigenere(args, input);
+    expect(run).toMatchObject({ exitCode: 0, stdout: `${stdout}\n` });
+    expect(run.stderr).toMatch(stderr);
+    expect(run.stderr.split("\n").length).toBeLessThanOrEqual(2);
+  });
+
+  test.for([
+    [["", "Passw0rd"], "", /key is empty/],
+    [[], "\nPassw0rd\n", /key is empty/],
+    [[], "", /key is empty/],
+    [["clé", "Passw0rd"], "", /outside printable ASCII/],
+    [["a\tb", "Passw0rd"], "", /outside printable ASCII/],
+    [["KEY"], "", /no password/],
+    [["--decode", "KEY"], "", /no encoded password/],
+    [["KEY", "-Passw0rd"], "", /unknown option/],
+    [["--env", "A", "a'b\"c`#d"], "", /no quoting/],
+  ] as [string[], string, RegExp][])("%j %j is refused", async ([args, input, words]) => {
+    const run = await vigenere(args, input);
+    expect(run).toMatchObject({ exitCode: 2, stdout: "" });
+    expect(run.stderr).toMatch(ERROR_AND_HINT);
+    expect(run.stderr).toMatch(words);
+    expect(run.stderr).not.toMatch(/Passw0rd|clé/);
+  });
+
+  test.for([
+    ["LEMON", "abcd efgh ijkl mnop"],
+    ["LEMON", " spaces around "],
+    ["k3y! ", "p#ss\\nword$HOME=$(x)"],
+    ["#k", "#hash and 'single'"],
+    ["it's", 'say "hi"'],
+    ['"quoted"', "back\\slash\\\\n"],
+    ["`tick`", "=equals=export A=1"],
+    ["Zz9~", "~~~~~~~~~~~~"],
+    ["a b c", "é ñ 🔑 x"],
+  ] as const)("--env %j %j reads back as it was", async ([key, password]) => {
+    const { exitCode, stdout } = await vigenere(["--env", "--", key, password]);
+    expect(exitCode).toBe(0);
+    expect(stdout).toMatch(/^IPCHECK_SMTP_PASSWORD_VIGENERE=.*\nIPCHECK_VIGENERE_KEY=.*\n$/);
+    // Between other lines, as in an env file.
+    const values = parse(`IPCHECK_NAME='home'\n${stdout}IPCHECK_SSH="ssh pi@{ip}"\n`);
+    expect(Object.keys(values)).toHaveLength(4);
+    expect(values).toMatchObject({ IPCHECK_VIGENERE_KEY: key, IPCHECK_NAME: "home", IPCHECK_SSH: "ssh pi@{ip}" });
+    const decoded = await vigenere(["--decode", "--", key, values["IPCHECK_SMTP_PASSWORD_VIGENERE"] ?? ""]);
+    expect(decoded.stdout).toBe(`${password}\n`);
+  });
+});
+
+describe("vigenere on a terminal", () => {
+  // Types each answer when its question stands there ('patient': and the echo is off), and prints all
+  // that the terminal showed.
+  const TYPIST = `
+import os, pty, sys, termios
+is_patient = sys.argv.pop(1) == "patient"
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execv(sys.argv[1], sys.argv[1:])
+shown = b""
+for question, answer in ((b"Key: ", b"LEMON\\r"), (b"Password: ", b"ATTACKATDAWN\\r"), (b"", b"")):
+    while question not in shown or not question:
+        try:
+            chunk = os.read(terminal, 4096)
+        except OSError:
+            chunk = b""
+        if not chunk:
+            break
+        shown += chunk
+    while answer and is_patient and termios.tcgetattr(terminal)[3] & termios.ECHO:
+        pass
+    if answer:
+        os.write(terminal, answer)
+sys.stdout.buffer.write(shown)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+`;
+  const python = (...args: string[]) => promisify(execFile)("python3", args, { timeout: 20_000 });
+
+  async function expectSecrecy(pace: "patient" | "hasty", skip: (note: string) => void): Promise<void> {
+    const isPossible = await python("-c", "import os, pty, termios; os.waitstatus_to_exitcode").catch(() => false);
+    if (!isPossible) return skip("python3 with its pty module is not installed");
+    const command = [process.execPath, "--require", SLOW_TERMINAL, BIN, "vigenere"];
+    const { stdout } = await python("-c", TYPIST, pace, ...command);
+    expect(stdout.replaceAll("\r", "")).toBe("Key: \nPassword: \nLXFOPVEFRNHR\n");
+  }
+
+  test("asks for both and shows neither", ({ skip }) => expectSecrecy("patient", skip));
+
+  // The echo must be off before the question stands there: pasted answers come at once.
+  test("shows neither to whoever answers at once", ({ skip }) => expectSecrecy("hasty", skip));
+});
+
+describe.concurrent("a mail that cannot be delivered", () => {
+  const [USER, PASSWORD, KEY] = ["pi@example.net", "corr3ct h0rse #b4ttery", "Zebra7Quagga"] as const;
+  const base64 = (text: string) => Buffer.from(text).toString("base64");
+  const ENCODED = encodeVigenere(PASSWORD, KEY);
+  const SECRETS = [
+    PASSWORD,
+    "h0rse",
+    base64(PASSWORD),
+    base64(`\0${USER}\0${PASSWORD}`),
+    base64(PASSWORD).replace(/=+$/, ""),
+    encodeURIComponent(PASSWORD),
+    ENCODED,
+    KEY,
+  ];
+  const LOGIN = {
+    IPCHECK_SMTP_USER: USER,
+    IPCHECK_SMTP_PASSWORD_VIGENERE: ENCODED,
+    IPCHECK_VIGENERE_KEY: KEY,
+  };
+  const RIGHT = { user: USER, password: PASSWORD };
+  const authority = makeAuthority(makeScratch());
+  const issue = async (names?: string[]) => (await authority).issue(names && { names });
+  const trust = async () => ({ NODE_EXTRA_CA_CERTS: (await authority).caFile });
+  const starttls = { IPCHECK_SMTP_SECURITY: "starttls" };
+  const tls = { IPCHECK_SMTP_SECURITY: "tls" };
+
+  interface Failure {
+    server?: () => Promise<MailServerOptions>;
+    env?: () => Promise<Record<string, string>> | Record<string, string>;
+    isClosed?: true;
+    said: RegExp;
+    hint: RegExp;
+    /** Whether the server may have seen the password. */
+    isPasswordSent?: true;
+  }
+
+  const refusing = (loginRefusal: (password: string) => string) => async () => ({
+    login: { user: USER, password: "another" },
+    loginRefusal,
+  });
+
+  const FAILURES: Record<string, Failure> = {
+    "wrong password": {
+      server: refusing(() => "5.7.8 Username and Password not accepted"),
+      said: /refused the login.*5\.7\.8/,
+      hint: /app password/,
+      isPasswordSent: true,
+    },
+    "wrong password, repeated by the server": {
+      server: refusing((password) => `5.7.8 no such login: ${USER} ${password}`),
+      said: /refused the login/,
+      hint: /IPCHECK_SMTP_USER/,
+      isPasswordSent: true,
+    },
+    "wrong password, repeated in base64": {
+      server: refusing((password) => `5.7.8 ${base64(password)} or ${base64(`\0${USER}\0${password}`)}`),
+      said: /refused the login/,
+      hint: /IPCHECK_SMTP_USER/,
+      isPasswordSent: true,
+    },
+    "wrong password, told with control characters": {
+      server: refusing(() => "5.7.8 \x1B[2J\x07no\x9B"),
+      said: /refused the login/,
+      hint: /IPCHECK_SMTP_USER/,
+      isPasswordSent: true,
+    },
+    "missing STARTTLS": {
+      server: async () => ({ login: RIGHT }),
+      env: () => starttls,
+      said: /offers no STARTTLS/,
+      hint: /IPCHECK_SMTP_SECURITY=tls/,
+    },
+    "an untrusted certificate": {
+      server: async () => ({ login: RIGHT, security: "starttls", certificate: await issue() }),
+      env: () => starttls,
+      said: /certificate of 127\.0\.0\.1 is not trusted/,
+      hint: /NODE_EXTRA_CA_CERTS/,
+    },
+    "an untrusted certificate, TLS from the start": {
+      server: async () => ({ login: RIGHT, security: "tls", certificate: await issue() }),
+      env: () => tls,
+      said: /certificate of 127\.0\.0\.1 is not trusted/,
+      hint: /NODE_EXTRA_CA_CERTS/,
+    },
+    "another's certificate": {
+      server: async () => ({ login: RIGHT, security: "tls", certificate: await issue(["mail.example"]) }),
+      env: async () => ({ ...tls, ...(await trust()) }),
+      said: /made out to another name/,
+      hint: /IPCHECK_SMTP_HOST/,
+    },
+    "TLS towards a server that speaks it later": {
+      server: async () => ({ login: RIGHT }),
+      env: () => tls,
+      said: /no encrypted connection/,
+      hint: /IPCHECK_SMTP_SECURITY/,
+    },
+    "a closed port": { isClosed: true, said: /refused the connection/, hint: /IPCHECK_SMTP_PORT/ },
+    "no route": { env: () => ({ FAIL_CONNECT_CODE: "ENETUNREACH" }), said: /no route/, hint: /network/ },
+    "a host that is not there": {
+      env: () => ({ ...starttls, IPCHECK_SMTP_HOST: "mail.ipcheck-test.invalid" }),
+      said: /mail\.ipcheck-test\.invalid has no address/,
+      hint: /IPCHECK_SMTP_HOST/,
+    },
+  };
+
+  test.for(Object.entries(FAILURES))("%s", async ([, failure]) => {
+    const mail = await startMail(await failure.server?.());
+    if (failure.isClosed) await mail.close();
+    const env = { ...LOGIN, ...(await failure.env?.()), FAIL_CONNECT_PORT: String(mail.port) };
+    const home = new Home().useServices(await startEcho()).useMail(mail);
+    const run = (...args: string[]) =>
+      home.run(args, { env, preload: "FAIL_CONNECT_CODE" in env ? [FAILING_CONNECT] : [] });
+    const first = await run();
+    expect(first).toMatchObject({ exitCode: 5, stdout: "" });
+    expect(first.stderr).toMatch(ERROR_AND_HINT);
+    const [error = "", hint = ""] = first.stderr.split("\n");
+    expect(error).toMatch(/the address is recorded, but owner@example\.net has not been told yet: /);
+    expect(error).toMatch(failure.said);
+    expect(hint).toMatch(failure.hint);
+    const loud = await run("-v", "--json");
+    expect(loud.exitCode).toBe(5);
+    for (const secret of SECRETS) {
+      for (const text of [first.stderr, loud.stdout, loud.stderr, JSON.stringify(home.readState())]) {
+        expect(text).not.toContain(secret);
+      }
+    }
+    expect((first.stderr + loud.stderr).replaceAll("\n", "")).not.toMatch(/[\p{Cc}\p{Cf}]/u);
+    expect(mail.logins.length > 0).toBe(failure.isPasswordSent ?? false);
+    expect(mail.arrived).toEqual([]);
+    expect(home.readState()).toMatchObject({ families: { 4: { recorded: { address: ADDRESS } } }, outbox: [{}] });
+  });
+
+  test("a server that accepts and never greets: exit 5 inside the deadline", async () => {
+    const silent = await startPanel(1, () => hang);
+    closers.push(silent.close);
+    const port = Number(new URL(silent.services[0]?.url ?? "").port);
+    const home = new Home().useServices(await startEcho()).useMail({ port });
+    const run = await home.run([], { env: { IPCHECK_DEADLINE: "2s", IPCHECK_TIMEOUT: "1s" } });
+    expect(run).toMatchObject({ exitCode: 5, stdout: "" });
+    expect(run.stderr).toMatch(ERROR_AND_HINT);
+    expect(run.stderr).toMatch(/did not answer in time/);
+    expect(run.ms).toBeLessThan(4000);
+  });
+
+  test.for([
+    ["starttls", starttls],
+    ["tls", tls],
+  ] as const)("with all of it right it goes out encrypted: %s", async ([security, env]) => {
+    const mail = await startMail({ login: RIGHT, security, certificate: await issue() });
+    const home = new Home().useServices(await startEcho()).useMail(mail);
+    expect(await home.run([], { env: { ...LOGIN, ...env, ...(await trust()) } })).toMatchObject(SILENCE);
+    expect(mail.arrived).toMatchObject([{ user: USER, isEncrypted: true, recipients: ["owner@example.net"] }]);
+    expect(mail.logins).toEqual([RIGHT]);
+  });
+});
+
+describe.concurrent("the env file", () => {
+  async function makeConfigured(mode: number, secret = "") {
+    const mail = await startMail(secret ? { login: { user: "pi@example.net", password: "hunter22" } } : {});
+    const echo = await startEcho();
+    const home = new Home().useServices(echo);
+    const file = join(home.path, ".config", "ipcheck", ".env");
+    mkdirSync(dirname(file), { recursive: true });
+    const lines = [
+      "IPCHECK_TO=owner@example.net",
+      "IPCHECK_FROM=pi@example.net",
+      "IPCHECK_SMTP_HOST=127.0.0.1",
+      `IPCHECK_SMTP_PORT=${mail.port}`,
+      "IPCHECK_SMTP_SECURITY=none",
+    ];
+    writeFileSync(file, `${lines.join("\n")}\n${secret}`);
+    chmodSync(file, mode);
+    return { mail, echo, home, file };
+  }
+  const SECRET = "IPCHECK_SMTP_USER=pi@example.net\nIPCHECK_SMTP_PASSWORD=hunter22\n";
+
+  test.for([
+    ["private, with a password", 0o600, SECRET, false],
+    ["readable by all, without a secret", 0o644, "", false],
+    ["readable by all, with a password", 0o644, SECRET, true],
+    ["readable by the group, with a password", 0o640, SECRET, true],
+  ] as const)("%s", async ([, mode, secret, isWarned]) => {
+    const { mail, home, file } = await makeConfigured(mode, secret);
+    const run = await home.run();
+    expect(run).toMatchObject({ exitCode: 0, stdout: "" });
+    expect(run.stderr).toMatch(isWarned ? /^ipcheck: warning: .*chmod 600 [^\n]*\n$/ : /^$/);
+    if (isWarned) expect(run.stderr).toContain(file);
+    expect(run.stderr).not.toContain("hunter22");
+    expect(mail.arrived).toHaveLength(1);
+    expect(statSync(file).mode & 0o777).toBe(mode);
+  });
+
+  test.for([0o660, 0o620, 0o602, 0o666])("that others could write is refused: %o", async (mode) => {
+    const { mail, echo, home, file } = await makeConfigured(mode);
+    const before = listTree(home.path);
+    const run = await home.run();
+    expect(run).toMatchObject({ exitCode: 2, stdout: "" });
+    expect(run.stderr).toMatch(ERROR_AND_HINT);
+    expect(run.stderr).toMatch(/can be written by other users: run chmod 600/);
+    expect(run.stderr).toContain(file);
+    expect([echo.requests, mail.arrived]).toEqual([[], []]);
+    expect(listTree(home.path)).toEqual(before);
+  });
+
+  test("what vigenere --env prints logs in", async () => {
+    const encoded = await runIpcheck({ args: ["vigenere", "--env", "a key", "hunter22"] });
+    const { mail, home } = await makeConfigured(0o600, `IPCHECK_SMTP_USER=pi@example.net\n${encoded.stdout}`);
+    expect(await home.run()).toMatchObject(SILENCE);
+    expect(mail.logins).toEqual([{ user: "pi@example.net", password: "hunter22" }]);
+  });
+
+  test("is never taken from the working directory, and gives way to the environment", async () => {
+    const { mail, home, file } = await makeConfigured(0o600);
+    const cwd = join(home.path, "elsewhere");
+    mkdirSync(cwd);
+    writeFileSync(join(cwd, ".env"), "IPCHECK_FAMILY=nonsense\n", { mode: 0o600 });
+    expect(await home.run([], { cwd })).toMatchObject(SILENCE);
+    expect(mail.arrived).toHaveLength(1);
+    const run = await home.run(["--env-file", file], { env: { IPCHECK_SMTP_PORT: "nonsense" } });
+    expect(run).toMatchObject({ exitCode: 2 });
+    expect(run.stderr).toContain("IPCHECK_SMTP_PORT");
+  });
+});
