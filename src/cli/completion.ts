@@ -19,8 +19,8 @@ function bash(program: Command): string {
       ${program.commands.map((command) => command.name()).join("|")}) command="$word"; break ;;
     esac
   done
-  if [[ "$previous" == --env-file ]]; then
-    COMPREPLY=($(compgen -f -- "$current"))
+  if [[ "$previous" == --*-file ]]; then
+    mapfile -t COMPREPLY < <(compgen -f -- "$current")
     return
   fi
   case "$command" in

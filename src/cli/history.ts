@@ -2,6 +2,7 @@ import { formatDuration } from "../core/duration";
 import { IpcheckError } from "../core/errors";
 import type { HistoryLine } from "../core/history";
 import { type HistoryRow, HistorySummary } from "../core/history-summary";
+import { quote } from "../core/quote";
 import { localTime } from "./local-time";
 import type { Output } from "./output";
 import { type Screen, screenOf } from "./screen";
@@ -106,41 +107,46 @@ function quoteCsv(field: string): string {
 }
 
 async function printTable(rows: readonly HistoryRow[], words: string, screen: Screen, output: Output): Promise<void> {
-  if (rows.length > 0) {
-    const cells = rows.map((row) => ({ row, since: localTime(row.at), held: heldFor(row) }));
-    const width = (key: "since" | "held") => Math.max(...cells.map((cell) => cell[key].length));
-    const addressWidth = Math.max(...rows.map(({ address }) => address.length));
-    const isNarrow = screen.columns < width("since") + addressWidth + width("held") + 4;
-    const longest = Math.max(1, ...rows.map(({ ms }) => ms));
-    for (const { row, since, held } of cells) {
-      const doubt = row.unconfirmed ? "unconfirmed" : row.confirmedBy.join(", ");
-      if (isNarrow) {
-        await output.print(`${since}\n  ${screen.bold(row.address)}\n  ${held}`);
-        continue;
-      }
-      const fixed = `${since.padEnd(width("since"))}  ${screen.bold(row.address.padEnd(addressWidth))}  ${held.padEnd(width("held"))}`;
-      const room = screen.columns - width("since") - addressWidth - width("held") - 6;
-      await output.print(`${fixed}  ${lastColumn(row.ms / longest, doubt, room, screen)}`.trimEnd());
-    }
-    await output.print("");
+  const cells = rows.map((row) => ({ row, since: localTime(row.at), held: heldFor(row), who: whoSaid(row) }));
+  const widest = (texts: string[]) => Math.max(0, ...texts.map((text) => text.length));
+  const sinceWidth = widest(cells.map(({ since }) => since));
+  const addressWidth = widest(rows.map(({ address }) => address));
+  const heldWidth = widest(cells.map(({ held }) => held));
+  const longest = Math.max(1, ...rows.map(({ ms }) => ms));
+  const room = screen.columns - sinceWidth - addressWidth - heldWidth - 6;
+  for (const { row, since, held, who } of cells) {
+    const address = screen.bold(row.address.padEnd(addressWidth));
+    const facts = `${since.padEnd(sinceWidth)}  ${address}  ${held.padEnd(heldWidth)}`;
+    const share = row.ms / longest;
+    // Bar and operators on the same line, on a line of their own, or everything below each other.
+    if (room > 40) await output.print(`${facts}  ${barAndWho(share, who, room, screen)}`.trimEnd());
+    else if (room > -4)
+      await output.print(`${facts.trimEnd()}\n  ${barAndWho(share, who, screen.columns - 2, screen)}`);
+    else
+      await output.print(
+        `${since}\n  ${screen.bold(row.address)}\n  ${held}\n  ${cut(who, screen.columns - 2, screen)}`,
+      );
   }
+  if (rows.length > 0) await output.print("");
   await output.print(words);
 }
 
-/** A bar as long as the address lasted, and who confirmed it where there is room for both. */
-function lastColumn(share: number, confirmation: string, room: number, screen: Screen): string {
-  if (room < 4) return "";
-  const hasBoth = room > 40;
-  const barRoom = hasBoth ? Math.min(40, Math.floor(room / 2)) : room;
+/** A bar as long as the address lasted, then who said so, in `room` columns. */
+function barAndWho(share: number, who: string, room: number, screen: Screen): string {
+  const barRoom = Math.min(40, Math.floor(room / 2));
   const length = Math.max(1, Math.round(share * barRoom));
   const bar = screen.accent((screen.isUnicode ? "█" : "#").repeat(length));
-  if (!hasBoth) return bar;
-  const rest = room - barRoom - 2;
-  const text =
-    confirmation.length > rest
-      ? `${confirmation.slice(0, Math.max(0, rest - 1))}${screen.isUnicode ? "…" : "~"}`
-      : confirmation;
-  return `${bar}${" ".repeat(barRoom - length)}  ${text}`;
+  return `${bar}${" ".repeat(barRoom - length)}  ${cut(who, room - barRoom - 2, screen)}`.trimEnd();
+}
+
+function cut(text: string, room: number, { isUnicode }: Screen): string {
+  return text.length > room ? `${text.slice(0, Math.max(0, room - 1))}${isUnicode ? "…" : "~"}` : text;
+}
+
+// Operators come from a file that others may have edited.
+function whoSaid({ confirmedBy, unconfirmed }: HistoryRow): string {
+  const names = quote(confirmedBy.join(", "));
+  return unconfirmed ? `unconfirmed, said by ${names}` : names;
 }
 
 function heldFor({ ms, until }: HistoryRow): string {

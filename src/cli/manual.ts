@@ -9,7 +9,7 @@ export interface ManualFacts {
 
 /** The man page, made of the command tree and of `.env.example`, so that neither can drift from it. */
 export function renderManual(program: Command, { version, envExample }: ManualFacts): string {
-  const commands = program.commands.filter((command) => command.name() !== "completion");
+  const { commands } = program;
   return `${[
     `.TH IPCHECK 1 "" "ipcheck ${version}" "User Commands"`,
     ".SH NAME",
@@ -64,7 +64,10 @@ function describeVariables(envExample: string): string[] {
   for (const line of envExample.split("\n")) {
     const variable = /^#?(IPCHECK_\w+)=(.*)$/.exec(line);
     if (variable) {
-      lines.push(...term(`${variable[1]}`, comment.join(" ")));
+      const [, name = "", value = ""] = variable;
+      // A long default is a list that the paragraph speaks of; roff could not break it.
+      const isDefault = line.startsWith("#") && value.length > 0 && value.length < 40 && !value.startsWith("'your ");
+      lines.push(...term(name, [...comment, ...(isDefault ? [`[${value}]`] : [])].join(" ")));
       comment = [];
     } else if (/^# [^-]/.test(line)) {
       comment.push(line.slice(2));

@@ -117,7 +117,7 @@ export function buildProgram(version: string, actions: Actions, finish: (exitCod
     .option("--system", "a hardened systemd timer of the machine")
     .option("--launchd", "a launchd agent (macOS)")
     .option("--windows", "a task of Windows' scheduler")
-    .option("--every <interval>", "how often: 5m, 15m, 1h, 6h, 1d …", "1h")
+    .option("--every <interval>", "how often: 5m, 15m, 1h, 6h, 1d and the like", "1h")
     .option("--password-file <file>", "with --system: hand this file over as the credential smtp-password")
     .option("--print", "print what would be installed, touch nothing")
     .option("-y, --yes", "do not ask")

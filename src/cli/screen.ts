@@ -15,7 +15,7 @@ export function screenOf(stream: Stream, env: NodeJS.ProcessEnv): Screen {
   const style = (open: number, close: number) => (text: string) =>
     hasColor ? `\u001b[${open}m${text}\u001b[${close}m` : text;
   return {
-    columns: stream.columns ?? readColumns(env["COLUMNS"]),
+    columns: stream.columns || readColumns(env["COLUMNS"]),
     isUnicode: /utf-?8/i.test(locale),
     bold: style(1, 22),
     accent: style(36, 39),

@@ -51,7 +51,8 @@ function describeLetter(occurrences: readonly Occurrence[], given: LetterFacts):
     ...given,
     machineName: quote(given.machineName, 60),
     hostName: quote(given.hostName, 60),
-    sshLine: quote(given.sshLine),
+    // Never cut: it is there to be pasted.
+    sshLine: quote(given.sshLine, Number.POSITIVE_INFINITY),
   };
   const words = WORDS[facts.language];
   const speech = new Speech(words, facts.timeZone);

@@ -55,7 +55,7 @@ function renderPlace({ title, address, facts, login }: Place): string {
   );
   return `<div class="card" style="margin:0 0 14px;padding:14px 16px;background:#ffffff;border:1px solid #d5dae0;border-radius:10px">
 <div class="soft" style="color:#57606a;font-size:14px">${escapeHtml(title)}</div>
-<div style="margin:2px 0 8px;font-size:24px;line-height:1.3;font-weight:700;${MONO};-webkit-user-select:all;user-select:all">${escapeHtml(address)}</div>
+<div style="margin:2px 0 8px;font-size:24px;line-height:1.3;font-weight:700;${MONO};-webkit-user-select:all;user-select:all">${breakable(address)}</div>
 ${rows.join("\n")}
 <p class="soft" style="margin:12px 0 0;color:#57606a;font-size:14px">${escapeHtml(login.label)}</p>
 ${code([login.command])}
@@ -82,6 +82,11 @@ function renderBar({ label, duration, share }: NonNullable<LetterContent["bars"]
   const width = Math.max(2, Math.round(share * 100));
   return `<div style="margin:6px 0 0;font-size:14px"><span style="${MONO}">${escapeHtml(label)}</span> <span class="soft" style="color:#57606a">${escapeHtml(duration)}</span>
 <div class="bar" style="margin-top:2px;height:8px;width:${width}%;background:#0a66c2;border-radius:4px;font-size:0;line-height:0">&nbsp;</div></div>`;
+}
+
+// A long IPv6 address breaks between its groups, not inside one; what is copied stays the same.
+function breakable(address: string): string {
+  return escapeHtml(address).replaceAll(":", ":<wbr>");
 }
 
 function escapeHtml(text: string): string {

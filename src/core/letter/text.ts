@@ -3,6 +3,7 @@ import type { LetterContent, Place } from "./content";
 /** Longer lines are broken by mail programs where they like. */
 const WIDTH = 76;
 const BAR_WIDTH = 20;
+const SHORTEST_BAR = 4;
 
 /** The plain-text part: complete, and legible at 80 columns. */
 export function renderText(content: LetterContent): string {
@@ -32,10 +33,12 @@ function renderPlace({ title, address, facts, login }: Place, colon: string): st
 
 function renderBars(rows: NonNullable<LetterContent["bars"]>["rows"]): string {
   const width = Math.max(...rows.map(({ label }) => label.length));
+  const rest = WIDTH - width - Math.max(...rows.map(({ duration }) => duration.length)) - 8;
+  const barWidth = Math.max(SHORTEST_BAR, Math.min(BAR_WIDTH, rest));
   return rows
     .map(({ label, duration, share }) => {
-      const bar = "#".repeat(Math.max(1, Math.round(share * BAR_WIDTH)));
-      return `    ${label.padEnd(width)}  ${bar.padEnd(BAR_WIDTH)}  ${duration}`;
+      const bar = "#".repeat(Math.max(1, Math.round(share * barWidth)));
+      return `    ${label.padEnd(width)}  ${bar.padEnd(barWidth)}  ${duration}`;
     })
     .join("\n");
 }

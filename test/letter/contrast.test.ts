@@ -1,0 +1,69 @@
+import { expect, test } from "vitest";
+import { EACH_LETTER, writeLetter } from "./examples";
+import { type Element, parseHtml } from "./parse-html";
+
+type Mode = "light" | "dark";
+
+/** WCAG 2.2: 4.5 for text (1.4.3), 3 for what is drawn (1.4.11). */
+const TEXT = 4.5;
+const DRAWN = 3;
+
+test.each(EACH_LETTER)("$kind in $language: everything can be read, in light and in dark", ({ kind, language }) => {
+  const { html } = writeLetter(kind, language);
+  const { texts, elements } = parseHtml(html);
+  const style = texts.find(({ within }) => within.at(-1)?.name === "style")?.text ?? "";
+  expect(style).toContain("prefers-color-scheme:dark");
+  for (const mode of ["light", "dark"] as const) {
+    const colorOf = (property: string, within: Element[]) => nearest(property, within, style, mode);
+    for (const { text, within } of texts) {
+      if (text.trim() === "" || !within.some(({ name }) => name === "body")) continue;
+      if (within.at(-1)?.attributes["class"] === "bar") continue;
+      const ratio = contrast(colorOf("color", within), colorOf("background", within));
+      expect({ mode, text, ratio: ratio >= TEXT || ratio }).toEqual({ mode, text, ratio: true });
+    }
+    const bars = elements.filter(({ element }) => element.attributes["class"] === "bar");
+    expect(bars.length).toBeGreaterThan(1);
+    for (const { element, within } of bars) {
+      const ratio = contrast(colorOf("background", [...within, element]), colorOf("background", within));
+      expect(ratio).toBeGreaterThanOrEqual(DRAWN);
+    }
+  }
+});
+
+/** The value in force for the innermost element, `#rrggbb`. */
+function nearest(property: string, within: Element[], style: string, mode: Mode): string {
+  const values = within.flatMap(({ attributes }) => {
+    const classes = (attributes["class"] ?? "").split(" ").filter(Boolean);
+    const dark = mode === "dark" ? classes.map((name) => declared(property, ruleOf(style, name))) : [];
+    return [...dark, declared(property, attributes["style"] ?? "")].filter((value) => value !== undefined).slice(0, 1);
+  });
+  return values.at(-1) ?? "";
+}
+
+function ruleOf(style: string, name: string): string {
+  return new RegExp(`^\\.${name}\\{(.*)\\}$`, "m").exec(style)?.[1] ?? "";
+}
+
+function declared(property: string, declarations: string): string | undefined {
+  const found = declarations.split(";").find((one) => one.startsWith(`${property}:`));
+  return found?.slice(property.length + 1).replace("!important", "");
+}
+
+function contrast(a: string, b: string): number {
+  const [darker = 0, lighter = 0] = [luminance(a), luminance(b)].sort((x, y) => x - y);
+  return (lighter + 0.05) / (darker + 0.05);
+}
+
+function luminance(color: string): number {
+  const channels = /^#(..)(..)(..)$/.exec(color)?.slice(1);
+  if (!channels) throw new Error(`no colour: '${color}'`);
+  const [red = 0, green = 0, blue = 0] = channels
+    .map((channel) => Number.parseInt(channel, 16) / 255)
+    .map((value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4));
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+}
+
+test("the measure is the one of WCAG", () => {
+  expect(contrast("#000000", "#ffffff")).toBeCloseTo(21);
+  expect(contrast("#777777", "#ffffff")).toBeCloseTo(4.48, 2);
+});

@@ -1,0 +1,24 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Language } from "../../src/core/language";
+import { composeLetter, type Letter, type LetterFacts } from "../../src/core/letter/compose";
+import type { Occurrence } from "../../src/core/state";
+
+// As JSON, so that the picture script, which is plain JavaScript, shows the same mails.
+const EXAMPLES = JSON.parse(readFileSync(join(__dirname, "examples.json"), "utf8"));
+
+/** One mail of every kind: the occurrences that it tells. */
+export const KINDS: Readonly<Record<string, Occurrence[]>> = EXAMPLES.kinds;
+
+export const LANGUAGES: Language[] = ["en", "fr"];
+
+/** Every kind in every language, for `test.each`. */
+export const EACH_LETTER = Object.keys(KINDS).flatMap((kind) => LANGUAGES.map((language) => ({ kind, language })));
+
+export function factsIn(language: Language): LetterFacts {
+  return { ...EXAMPLES.facts, now: new Date(EXAMPLES.facts.now), language };
+}
+
+export function writeLetter(kind: string, language: Language, facts: Partial<LetterFacts> = {}): Letter {
+  return composeLetter(KINDS[kind] ?? [], { ...factsIn(language), ...facts });
+}

@@ -1,0 +1,238 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { Language } from "../../src/core/language";
+import { composeLetter } from "../../src/core/letter/compose";
+import { ENGLISH } from "../../src/core/letter/english";
+import { FRENCH } from "../../src/core/letter/french";
+import type { Words } from "../../src/core/letter/words";
+import { EACH_LETTER, factsIn, KINDS, LANGUAGES, writeLetter } from "./examples";
+import { hostileText } from "./hostile-text";
+import { parseHtml, visibleText } from "./parse-html";
+
+const wordsOf = (text: string) => text.split(/[\s:]+(?=\s|$)|\s+/).filter((word) => !/^(#+|--?|)$/.test(word));
+const flat = (text: string) => text.replace(/\s+/g, " ");
+
+// What every mail of the kind must tell, in the words of each language.
+const PARIS = "9 September 2026 at 05:12:00 CEST";
+const OPERATORS = "ipify, deSEC and nnev.de";
+const SSH = "ssh -p 2222 pi@203.0.113";
+const FACTS: Record<string, Record<Language, string[]>> = {
+  first: {
+    en: ["watched from now on", "203.0.113.7", OPERATORS, "9 September 2026 at 05:00:00 CEST", `${SSH}.7`],
+    fr: ["désormais surveillée", "203.0.113.7", "ipify, deSEC et nnev.de", "9 septembre 2026 à 05:00:00", `${SSH}.7`],
+  },
+  change: {
+    en: ["has changed", "203.0.113.99", "203.0.113.7 (held for 40 days 3 hours)", OPERATORS, PARIS, `${SSH}.99`],
+    fr: ["a changé", "203.0.113.99", "203.0.113.7 (restée 40 jours 3 heures)", "9 septembre 2026 à 05:12:00 UTC+2"],
+  },
+  several: {
+    en: [
+      "8 changes",
+      "198.51.100.23 (held for 5 days)",
+      "30 August 2026 at 05:12:00 CEST: 203.0.113.7 → 203.0.113.99",
+      "203.0.113.99 → 198.51.100.23 (4 changes in between)",
+      "2001:db8::1 → 2001:db8:1234:5678:90ab:cdef:1234:5678",
+      `${PARIS}: 198.51.100.23 → 203.0.113.99`,
+      "ssh -p 2222 pi@2001:db8:1234:5678:90ab:cdef:1234:5678",
+      "for 3 hours 12 minutes",
+    ],
+    fr: ["8 changements", "(restée 5 jours)", "(4 changements entre-temps)", "pendant 3 heures 12 minutes"],
+  },
+  unconfirmed: {
+    en: ["Nobody could confirm it", "203.0.113.99", "203.0.113.7 (held for 40 days 3 hours)"],
+    fr: ["Personne n’a pu la confirmer", "203.0.113.99", "203.0.113.7 (restée 40 jours 3 heures)"],
+  },
+  back: {
+    en: ["is back", "203.0.113.7", "Since", "31 July 2026 at 02:00:00 CEST", "for 1 day 3 hours", `${SSH}.7`],
+    fr: ["est de retour", "203.0.113.7", "Depuis", "31 juillet 2026 à 02:00:00 UTC+2", "pendant 1 jour 3 heures"],
+  },
+  heartbeat: {
+    en: ["is well", "203.0.113.7", "31 July 2026 at 02:00:00 CEST", `${SSH}.7`],
+    fr: ["va bien", "203.0.113.7", "31 juillet 2026 à 02:00:00 UTC+2", `${SSH}.7`],
+  },
+  test: {
+    en: ["This is a test", "203.0.113.99", "203.0.113.7 (held for 40 days 3 hours)", `${SSH}.99`],
+    fr: ["Ceci est un essai", "203.0.113.99", "203.0.113.7 (restée 40 jours 3 heures)", `${SSH}.99`],
+  },
+};
+
+describe.each(EACH_LETTER)("the mail $kind in $language", ({ kind, language }) => {
+  const letter = writeLetter(kind, language);
+
+  test("begins its subject with the machine and the address", () => {
+    const address = KINDS[kind]?.findLast(({ family }) => family === 4)?.address;
+    expect(letter.subject.startsWith(`grange ${address} `)).toBe(true);
+    expect(letter.subject.length).toBeLessThan(100);
+  });
+
+  test("tells every fact in both parts", () => {
+    const always = ["IPv4", "grange", "raspberrypi", "1.0.0", "IPCHECK_TO", "31 "];
+    const keys = factsIn(language).hostKeys.map(({ fingerprint, type }) => `${fingerprint} (${type})`);
+    for (const fact of [...(FACTS[kind]?.[language] ?? ["missing"]), ...always, ...keys]) {
+      expect(flat(letter.text)).toContain(fact);
+      expect(flat(visibleText(letter.html))).toContain(fact);
+    }
+  });
+
+  test("says the same words in the same order in both parts", () => {
+    expect(wordsOf(visibleText(letter.html))).toEqual(wordsOf(letter.text));
+  });
+
+  test("has a text part for 80 columns", () => {
+    // An address or a command is never broken; it stands alone on its line.
+    const long = letter.text.split("\n").filter((line) => line.length > 80 && line.trim().includes(" "));
+    expect(long).toEqual([]);
+    expect(letter.text).toMatch(/\n-- \n/);
+    expect(letter.text).not.toMatch(/\n{3}|\t|[^\S\u00a0\u202f\n] +\n(?!--)|undefined|null|NaN/);
+  });
+
+  test("has a small HTML part that fetches nothing", () => {
+    const { elements } = parseHtml(letter.html);
+    expect(Buffer.byteLength(letter.html)).toBeLessThan(20_000);
+    expect(letter.html).not.toMatch(
+      /https?:|\/\/|url\(|@import|@font-face|\b(src|href|srcset|action|background)=|\bon\w+=/i,
+    );
+    const names = new Set(elements.map(({ element }) => element.name));
+    for (const name of ["script", "link", "img", "iframe", "object", "form", "a"]) expect(names).not.toContain(name);
+    expect(elements[0]?.element.attributes).toEqual({ lang: language });
+    expect(letter.html).not.toMatch(/undefined|null|NaN/);
+  });
+
+  test("keeps to its language", () => {
+    const [own, other] = language === "en" ? [ENGLISH, FRENCH] : [FRENCH, ENGLISH];
+    const ownWords = vocabulary(own);
+    const used = new Set(splitWords(`${letter.subject} ${letter.text} ${visibleText(letter.html)}`));
+    expect(vocabulary(other).filter((word) => used.has(word) && !ownWords.includes(word))).toEqual([]);
+  });
+});
+
+test.each(EACH_LETTER.filter(({ language }) => language === "fr"))("French typography in $kind", ({ kind }) => {
+  const { subject, text, html } = writeLetter(kind, "fr");
+  for (const part of [subject, text, visibleText(html)]) {
+    // Before a colon that ends a word, and inside guillemets: a space that does not break.
+    expect(part).not.toMatch(/[^\u00a0][:;!?](\s|$)|«[^\u00a0]|[^\u00a0]»|'/m);
+  }
+  expect(text).toContain("\u00a0:");
+});
+
+// Every word of a table, with nothing filled in.
+function vocabulary(words: Words): string[] {
+  const { locale: _, ...texts } = words;
+  const say = (value: unknown): string => {
+    if (typeof value === "function") return value({ old: "", count: "", machine: "", host: "", version: "" });
+    return typeof value === "object" && value ? Object.values(value).map(say).join(" ") : String(value);
+  };
+  return splitWords(say(texts));
+}
+
+// Without names and fingerprints: nnev.de, SHA256:….
+function splitWords(text: string): string[] {
+  return (
+    text
+      .replace(/\S+[.:]\S+/g, "")
+      .toLowerCase()
+      .match(/\p{L}{2,}/gu) ?? []
+  );
+}
+
+test.each<[Language, number, string]>([
+  ["en", 1_000, "1 second"],
+  ["en", 59_000, "59 seconds"],
+  ["en", 60_000, "1 minute"],
+  ["en", 3_660_000, "1 hour 1 minute"],
+  ["en", 2 * 86_400_000, "2 days"],
+  ["en", 1234 * 86_400_000, "1,234 days"],
+  ["fr", 0, "0 seconde"],
+  ["fr", 60_000, "1 minute"],
+  ["fr", 90_000_000, "1 jour 1 heure"],
+  ["fr", 2 * 86_400_000 + 7_200_000, "2 jours 2 heures"],
+  ["fr", 1234 * 86_400_000, "1 234 jours"],
+  ["en", -5_000, "0 seconds"],
+])("%s: an address that lasted %d ms lasted '%s'", (language, ms, expected) => {
+  const [change] = KINDS["change"] ?? [];
+  if (!change) throw new Error("no example");
+  const oldSince = new Date(Date.parse(change.at) - ms).toISOString();
+  const { text } = composeLetter([{ ...change, oldSince }], factsIn(language));
+  expect(flat(text)).toContain(`203.0.113.7 (${language === "en" ? "held for" : "restée"} ${expected})`);
+});
+
+test.each<[Language, number, string]>([
+  ["en", 1, "(1 change in between)"],
+  ["en", 1000, "(1,000 changes in between)"],
+  ["fr", 1, "(1 changement entre-temps)"],
+  ["fr", 1000, "(1 000 changements entre-temps)"],
+  ["fr", 1_000_000, "(1 000 000 de changements entre-temps)"],
+])("%s: %d folded changes are '%s'", (language, folded, expected) => {
+  const changes = (KINDS["several"] ?? []).map((one) => (one.folded === undefined ? one : { ...one, folded }));
+  expect(flat(composeLetter(changes, factsIn(language)).text)).toContain(expected);
+});
+
+test.each<[Language, string, RegExp]>([
+  ["en", "Europe/Paris", /05:12:00 (CEST|GMT\+2)\n/],
+  ["en", "UTC", /03:12:00 (UTC|GMT)\n/],
+  ["en", "Asia/Kolkata", /08:42:00 (IST|GMT\+5:30)\n/],
+  ["fr", "Europe/Paris", /05:12:00 (CEST|UTC\+2)\n/],
+  ["fr", "America/Guadeloupe", /mardi 8 septembre 2026 à 23:12:00 (AST|UTC[-−]4)\n/],
+])("%s: times in %s carry their zone", (language, timeZone, expected) => {
+  expect(writeLetter("change", language, { timeZone }).text).toMatch(expected);
+});
+
+test.each(LANGUAGES)("%s: without host keys and history those parts are left out", (language) => {
+  const { text, html } = writeLetter("change", language, { hostKeys: [], history: [] });
+  for (const part of [text, html]) expect(part).not.toMatch(/SHA256|Lately|Dernièrement|empreinte|fingerprint/);
+  expect(text).not.toContain("\n\n\n");
+});
+
+test.each(LANGUAGES)("%s: A → B → A is told with both steps", (language) => {
+  const [there, back] = (KINDS["several"] ?? []).filter(({ family }) => family === 4).slice(-2);
+  if (!there || !back) throw new Error("no example");
+  const { subject, text, html } = composeLetter([there, back], factsIn(language));
+  expect(subject).toContain("grange 203.0.113.99 ");
+  for (const part of [flat(text), flat(visibleText(html))]) {
+    expect(part).toMatch(/203\.0\.113\.99 → 198\.51\.100\.23.*198\.51\.100\.23 → 203\.0\.113\.99/);
+  }
+});
+
+// The bars are padded to an IPv6 address of full length, a bar and a duration: 88 columns.
+test("the bars of IPv6 addresses fit into 80 columns", () => {
+  const history = [0, 31, 60, 100].map((day) => ({
+    family: 6 as const,
+    at: new Date(Date.UTC(2026, 5, 1 + day, day % 24)).toISOString(),
+    address: `2001:db8:1234:5678:90ab:cdef:1234:${(0x5000 + day).toString(16)}`,
+  }));
+  const six = (KINDS["several"] ?? []).filter(({ family }) => family === 6);
+  const { text } = composeLetter(six, { ...factsIn("en"), history });
+  expect(text.split("\n").filter((line) => line.length > 80)).toEqual([]);
+});
+
+test.each([
+  ["en", "Confirmed by"],
+  ["fr", "Confirmé par"],
+] as const)("%s: an unconfirmed address is not called confirmed", (language, label) => {
+  expect(writeLetter("unconfirmed", language).text).not.toContain(label);
+});
+
+// 60 characters of a name are kept; of a command every one counts.
+test("a long ssh line is not cut off", () => {
+  const sshLine = `ssh -o ProxyCommand='${"nc -x proxy.example.net:1080 ".repeat(8)}%h %p' pi@{ip}`;
+  expect(writeLetter("change", "en", { sshLine }).text).toContain("pi@203.0.113.99");
+});
+
+test("whatever the names are: no tag, no control character, and the words arrive", () => {
+  const [change] = KINDS["change"] ?? [];
+  if (!change) throw new Error("no example");
+  const tagsOf = (html: string) => parseHtml(html).elements.map(({ element }) => element.source);
+  const plain = tagsOf(composeLetter([change], factsIn("en")).html);
+  fc.assert(
+    fc.property(hostileText, hostileText, hostileText, hostileText, (machineName, hostName, sshLine, operator) => {
+      const facts = { ...factsIn("en"), machineName, hostName, sshLine };
+      const { subject, text, html } = composeLetter([{ ...change, confirmedBy: [operator] }], facts);
+      expect(tagsOf(html)).toEqual(plain);
+      expect(subject + html.replaceAll("\n", "") + text.replaceAll("\n", "")).not.toMatch(
+        /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u,
+      );
+      expect(wordsOf(visibleText(html)).join("")).toEqual(wordsOf(text).join(""));
+    }),
+    { numRuns: 300 },
+  );
+});

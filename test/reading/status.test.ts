@@ -1,0 +1,247 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { formatPrometheus } from "../../src/cli/prometheus";
+import { runStatus, type StatusOptions } from "../../src/cli/status";
+import { EMPTY_STATE, encodeState, HOOK, type State } from "../../src/core/state";
+import { readStatus, type Status } from "../../src/core/status";
+import { Home } from "../support/home";
+import { parseExposition } from "./exposition";
+import { captureOutput, homeWith, NOW } from "./support";
+
+const OWNER = "owner@example.net";
+const MAIL = { IPCHECK_TO: OWNER, IPCHECK_FROM: "pi@example.net" };
+
+const recorded = { address: "203.0.113.7", since: "2026-06-01T10:00:00.000Z", confirmedBy: ["ipify", "deSEC"] };
+const blind = {
+  failedAt: "2026-06-10T11:30:00.000Z",
+  runs: 5,
+  reason: "no IPv6 here",
+  spokenAt: "2026-06-10T08:00:00.000Z",
+};
+
+const WELL: Partial<State> = { families: { 4: { recorded } } };
+const FAILING: Partial<State> = {
+  families: { 4: { recorded }, 6: { blind } },
+  rests: { "api.ipify.org": "2026-06-10T15:00:00.000Z", "v4.ident.me": "2026-06-10T11:59:00.000Z" },
+};
+const UNCONFIRMED: Partial<State> = {
+  families: {
+    4: {
+      recorded: { ...recorded, confirmedBy: ["ipify"], isUnconfirmed: true },
+      blind: { ...blind, since: "2026-06-10T11:00:00.000Z", runs: 1, reason: "the network is down" },
+    },
+  },
+};
+
+const owed = (id: string) => ({
+  id,
+  kind: "change" as const,
+  family: 4 as const,
+  at: "2026-06-10T09:00:00.000Z",
+  old: "203.0.113.6",
+  address: "203.0.113.7",
+  confirmedBy: ["ipify"],
+  told: [],
+});
+
+const PENDING: Partial<State> = {
+  ...WELL,
+  outbox: [owed("a"), { ...owed("b"), kind: "back" }],
+  channels: {
+    [OWNER]: {
+      failures: 3,
+      refusals: 2,
+      triedAt: "2026-06-10T11:00:00.000Z",
+      reason: "the server refused the recipient (550 5.1.1 no such user)",
+      pausedUntil: "2026-06-10T13:00:00.000Z",
+      pausedFor: "other",
+    },
+  },
+};
+
+const HELD = "IPv4: 203.0.113.7, for 9 days 2 hours (since 2026-06-01 10:00), confirmed by ipify, deSEC";
+const LOOK = "last good look: 1 hour ago (2026-06-10 11:00)";
+
+const PERSON: [string, Partial<State>, Record<string, string>, string[]][] = [
+  ["all well", WELL, {}, [HELD, LOOK, "pending: nothing"]],
+  [
+    "one family failing, one service at rest",
+    FAILING,
+    {},
+    [
+      HELD,
+      "IPv6: no address yet",
+      "IPv6 last failure: 2026-06-10 11:30, the last 5 looks failed: no IPv6 here",
+      LOOK,
+      "pending: nothing",
+      "left alone: api.ipify.org, until 2026-06-10 15:00",
+    ],
+  ],
+  [
+    "unconfirmed, and blind since",
+    UNCONFIRMED,
+    {},
+    [
+      "IPv4: 203.0.113.7, for 9 days 2 hours (since 2026-06-01 10:00), confirmed by nobody",
+      "IPv4 last failure: 2026-06-10 11:30, the last look failed, blind since 2026-06-10 11:00: the network is down",
+      LOOK,
+      "pending: nothing",
+    ],
+  ],
+  [
+    "a refused recipient, one not tried yet, and the command",
+    PENDING,
+    { ...MAIL, IPCHECK_TO: `${OWNER},new@example.net`, IPCHECK_ON_CHANGE: "true" },
+    [
+      HELD,
+      LOOK,
+      `pending: 2 notices to ${OWNER}, 3 failed tries: the server refused the recipient (550 5.1.1 no such user); next try after 2026-06-10 13:00`,
+      "pending: 2 notices to new@example.net, not tried yet; next try with the next run",
+      "pending: 1 notice to command, not tried yet; next try with the next run",
+    ],
+  ],
+];
+
+test.each(PERSON)("for a person: %s", async (_, state, env, lines) => {
+  const run = await homeWith(state).run(["status"], { now: NOW, env });
+  expect(run).toMatchObject({ exitCode: 0, stderr: "" });
+  expect(run.stdout.trimEnd().split("\n")).toEqual(lines);
+});
+
+test("--json: the same as plain data, null where nothing is known", async () => {
+  const run = await homeWith(PENDING).run(["status", "--json"], { now: NOW, env: MAIL });
+  expect(run).toMatchObject({ exitCode: 0, stderr: "" });
+  const { reason, triedAt: lastTry, pausedUntil: nextTry } = PENDING.channels?.[OWNER] ?? {};
+  expect(JSON.parse(run.stdout)).toEqual({
+    lastLook: "2026-06-10T11:00:00.000Z",
+    lastLookAgeSeconds: 3600,
+    families: [{ family: "ipv4", ...recorded, unconfirmed: false, failing: null }],
+    pending: [{ channel: OWNER, owed: 2, failures: 3, reason, lastTry, nextTry }],
+    rests: [],
+  });
+});
+
+const SAMPLES = [
+  "ipcheck_last_success_timestamp_seconds {} 1781089200",
+  'ipcheck_address_info {"family":"ipv4","address":"203.0.113.7"} 1',
+  'ipcheck_address_since_timestamp_seconds {"family":"ipv4"} 1780308000',
+  'ipcheck_address_unconfirmed {"family":"ipv4"} 0',
+  'ipcheck_failed_runs {"family":"ipv4"} 0',
+];
+
+test.each<[string, Partial<State> | undefined, string[]]>([
+  ["nothing recorded", undefined, ["ipcheck_pending_notices {} 0"]],
+  [
+    "one family failing",
+    FAILING,
+    [...SAMPLES, 'ipcheck_failed_runs {"family":"ipv6"} 5', "ipcheck_pending_notices {} 0"],
+  ],
+  [
+    "pending",
+    PENDING,
+    [
+      ...SAMPLES,
+      `ipcheck_pending_notices {"channel":"${OWNER}"} 2`,
+      'ipcheck_pending_notices {"channel":"new@example.net"} 2',
+      `ipcheck_delivery_failures {"channel":"${OWNER}"} 3`,
+      'ipcheck_delivery_failures {"channel":"new@example.net"} 0',
+    ],
+  ],
+])("--prometheus: %s", async (_, state, expected) => {
+  const home = state ? homeWith(state) : new Home();
+  // A recipient named twice is one series: a second sample would make the collector drop the whole file.
+  const env = { ...MAIL, IPCHECK_TO: `${OWNER},new@example.net,${OWNER}` };
+  const run = await home.run(["status", "--prometheus"], { now: NOW, env });
+  expect(run).toMatchObject({ exitCode: 0, stderr: "" });
+  const metrics = parseExposition(run.stdout);
+  const samples = [...metrics].flatMap(([name, metric]) =>
+    metric.samples.map(({ labels, value }) => `${name} ${JSON.stringify(labels)} ${value}`),
+  );
+  expect(samples).toEqual(expected);
+  for (const { type, help } of metrics.values()) expect([type, help]).toEqual(["gauge", expect.stringMatching(/\.$/)]);
+});
+
+test("--prometheus: any label arrives as it was", () => {
+  fc.assert(
+    fc.property(
+      fc.uniqueArray(fc.oneof(fc.string(), fc.constantFrom('"', "\\", "\n", '\\"\n,}{x="')), { minLength: 1 }),
+      (channels) => {
+        const state = { ...EMPTY_STATE, outbox: [owed("a")] };
+        const status = readStatus({ state, lastLookAt: undefined, condition: "sound" }, channels, NOW);
+        const samples = parseExposition(`${formatPrometheus(status)}\n`).get("ipcheck_pending_notices")?.samples ?? [];
+        expect(samples.map(({ labels }) => labels["channel"])).toEqual(status.pending.map(({ channel }) => channel));
+      },
+    ),
+  );
+});
+
+test.each<[string, string | undefined, number, RegExp]>([
+  ["3h", "2026-06-10T09:01:00Z", 0, /^$/],
+  [
+    "3h",
+    "2026-06-10T08:59:59Z",
+    3,
+    /^ipcheck: error: the last good look is older than 3h: it was 3 hours ago\nipcheck: hint: /,
+  ],
+  ["30s", "2026-06-10T11:00:00Z", 3, /older than 30s: it was 1 hour ago\n/],
+  // The clock ran backwards.
+  ["1s", "2026-06-11T00:00:00Z", 0, /^$/],
+  ["3h", undefined, 3, /there never was one\n/],
+  ["3", "2026-06-10T09:00:00Z", 2, /--max-age: expected a duration like/],
+  ["-3h", "2026-06-10T09:00:00Z", 2, /--max-age/],
+])("--max-age %s with the last look at %s exits with %d", async (maxAge, lastLook, exitCode, stderr) => {
+  const home = lastLook === undefined ? new Home() : homeWith(WELL, lastLook);
+  const run = await home.run(["status", "--max-age", maxAge], { now: NOW });
+  expect(run.exitCode).toBe(exitCode);
+  expect(run.stderr).toMatch(stderr);
+  // How things stand is printed all the same; not where the question was wrong.
+  expect(run.stdout === "").toBe(exitCode === 2);
+});
+
+test("nothing recorded: said, and nothing is created", async () => {
+  const home = new Home();
+  expect(await home.run(["status"])).toMatchObject({
+    exitCode: 0,
+    stdout: "nothing is recorded yet: 'ipcheck check' makes the first look\n",
+    stderr: "",
+  });
+  expect(() => home.listStateFolder()).toThrow("ENOENT");
+});
+
+test("a damaged state: said, and left where it is", async () => {
+  const home = homeWith(encodeState({ ...EMPTY_STATE, ...WELL }).replace("203.0.113.7", "203.0.113.8"));
+  const before = home.fingerprint();
+  const run = await home.run(["status"], { now: NOW });
+  expect(run).toMatchObject({ exitCode: 0, stdout: expect.stringContaining("nothing is recorded yet") });
+  expect(run.stderr).toMatch(/^ipcheck: warning: the state file cannot be read; .*\n$/);
+  expect(home.fingerprint()).toBe(before);
+});
+
+test.each(["status", "status --json", "status --prometheus"])(
+  "%s: a newer version's state is refused",
+  async (args) => {
+    const home = homeWith('{"version": 2, "checksum": "x"}');
+    const before = home.fingerprint();
+    const run = await home.run(args.split(" "), { now: NOW });
+    expect(run).toMatchObject({ exitCode: 4, stdout: "" });
+    expect(run.stderr).toMatch(
+      /^ipcheck: error: the state file was written by a newer ipcheck .*\nipcheck: hint: .*\n$/,
+    );
+    expect(home.fingerprint()).toBe(before);
+  },
+);
+
+test("an address taken over from an older script is shown without a date", async () => {
+  const run = await homeWith("203.0.113.7\n").run(["status"], { now: NOW });
+  expect(run.stdout.split("\n")[0]).toBe("IPv4: 203.0.113.7");
+});
+
+test.each<[StatusOptions, string]>([
+  [{ json: true, prometheus: true }, "do not go together"],
+  [{ maxAge: "" }, "--max-age"],
+])("%j is refused", async (options, message) => {
+  const status: Status = readStatus({ state: EMPTY_STATE, lastLookAt: undefined, condition: "absent" }, [HOOK], NOW);
+  const { said, output } = captureOutput();
+  await expect(runStatus(options, status, NOW, output)).rejects.toThrow(message);
+  expect(said).toEqual({ stdout: "", stderr: "" });
+});

@@ -1,0 +1,45 @@
+import { mkdirSync, utimesSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { Output, type Stream } from "../../src/cli/output";
+import type { HistoryEntry } from "../../src/core/history";
+import { EMPTY_STATE, encodeState, type State } from "../../src/core/state";
+import { Home } from "../support/home";
+
+/** When the runs of these tests take place. */
+export const NOW = new Date("2026-06-10T12:00:00Z");
+
+/** An output whose streams keep what they get. */
+export function captureOutput(stream: Pick<Stream, "isTTY" | "columns"> = {}) {
+  const said = { stdout: "", stderr: "" };
+  const open = (name: keyof typeof said) => (): Stream => ({
+    ...stream,
+    write(text, done) {
+      said[name] += text;
+      done?.();
+      return true;
+    },
+  });
+  return { said, output: new Output(open("stdout"), open("stderr"), stream.isTTY ?? false) };
+}
+
+/** A home with this state file, last looked at then. */
+export function homeWith(state: Partial<State> | string, lastLook = "2026-06-10T11:00:00Z"): Home {
+  const home = new Home();
+  mkdirSync(dirname(home.stateFile), { recursive: true, mode: 0o700 });
+  writeFileSync(home.stateFile, typeof state === "string" ? state : encodeState({ ...EMPTY_STATE, ...state }));
+  utimesSync(home.stateFile, new Date(lastLook), new Date(lastLook));
+  return home;
+}
+
+/** A home with this history file. */
+export function homeWithHistory(text: string): Home {
+  const home = new Home();
+  mkdirSync(dirname(home.historyFile), { recursive: true, mode: 0o700 });
+  writeFileSync(home.historyFile, text);
+  return home;
+}
+
+/** The lines of a history file. */
+export function historyText(entries: readonly HistoryEntry[]): string {
+  return entries.map((entry) => `${JSON.stringify(entry)}\n`).join("");
+}
