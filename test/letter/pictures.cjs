@@ -51,7 +51,12 @@ function takePictures(target) {
 function frame(html, width, height) {
   const source = html.replaceAll("&", "&amp;").replaceAll('"', "&quot;");
   return `<!DOCTYPE html><meta charset="utf-8"><style>:root{color-scheme:light dark}body{margin:0;background:#888}
-iframe{border:0;display:block}</style><iframe width="${width}" height="${height}" srcdoc="${source}"></iframe>`;
+iframe{border:0;display:block;transform:scale(${scaleOf(width)});transform-origin:0 0}</style><iframe width="${width}" height="${height}" srcdoc="${source}"></iframe>`;
+}
+
+// A phone fills the picture: laid out at its own width, shown larger.
+function scaleOf(width) {
+  return Math.max(width, NARROWEST) / width;
 }
 
 function photograph(page, picture, { scratch, width, height, mode }) {
@@ -59,7 +64,7 @@ function photograph(page, picture, { scratch, width, height, mode }) {
     ...FLAGS.split(" "),
     `--user-data-dir=${join(scratch, "profile")}`,
     `--blink-settings=preferredColorScheme=${mode === "dark" ? 0 : 1}`,
-    `--window-size=${Math.max(width, NARROWEST)},${height}`,
+    `--window-size=${Math.max(width, NARROWEST)},${Math.round(height * scaleOf(width))}`,
     `--screenshot=${picture}`,
   ];
   execFileSync(CHROMIUM, [...flags, `file://${page}`], { stdio: "ignore", timeout: 60_000 });
