@@ -1,5 +1,5 @@
-import { IpcheckError } from "../core/errors";
-import { type InitOptions, type InitTools, Interview } from "./interview";
+import { IpcheckError, StoppedError } from "../core/errors";
+import { type InitOptions, type InitTools, Interview, type Prompter } from "./interview";
 import type { Output } from "./output";
 
 /** Asks what is not given by switches, shows and writes the env file, offers test mail and schedule. */
@@ -29,6 +29,19 @@ export async function runInit(options: InitOptions, tools: InitTools, output: Ou
   const backup = await tools.write(text, passwordFile);
   await output.note(`written: ${tools.envFile}${backup === undefined ? "" : ` (the old one is ${backup})`}`);
 
+  try {
+    return await offer(options, prompter, tools, output);
+  } catch (error) {
+    throw error instanceof StoppedError ? new StoppedError("the env file stays as it was written") : error;
+  }
+}
+
+async function offer(
+  options: InitOptions,
+  prompter: Prompter | undefined,
+  tools: InitTools,
+  output: Output,
+): Promise<number> {
   let exitCode = 0;
   const wantsTest = options.send ?? (prompter ? await prompter.confirm("Send a test mail now?") : false);
   if (wantsTest) exitCode = await tools.sendTest();

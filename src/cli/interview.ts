@@ -1,5 +1,5 @@
 import { randomInt } from "node:crypto";
-import { IpcheckError } from "../core/errors";
+import { IpcheckError, StoppedError } from "../core/errors";
 import type { MailProvider } from "../core/providers";
 import { encodeVigenere } from "../core/vigenere";
 import type { Output } from "./output";
@@ -111,7 +111,7 @@ export class Interview {
     const provider = tools.findProvider(user);
     if (provider?.note) await this.output.note(provider.note);
     if (provider?.isUnusable && this.prompter && !(await this.prompter.confirm("Go on with it all the same?"))) {
-      throw new IpcheckError("usage", "stopped; nothing was written");
+      throw new StoppedError();
     }
     const host = provider?.host;
     const security = provider?.security ?? (options.smtpPort === "465" ? "tls" : "starttls");
@@ -149,6 +149,11 @@ export class Interview {
     const given = options.password ?? (options.passwordStdin ? await tools.readPasswordFromStdin() : undefined);
     const entered = given ?? (await this.prompter?.secret("Password (with Gmail: the app password)"));
     if (!entered) throw missing("the password", "--password-stdin");
+    if (/\p{Cc}/u.test(entered)) {
+      throw new IpcheckError("usage", "the password has a line break or a control character", {
+        hint: "no mail server takes such a one by this way: look at what was pasted",
+      });
+    }
     // Google shows an app password in four groups; the spaces are no part of it.
     const password = /^([a-z]{4} ){3}[a-z]{4}$/.test(entered.trim()) ? entered.replaceAll(" ", "").trim() : entered;
     this.password = password;

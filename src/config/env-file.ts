@@ -45,7 +45,7 @@ export function readEnvFile(
         path,
         values,
         mtimeMs: stats.mtimeMs,
-        isReadableByOthers: isReadableByOthers(stats, surroundings),
+        isReadableByOthers: isReadableByOthers(path, stats, surroundings),
       };
     } catch (error) {
       const isMissing = ["ENOENT", "ENOTDIR"].includes(systemCode(error));
@@ -83,7 +83,10 @@ export function readGuarded(path: string, { uid }: Surroundings): { text: string
 }
 
 /** Whether group or others may read a file (never true on Windows, where modes say nothing). */
-export function isReadableByOthers(stats: Stats, { uid }: Surroundings): boolean {
+export function isReadableByOthers(path: string, stats: Stats, { uid, env }: Surroundings): boolean {
+  // systemd gives its credentials a mode and an ACL of its own.
+  const credentials = env["CREDENTIALS_DIRECTORY"];
+  if (credentials && path.startsWith(`${credentials}/`)) return false;
   return uid !== undefined && (stats.mode & 0o044) !== 0;
 }
 

@@ -84,7 +84,7 @@ function fromFile(
   try {
     const { text, stats } = readGuarded(path, surroundings);
     findings.mtimes.push(stats.mtimeMs);
-    if (isReadableByOthers(stats, surroundings)) {
+    if (isReadableByOthers(path, stats, surroundings)) {
       findings.warnings.push(
         `${quote(path)} holds the password and can be read by other users: run chmod 600 ${quote(path)}`,
       );

@@ -21,6 +21,14 @@ export class IpcheckError extends Error {
   }
 }
 
+/** The person has stopped answering questions (Ctrl-C). */
+export class StoppedError extends IpcheckError {
+  constructor(remains = "nothing was written") {
+    super("usage", `stopped; ${remains}`);
+    this.name = "StoppedError";
+  }
+}
+
 /** The `code` of a Node.js system error (`ENOSPC`, `ECONNREFUSED`), or an empty string. */
 export function systemCode(error: unknown): string {
   const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;

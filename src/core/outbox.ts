@@ -52,20 +52,23 @@ export function owe(state: State, occurrence: Occurrence): State {
  */
 function fold(outbox: Occurrence[]): Occurrence[] {
   if (outbox.length <= MAX_OCCURRENCES) return outbox;
-  // Not the newest, nor the oldest, whose old address the mail begins with.
-  for (let i = 1; i < outbox.length - 2; i++) {
+  // From the second on: the mail begins with the oldest one's old address.
+  for (let i = 1; i < outbox.length - 1; i++) {
     const a = outbox[i];
-    const b = outbox[i + 1];
-    if (!a || !b || a.family !== b.family || a.told.join() !== b.told.join()) continue;
-    if (!a.told.includes(HISTORY) || a.kind !== "change" || b.kind !== "change") continue;
+    if (!a || (a.kind !== "change" && a.kind !== "back")) continue;
+    // The next of its kind; what lies between belongs to the other family or kind.
+    const j = outbox.findIndex((other, index) => index > i && other.family === a.family && other.kind === a.kind);
+    const b = outbox[j];
+    if (!b || a.told.join() !== b.told.join() || (a.kind === "change" && !a.told.includes(HISTORY))) continue;
     const { old: _old, oldSince: _oldSince, ...rest } = b;
     const folded: Occurrence = {
       ...rest,
       ...(a.old !== undefined && { old: a.old }),
       ...(a.oldSince !== undefined && { oldSince: a.oldSince }),
+      ...(a.blindSince !== undefined && { blindSince: a.blindSince }),
       folded: (a.folded ?? 0) + (b.folded ?? 0) + 1,
     };
-    return fold([...outbox.slice(0, i), folded, ...outbox.slice(i + 2)]);
+    return fold(outbox.map((one, index) => (index === j ? folded : one)).filter((_, index) => index !== i));
   }
   return outbox;
 }

@@ -16,6 +16,7 @@ export class Telling {
   readonly errors: IpcheckError[] = [];
   readonly muted = new Set<IpcheckError>();
   waiting: Waiting[] = [];
+  private historyError: IpcheckError | undefined;
 
   constructor(
     private readonly rules: CheckRules,
@@ -60,7 +61,9 @@ export class Telling {
       await this.world.appendHistory(owed);
       this.state = strikeOff(this.state, HISTORY, new Set(owed.map(({ id }) => id)));
     } catch (error) {
-      this.fail(error); // It stays owed; people come first.
+      // It stays owed; people come first.
+      if (!(error instanceof IpcheckError)) throw error;
+      this.historyError = error;
     }
   }
 
@@ -112,25 +115,31 @@ export class Telling {
     const channels = channelsOf(this.rules).filter(
       (channel) => channel !== HISTORY && !gathering.has(channel) && owedTo(this.state, channel).length > 0,
     );
-    if (channels.length === 0) {
-      const { complaint, ...rest } = this.state;
+    const errors = [...(this.historyError ? [this.historyError] : []), ...this.undelivered(channels)];
+    const { complaint, ...rest } = this.state;
+    if (errors.length === 0) {
       if (complaint) this.state = rest;
       return;
     }
+    const now = this.world.now();
+    // Who and what kind of trouble: the server's own words differ from one refusal to the next.
+    const about = [...channels, ...errors.map(({ hint = "" }) => hint)].join("\n");
+    const speaks = this.rules.isLoud || complaint?.about !== about || isDue(complaint.at, REPEAT_AFTER_MS, now);
+    if (speaks) this.state = { ...this.state, complaint: { at: now.toISOString(), about } };
+    this.report(errors.map((error) => [error, speaks]));
+  }
+
+  private undelivered(channels: readonly string[]): IpcheckError[] {
+    if (channels.length === 0) return [];
     const owing = channels.map((channel) => `${nameOf(channel)} has not been told yet: ${this.reasonFor(channel)}`);
     const hint = channels.map((channel) => this.state.channels[channel]?.hint).find((text) => text !== undefined);
-    const error = new IpcheckError(
-      "undelivered",
-      `the address is recorded, but ${owing.length === 1 ? owing[0] : `${owing.length} have not been told yet`}`,
-      { hint: hint ?? "the next run tries again; nothing is lost", details: owing.length === 1 ? [] : owing },
-    );
-    const { isLoud } = this.rules;
-    const { complaint } = this.state;
-    const now = this.world.now();
-    const about = owing.join("\n");
-    const speaks = isLoud || complaint?.about !== about || isDue(complaint.at, REPEAT_AFTER_MS, now);
-    if (speaks) this.state = { ...this.state, complaint: { at: now.toISOString(), about } };
-    this.report([[error, speaks]]);
+    const what = owing.length === 1 ? owing[0] : `${owing.length} have not been told yet`;
+    return [
+      new IpcheckError("undelivered", `the address is recorded, but ${what}`, {
+        hint: hint ?? "the next run tries again; nothing is lost",
+        details: owing.length === 1 ? [] : owing,
+      }),
+    ];
   }
 
   private reasonFor(channel: string): string {

@@ -1,4 +1,4 @@
-import { IpcheckError } from "../core/errors";
+import { StoppedError } from "../core/errors";
 
 /** A choice among several, as it is shown. */
 interface Choice {
@@ -54,8 +54,8 @@ export class TerminalPrompter {
   }
 }
 
-/** @throws IpcheckError `usage` for the symbol that Ctrl-C gives */
+/** @throws StoppedError for the symbol that Ctrl-C gives */
 function insist<T>(answer: T): Exclude<T, symbol> {
-  if (typeof answer === "symbol") throw new IpcheckError("usage", "stopped; nothing was written");
+  if (typeof answer === "symbol") throw new StoppedError();
   return answer as Exclude<T, symbol>;
 }

@@ -58,6 +58,9 @@ export function systemd(folder: string, options: SystemdOptions): Scheduler {
   const systemctl = (...words: string[]) => run("systemctl", [...scope, ...words]);
   const units = (schedule: Schedule) => Object.entries(systemdUnits(schedule, options));
   const service = join(folder, "ipcheck.service");
+  const removeUnits = async () => {
+    for (const name of ["ipcheck.service", "ipcheck.timer"]) await rm(join(folder, name), { force: true });
+  };
   return {
     name: options.isSystem ? "systemd" : "systemd --user",
     describe: (schedule) =>
@@ -65,15 +68,22 @@ export function systemd(folder: string, options: SystemdOptions): Scheduler {
         .map(([name, text]) => `# ${join(folder, name)}\n${text}`)
         .join("\n"),
     async install(schedule) {
+      const isFirst = (await readText(service)) === undefined;
       await mkdir(folder, { recursive: true });
       for (const [name, text] of units(schedule)) await writeFile(join(folder, name), text);
-      await systemctl("daemon-reload");
-      await systemctl("enable", "--now", "ipcheck.timer");
+      try {
+        await systemctl("daemon-reload");
+        await systemctl("enable", "--now", "ipcheck.timer");
+      } catch (error) {
+        // Files that nobody runs would look like a schedule.
+        if (isFirst) await removeUnits();
+        throw error;
+      }
     },
     async remove() {
       if ((await readText(service)) === undefined) return false;
       await systemctl("disable", "--now", "ipcheck.timer");
-      for (const name of ["ipcheck.service", "ipcheck.timer"]) await rm(join(folder, name), { force: true });
+      await removeUnits();
       await systemctl("daemon-reload");
       return true;
     },

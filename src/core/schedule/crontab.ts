@@ -39,18 +39,27 @@ export function readCommand(line: string): string[] {
 function removeBlock(table: string): string {
   const span = spanOf(table);
   if (!span) return table;
-  const isJoined = table.startsWith(BEGIN_JOINED, span.start);
-  const before = table.slice(0, isJoined ? span.start - 1 : span.start);
-  return before + table.slice(span.end);
+  const after = table.slice(span.end);
+  // The newline that we added goes with the block, unless somebody has added lines behind it.
+  const isJoined = after === "" && table.startsWith(BEGIN_JOINED, span.start);
+  return table.slice(0, isJoined ? span.start - 1 : span.start) + after;
 }
 
 function spanOf(table: string): { start: number; end: number } | undefined {
-  const start = table.startsWith(BEGIN) ? 0 : table.indexOf(`\n${BEGIN}`) + 1;
-  if (start === 0 && !table.startsWith(BEGIN)) return undefined;
-  const endLine = table.indexOf(`\n${END}`, start);
-  if (endLine < 0) return undefined;
-  const lineEnd = table.indexOf("\n", endLine + 1);
-  return { start, end: lineEnd < 0 ? table.length : lineEnd + 1 };
+  let start = table.startsWith(BEGIN) ? 0 : table.indexOf(`\n${BEGIN}`) + 1;
+  while (table.startsWith(BEGIN, start)) {
+    const next = table.indexOf(`\n${BEGIN}`, start) + 1;
+    const endLine = table.indexOf(`\n${END}`, start);
+    if (endLine < 0) return undefined;
+    // A block whose end is gone must not reach into the next one, across somebody's lines.
+    if (next > 0 && next < endLine) {
+      start = next;
+      continue;
+    }
+    const lineEnd = table.indexOf("\n", endLine + 1);
+    return { start, end: lineEnd < 0 ? table.length : lineEnd + 1 };
+  }
+  return undefined;
 }
 
 function cronTime({ everyMinutes, offsetMinutes }: Schedule): string {
