@@ -23,6 +23,7 @@ export async function composeCheck(options: CheckOptions & GlobalOptions, host: 
   const release = await takeLock(store.path, host.uid);
   let exitCode: number | undefined;
   try {
+    await store.cleanUp();
     exitCode = await checkWith(options, settings, store, host);
     return exitCode;
   } finally {

@@ -24,8 +24,9 @@ export class Reader {
     if ("value" in result) return result.value;
     // A placeholder has been reported already; a default that does not fit is the caller's to explain.
     if (this.isSet(name) && text !== variable(name).placeholder) {
+      const { isSecret, mayHoldSecret } = variable(name);
       // A URL may carry a password or a token, wherever it was put.
-      const given = variable(name).isSecret || text.includes("://") ? "" : `, not '${quote(text, 60)}'`;
+      const given = isSecret || mayHoldSecret || text.includes("://") ? "" : `, not '${quote(text, 60)}'`;
       this.problem(name, `expected ${result.expected}${given}`);
     } else if (!this.isSet(name) && text !== "") {
       this.problem(name, `expected ${result.expected}`);
@@ -86,8 +87,12 @@ export const security = oneOf("tls", "starttls", "none");
 export const language = oneOf(...LANGUAGES);
 
 export const families: Read<Family[]> = (text) => {
-  const table: Record<string, Family[]> = { "4": [4], "6": [6], both: [4, 6] };
-  const value = table[text];
+  const table = new Map<string, Family[]>([
+    ["4", [4]],
+    ["6", [6]],
+    ["both", [4, 6]],
+  ]);
+  const value = table.get(text);
   return value ? { value } : { expected: "4, 6 or both" };
 };
 

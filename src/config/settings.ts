@@ -208,8 +208,16 @@ function revisionOf({ smtp, from, envFile }: Settings, mtimes: number[]): string
 
 function collectUrlSecrets(url: URL | undefined, secrets: string[]): void {
   if (!url) return;
-  for (const part of [url.username, url.password, ...url.searchParams.values()]) {
-    if (part) secrets.push(part, decodeURIComponent(part));
+  for (const part of [url.username, url.password]) if (part) secrets.push(part, decoded(part));
+  for (const value of url.searchParams.values()) if (value) secrets.push(value, encodeURIComponent(value));
+}
+
+// A lone percent sign is no escape, and no reason to fail.
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
   }
 }
 

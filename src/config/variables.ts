@@ -4,6 +4,8 @@ interface Variable {
   placeholder?: string;
   /** Never printed. */
   isSecret?: true;
+  /** Printed only in parts: a URL may carry a password or a token. */
+  mayHoldSecret?: true;
 }
 
 /** Every variable a user may set; the typo guard, `.env.example` and `doctor` go by this table. */
@@ -24,7 +26,7 @@ export const VARIABLES = {
   IPCHECK_LANG: {},
   IPCHECK_FAMILY: {},
   IPCHECK_IPV6_PREFIX: {},
-  IPCHECK_SERVICES: {},
+  IPCHECK_SERVICES: { mayHoldSecret: true },
   IPCHECK_ACCEPT_RANGES: {},
   IPCHECK_TIMEOUT: {},
   IPCHECK_DEADLINE: {},

@@ -55,5 +55,5 @@ export function findOwnProvider(address: string): MailProvider | undefined {
   if (MICROSOFT_DOMAIN.test(domain)) {
     return withNote({ name: "Outlook.com", host: "smtp-mail.outlook.com", port: 587, security: "starttls" });
   }
-  return MORE_PROVIDERS[domain];
+  return Object.hasOwn(MORE_PROVIDERS, domain) ? MORE_PROVIDERS[domain] : undefined;
 }

@@ -17,6 +17,8 @@ export class Telling {
   readonly muted = new Set<IpcheckError>();
   waiting: Waiting[] = [];
   private historyError: IpcheckError | undefined;
+  /** The state has been written in this run: it can be. */
+  private isSaved = false;
 
   constructor(
     private readonly rules: CheckRules,
@@ -35,8 +37,10 @@ export class Telling {
   /** Writes the state; where nothing changed only the time of the look. False when it could not. */
   async save(isQuiet = false): Promise<boolean> {
     try {
-      if (!isQuiet) await this.world.remember(this.state, this.lastLookAt);
-      else if (this.lastLookAt) await this.world.touch(this.lastLookAt);
+      if (!isQuiet) {
+        await this.world.remember(this.state, this.lastLookAt);
+        this.isSaved = true;
+      } else if (this.lastLookAt) await this.world.touch(this.lastLookAt);
       return true;
     } catch (error) {
       return this.fail(error);
@@ -81,6 +85,8 @@ export class Telling {
       ignorePauses: rules.isLoud,
     });
     this.waiting = plan.waiting;
+    // What cannot be struck off afterwards would be mailed again every hour: a full disk shows here.
+    if (plan.errands.length > 0 && !this.isSaved && !(await this.save())) return false;
     for (const { channels, occurrences } of plan.errands) {
       const notice = { id: noticeId(occurrences), recipients: channels, occurrences };
       const outcomes = await world.mail(notice);

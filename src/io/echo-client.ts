@@ -21,6 +21,8 @@ export interface AskOptions {
  */
 export function ask(url: URL, options: AskOptions): Promise<RawAnswer> {
   const request = url.protocol === "https:" ? requestHttps : requestHttp;
+  // A request that is destroyed before anybody listens to it takes the process down.
+  if (options.signal.aborted) return Promise.reject(coded("ETIMEDOUT"));
   return new Promise((resolve, reject) => {
     const outgoing: ClientRequest = request(url, {
       // `family` pins the socket, whatever the name resolves to; no agent, so nothing is kept alive.
@@ -42,10 +44,6 @@ export function ask(url: URL, options: AskOptions): Promise<RawAnswer> {
       reject(error);
     };
 
-    if (options.signal.aborted) {
-      onAbort();
-      return;
-    }
     options.signal.addEventListener("abort", onAbort, { once: true });
     outgoing.on("error", fail);
     outgoing.on("response", (incoming) => {

@@ -1,5 +1,5 @@
 import { createReadStream } from "node:fs";
-import { open } from "node:fs/promises";
+import { constants, open } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { IpcheckError, systemCode } from "../core/errors";
 import { type HistoryEntry, type HistoryLine, parseHistoryLine } from "../core/history";
@@ -11,9 +11,11 @@ const TAIL_BYTES = 16 * 1024;
 /** The last changes, oldest first; empty where they cannot be read: a mail is more important. */
 export async function readRecentHistory(path: string): Promise<HistoryEntry[]> {
   try {
-    const file = await open(path, "r");
+    // Non-blocking, so that a pipe in the file's place cannot hold a mail up.
+    const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
     try {
-      const { size } = await file.stat();
+      const stats = await file.stat();
+      const size = stats.isFile() ? stats.size : 0;
       const start = Math.max(0, size - TAIL_BYTES);
       const buffer = Buffer.alloc(size - start);
       await file.read(buffer, 0, buffer.length, start);

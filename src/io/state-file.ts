@@ -29,7 +29,10 @@ export async function openStateFile(path: string) {
 
     async prepare(): Promise<void> {
       await guarded(`make the folder ${quote(directory)}`, () => makeDirectory(directory));
-      // What a run left behind that was killed while writing.
+    },
+
+    /** Removes what a run left behind that was killed while writing; only for the holder of the lock. */
+    async cleanUp(): Promise<void> {
       await guarded(`remove ${quote(temporary)}`, () => unlink(temporary).catch(ignoring("ENOENT", "ENOTDIR")));
     },
 
@@ -150,7 +153,9 @@ async function appendLines(path: string, occurrences: readonly Occurrence[]): Pr
     await file.read(tail, 0, tail.length, start);
     const known = tail.toString("utf8");
     // A run killed between the append and its note in the state comes here again with the same lines.
-    const missing = occurrences.filter(({ id }) => !known.includes(`"id":"${id}"`));
+    // A line that a full disk cut in half does not count.
+    const whole = known.split("\n").filter((line) => line.endsWith("}"));
+    const missing = occurrences.filter(({ id }) => !whole.some((line) => line.includes(`"id":"${id}"`)));
     if (missing.length === 0) return;
     const lines = missing.map((occurrence) => `${JSON.stringify(historyEntry(occurrence))}\n`).join("");
     // A torn last line stays one damaged line; ours begins on its own.

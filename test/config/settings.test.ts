@@ -1,0 +1,532 @@
+import { chmodSync, mkdirSync, readFileSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { parse } from "dotenv";
+import fc from "fast-check";
+import { beforeEach, describe, expect, test } from "vitest";
+import { defaultEnvFiles, type Surroundings } from "../../src/config/env-file";
+import { defaultStateFile, loadSettings, localeLanguage, type Settings } from "../../src/config/settings";
+import { VARIABLE_NAMES, VARIABLES } from "../../src/config/variables";
+import { IpcheckError } from "../../src/core/errors";
+import { encodeVigenere } from "../../src/core/vigenere";
+import { makeScratch } from "../support/scratch";
+
+const MAIL = { IPCHECK_SMTP_USER: "pi@example.net", IPCHECK_SMTP_PASSWORD: "correct horse" };
+
+let home: string;
+let secrets: string[];
+beforeEach(() => {
+  home = makeScratch();
+  secrets = [];
+});
+
+function surroundings(env: NodeJS.ProcessEnv = {}, rest: Partial<Surroundings> = {}): Surroundings {
+  return {
+    env,
+    platform: "linux",
+    home,
+    uid: process.getuid?.(),
+    hostName: "raspberrypi",
+    userName: "pi",
+    packageDirectory: join(home, "package"),
+    ...rest,
+  };
+}
+
+function load(env: NodeJS.ProcessEnv = {}, rest: Partial<Surroundings> = {}, flag?: string): Settings {
+  return loadSettings(flag, surroundings(env, rest), secrets);
+}
+
+/** Every problem, as lines. */
+function problemsOf(env: NodeJS.ProcessEnv, rest: Partial<Surroundings> = {}, flag?: string): string[] {
+  const error = errorOf(env, rest, flag);
+  return error ? (error.details.length > 0 ? [...error.details] : [error.message]) : [];
+}
+
+function errorOf(env: NodeJS.ProcessEnv, rest: Partial<Surroundings> = {}, flag?: string): IpcheckError | undefined {
+  try {
+    load(env, rest, flag);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof IpcheckError)) throw error;
+    expect(error.code).toBe("config");
+    return error;
+  }
+}
+
+function write(path: string, text: string, mode = 0o600): string {
+  const whole = join(home, path);
+  mkdirSync(dirname(whole), { recursive: true });
+  writeFileSync(whole, text);
+  chmodSync(whole, mode);
+  return whole;
+}
+
+const writeEnvFile = (text: string, mode?: number) => write(".config/ipcheck/.env", text, mode);
+
+/** What is left of settings when it does not matter where they came from. */
+function essence({ origins: _, envFile: __, revision: ___, ...settings }: Settings) {
+  return settings;
+}
+
+describe("defaults", () => {
+  test("without any variable", () => {
+    expect(load()).toMatchObject({
+      recipients: [],
+      from: "",
+      smtp: { host: "smtp.gmail.com", port: 587, security: "starttls", user: undefined, password: undefined },
+      machineName: "raspberrypi",
+      sshLine: "ssh pi@{ip}",
+      language: "en",
+      families: [4],
+      ipv6PrefixLength: 64,
+      serviceUrls: undefined,
+      acceptRanges: [],
+      timeoutMs: 5000,
+      deadlineMs: 60_000,
+      stateFile: join(home, ".local/state/ipcheck/state.json"),
+      mailIntervalMs: 900_000,
+      reportOutageMs: 3_600_000,
+      heartbeatMailMs: undefined,
+      heartbeatUrl: undefined,
+      onChange: undefined,
+      envFile: undefined,
+      warnings: [],
+    });
+  });
+
+  /** The default of every variable that has one, as a user writes it. */
+  const written = (): Record<string, string> => ({
+    IPCHECK_FROM: "pi@example.net",
+    IPCHECK_SMTP_HOST: "smtp.gmail.com",
+    IPCHECK_SMTP_PORT: "587",
+    IPCHECK_SMTP_SECURITY: "starttls",
+    IPCHECK_NAME: "raspberrypi",
+    IPCHECK_SSH: "ssh pi@{ip}",
+    IPCHECK_LANG: "en",
+    IPCHECK_FAMILY: "4",
+    IPCHECK_IPV6_PREFIX: "64",
+    IPCHECK_ACCEPT_RANGES: "",
+    IPCHECK_TIMEOUT: "5s",
+    IPCHECK_DEADLINE: "60s",
+    IPCHECK_STATE_FILE: "~/.local/state/ipcheck/state.json",
+    IPCHECK_MAIL_INTERVAL: "15m",
+    IPCHECK_REPORT_OUTAGE: "1h",
+    IPCHECK_HEARTBEAT_MAIL: "off",
+  });
+
+  test("written out, one by one and all together, they change nothing", () => {
+    const bare = essence(load(MAIL));
+    for (const [name, value] of Object.entries(written())) {
+      expect(essence(load({ ...MAIL, [name]: value })), name).toEqual(bare);
+    }
+    expect(essence(load({ ...MAIL, ...written() }))).toEqual(bare);
+    expect(load({ ...MAIL, ...written() }).revision).toBe(load(MAIL).revision);
+  });
+
+  test("those that .env.example shows are these", () => {
+    const example = readFileSync(join(__dirname, "../../.env.example"), "utf8");
+    const shown = parse(example.replace(/^#(?=IPCHECK_)/gm, ""));
+    expect(Object.keys(shown).sort()).toEqual([...VARIABLE_NAMES].sort());
+    for (const [name, value] of Object.entries(written())) {
+      if (shown[name] !== "") expect(shown[name], name).toBe(value);
+    }
+  });
+
+  test("empty is unset", () => {
+    const empty = Object.fromEntries(VARIABLE_NAMES.map((name) => [name, ""]));
+    expect(essence(load(empty))).toEqual(essence(load()));
+  });
+});
+
+describe("precedence", () => {
+  test.each([
+    ["environment over env file", { IPCHECK_NAME: "env" }, "IPCHECK_NAME=file", "env", "environment"],
+    ["env file over default", {}, "IPCHECK_NAME=file", "file", "env file"],
+    ["default", {}, "IPCHECK_LANG=fr", "raspberrypi", undefined],
+    ["empty in the environment", { IPCHECK_NAME: "" }, "IPCHECK_NAME=file", "file", "env file"],
+  ])("%s", (_, env, file, expected, place) => {
+    writeEnvFile(file);
+    const { machineName, origins } = load(env);
+    expect([machineName, origins.get("IPCHECK_NAME")?.place]).toEqual([expected, place]);
+  });
+
+  test("the env file: flag, then IPCHECK_ENV_FILE, then XDG, then ~/.config, then beside the package", () => {
+    const name = (env: NodeJS.ProcessEnv = {}, flag?: string) => load(env, {}, flag).machineName;
+    const flag = write("a/flag.env", "IPCHECK_NAME=flag");
+    const named = write("a/named.env", "IPCHECK_NAME=named");
+    write("package/.env", "IPCHECK_NAME=package");
+    expect(name()).toBe("package");
+    writeEnvFile("IPCHECK_NAME=home");
+    expect(name()).toBe("home");
+    write("xdg/ipcheck/.env", "IPCHECK_NAME=xdg");
+    const xdg = { XDG_CONFIG_HOME: join(home, "xdg") };
+    expect(name(xdg)).toBe("xdg");
+    expect(name({ XDG_CONFIG_HOME: join(home, "nowhere") })).toBe("package");
+    expect(name({ ...xdg, IPCHECK_ENV_FILE: named })).toBe("named");
+    expect(name({ ...xdg, IPCHECK_ENV_FILE: named }, flag)).toBe("flag");
+  });
+
+  test.each([
+    ["linux", { XDG_CONFIG_HOME: "/x" }, ["/x/ipcheck/.env", "/p/.env"]],
+    ["linux", { XDG_CONFIG_HOME: "relative" }, ["/h/.config/ipcheck/.env", "/p/.env"]],
+    ["linux", { APPDATA: "C:\\A" }, ["/h/.config/ipcheck/.env", "/p/.env"]],
+    ["darwin", {}, ["/h/.config/ipcheck/.env", "/p/.env"]],
+    ["win32", { APPDATA: "C:\\A", XDG_CONFIG_HOME: "C:\\X" }, ["C:\\A\\ipcheck\\.env", "C:\\p\\.env"]],
+    ["win32", {}, ["C:\\p\\.env"]],
+  ] as const)("env files on %s with %j: %j", (platform, env, expected) => {
+    const packageDirectory = platform === "win32" ? "C:\\p" : "/p";
+    expect(defaultEnvFiles(surroundings(env, { platform, home: "/h", packageDirectory }))).toEqual(expected);
+  });
+
+  test.each([
+    ["linux", {}, "/h", "/h/.local/state/ipcheck/state.json"],
+    ["linux", { XDG_STATE_HOME: "/x" }, "/h", "/x/ipcheck/state.json"],
+    ["linux", { XDG_STATE_HOME: "x" }, "/h", "/h/.local/state/ipcheck/state.json"],
+    ["linux", { STATE_DIRECTORY: "/var/lib/ipcheck", XDG_STATE_HOME: "/x" }, "/h", "/var/lib/ipcheck/state.json"],
+    ["linux", { STATE_DIRECTORY: "/var/lib/a:/var/lib/b" }, "/h", "/var/lib/a/state.json"],
+    ["linux", {}, undefined, ""],
+    ["darwin", {}, "/Users/h", "/Users/h/.local/state/ipcheck/state.json"],
+    ["win32", { LOCALAPPDATA: "C:\\L" }, "C:\\h", "C:\\L\\ipcheck\\state.json"],
+    ["win32", {}, "C:\\h", "C:\\h\\AppData\\Local\\ipcheck\\state.json"],
+    ["win32", {}, undefined, ""],
+  ] as const)("state file on %s with %j, home %s: %j", (platform, env, homeFolder, expected) => {
+    expect(defaultStateFile(surroundings(env, { platform, home: homeFolder }))).toBe(expected);
+  });
+
+  test("where no home folder is known, the state file must be named", () => {
+    expect(problemsOf({}, { home: undefined })).toEqual([
+      expect.stringMatching(/^IPCHECK_STATE_FILE: .*no home folder/),
+    ]);
+    expect(load({ IPCHECK_STATE_FILE: "/var/s.json" }, { home: undefined }).stateFile).toBe("/var/s.json");
+  });
+
+  test("Windows: a path with a drive is absolute, and modes say nothing", () => {
+    const flag = write(
+      "a.env",
+      "IPCHECK_STATE_FILE=D:\\s.json\nIPCHECK_VIGENERE_KEY=k\nIPCHECK_SMTP_PASSWORD_VIGENERE=e",
+      0o666,
+    );
+    const settings = load({ IPCHECK_SMTP_USER: "u@example.net" }, { platform: "win32", uid: undefined }, flag);
+    expect([settings.stateFile, settings.warnings]).toEqual(["D:\\s.json", []]);
+  });
+
+  test.each([
+    [{}, "en"],
+    [{ LANG: "fr_FR.UTF-8" }, "fr"],
+    [{ LANG: "fr" }, "fr"],
+    [{ LANG: "de_DE.UTF-8" }, "en"],
+    [{ LANG: "C.UTF-8" }, "en"],
+    [{ LANG: "frr_DE" }, "en"],
+    [{ LANG: "en_GB", LC_MESSAGES: "fr_CH" }, "fr"],
+    [{ LANG: "fr_FR", LC_MESSAGES: "fr_FR", LC_ALL: "C" }, "en"],
+    [{ LANG: "fr_FR", LC_ALL: "" }, "fr"],
+  ])("mails for locale %j: %s", (env, language) => expect(localeLanguage(env)).toBe(language));
+
+  test.each([
+    [{ IPCHECK_SMTP_PORT: "465" }, "tls"],
+    [{ IPCHECK_SMTP_PORT: "25" }, "starttls"],
+    [{ IPCHECK_SMTP_PORT: "465", IPCHECK_SMTP_SECURITY: "starttls" }, "starttls"],
+  ])("security with %j: %s", (env, security) => expect(load(env).smtp.security).toBe(security));
+});
+
+describe("problems", () => {
+  test.each([
+    [{ IPCHECK_TO: "nobody" }, /^IPCHECK_TO: expected mail addresses .*, not 'nobody'/],
+    [{ IPCHECK_TO: "a@example.net" }, /^IPCHECK_FROM: expected the sender's mail address/],
+    [{ IPCHECK_FROM: "me" }, /^IPCHECK_FROM: expected a mail address/],
+    [{ IPCHECK_SMTP_HOST: "smtp.example.net:587" }, /^IPCHECK_SMTP_HOST: .*without a port/],
+    [{ IPCHECK_SMTP_PORT: "0" }, /^IPCHECK_SMTP_PORT: .*1 to 65535/],
+    [{ IPCHECK_SMTP_SECURITY: "ssl" }, /^IPCHECK_SMTP_SECURITY: expected tls, starttls or none, not 'ssl'/],
+    [{ IPCHECK_SMTP_USER: "pi" }, /^IPCHECK_SMTP_USER: is set, but no password/],
+    [{ IPCHECK_SMTP_PASSWORD: "secret" }, /^IPCHECK_SMTP_USER: is not set, but IPCHECK_SMTP_PASSWORD is/],
+    [{ IPCHECK_SSH: "ssh pi@home" }, /^IPCHECK_SSH: .*\{ip\}/],
+    [{ IPCHECK_LANG: "de" }, /^IPCHECK_LANG: expected en or fr/],
+    [{ IPCHECK_FAMILY: "5" }, /^IPCHECK_FAMILY: expected 4, 6 or both/],
+    [{ IPCHECK_IPV6_PREFIX: "129" }, /^IPCHECK_IPV6_PREFIX: /],
+    [{ IPCHECK_SERVICES: "api.ipify.org" }, /^IPCHECK_SERVICES: expected URLs/],
+    [{ IPCHECK_SERVICES: "," }, /^IPCHECK_SERVICES: expected URLs/],
+    [{ IPCHECK_ACCEPT_RANGES: "10.0.0.0/33" }, /^IPCHECK_ACCEPT_RANGES: /],
+    [{ IPCHECK_TIMEOUT: "5" }, /^IPCHECK_TIMEOUT: expected a duration/],
+    [{ IPCHECK_TIMEOUT: "0s" }, /^IPCHECK_TIMEOUT: /],
+    [{ IPCHECK_DEADLINE: "1d" }, /^IPCHECK_DEADLINE: /],
+    [{ IPCHECK_STATE_FILE: "state.json" }, /^IPCHECK_STATE_FILE: expected an absolute path/],
+    [{ IPCHECK_MAIL_INTERVAL: "off" }, /^IPCHECK_MAIL_INTERVAL: /],
+    [{ IPCHECK_REPORT_OUTAGE: "never" }, /^IPCHECK_REPORT_OUTAGE: .*or off/],
+    [{ IPCHECK_HEARTBEAT_MAIL: "monthly" }, /^IPCHECK_HEARTBEAT_MAIL: .*or off/],
+    [{ IPCHECK_HEARTBEAT_URL: "ftp://example.net" }, /^IPCHECK_HEARTBEAT_URL: expected a URL/],
+    [{ IPCHECK_NAME: "a\nBcc: x@example.net" }, /^IPCHECK_NAME: holds a control character/],
+    [{ IPCHECK_ENV_FILE: "/nowhere/.env" }, /^IPCHECK_ENV_FILE: \/nowhere\/.env does not exist/],
+    [{ ...MAIL, IPCHECK_SMTP_SECURITY: "none" }, /^IPCHECK_SMTP_SECURITY: with none the password/],
+  ])("%j", (env, expected) => {
+    expect(problemsOf(env)).toEqual([expect.stringMatching(expected)]);
+    expect(errorOf(env)?.hint).toMatch(/\.env\.example/);
+  });
+
+  test.each(["localhost", "127.0.0.1", "127.1.2.3", "::1", "LOCALHOST"])("a password in clear may go to %s", (host) => {
+    expect(problemsOf({ ...MAIL, IPCHECK_SMTP_SECURITY: "none", IPCHECK_SMTP_HOST: host })).toEqual([]);
+  });
+
+  test("all at once, whatever place they come from", () => {
+    writeEnvFile("IPCHECK_FAMILY=5\nIPCHECK_TOO=a@example.net\nIPCHECK_SMTP_HOST=a:25\n");
+    const error = errorOf({ IPCHECK_SMTP_PORT: "x", IPCHECK_TIMEOUT: "1y", IPCHECK_LANG: "de" });
+    expect(error?.message).toMatch(/^6 problems in the configuration \(env file .*\.env\)$/);
+    for (const name of ["FAMILY", "TOO", "SMTP_HOST", "SMTP_PORT", "TIMEOUT", "LANG"]) {
+      expect(
+        error?.details.filter((line) => line.startsWith(`IPCHECK_${name}: `)),
+        name,
+      ).toHaveLength(1);
+    }
+  });
+
+  test.each(
+    Object.entries(VARIABLES).flatMap(([name, row]) => ("placeholder" in row ? [[name, row.placeholder]] : [])),
+  )("the placeholder of %s is refused", (name, placeholder) => {
+    expect(problemsOf({ [name]: placeholder })).toContainEqual(
+      expect.stringMatching(`^${name}: still has the placeholder`),
+    );
+  });
+
+  test("an untouched .env.example is refused for its placeholders alone", () => {
+    writeEnvFile(readFileSync(join(__dirname, "../../.env.example"), "utf8"));
+    const problems = problemsOf({});
+    expect(problems.map((line) => line.split(":")[0])).toEqual([
+      "IPCHECK_TO",
+      "IPCHECK_SMTP_USER",
+      "IPCHECK_SMTP_PASSWORD_VIGENERE",
+      "IPCHECK_VIGENERE_KEY",
+    ]);
+  });
+
+  test.each([
+    ["IPCHECK_TOO", "IPCHECK_TO"],
+    ["IPCHECK_SMTP_PASSWORT", "IPCHECK_SMTP_PASSWORD"],
+    ["IPCHECK_SMPT_HOST", "IPCHECK_SMTP_HOST"],
+    ["ipcheck_to", "IPCHECK_TO"],
+    ["IPCHECK_COLOUR_OF_THE_BIKE_SHED", undefined],
+  ])("typo %s: did you mean %s?", (name, meant) => {
+    const expected = `${name}: no such variable${meant ? `, did you mean ${meant}?` : ""}`;
+    expect(problemsOf({ [name]: "x" })).toEqual([expected]);
+    writeEnvFile(`${name}=x`);
+    expect(problemsOf({ [name]: "x" })[0]).toContain(expected);
+  });
+
+  test.each([
+    ["IPCHEK_TO=a@example.net", /^IPCHEK_TO: .*IPCHECK_TO/],
+    ["IPCHECK_ENV_FILE=/a", /^IPCHECK_ENV_FILE: has no effect inside an env file/],
+  ])("in the env file alone: %s", (line, expected) => {
+    writeEnvFile(line);
+    expect(problemsOf({})).toEqual([expect.stringMatching(expected)]);
+  });
+
+  test("what is not ours is nobody's typo", () => {
+    writeEnvFile("TZ=UTC\nNODE_EXTRA_CA_CERTS=/ca.pem\n");
+    const env = { IPCHECK_EVENT: "change", IPCHECK_OLD: "a", IPCHECK_NEW: "b", IPCHEK_TO: "x", SMTP_HOST: "y" };
+    expect(problemsOf(env)).toEqual([]);
+  });
+
+  test("a byte order mark and Windows line ends are no part of a name", () => {
+    writeEnvFile("\ufeffIPCHECK_NAME=attic\r\nIPCHECK_LANG=fr\r\n");
+    expect(load()).toMatchObject({ machineName: "attic", language: "fr" });
+  });
+});
+
+describe("permissions", () => {
+  const secret = "IPCHECK_SMTP_USER=u@example.net\nIPCHECK_SMTP_PASSWORD=hunter22\n";
+
+  test.each([
+    [0o600, secret, ""],
+    [0o400, secret, ""],
+    [0o640, secret, "warning"],
+    [0o604, secret, "warning"],
+    [0o644, "IPCHECK_NAME=attic\n", ""],
+    [0o620, secret, "problem"],
+    [0o602, "IPCHECK_NAME=attic\n", "problem"],
+    [0o666, secret, "problem"],
+  ])("an env file of mode %o holding %j: %s", (mode, text, expected) => {
+    const path = writeEnvFile(text, mode);
+    const problems = problemsOf({}).map((line) => line.replace(/ \(env file .*\)$/, ""));
+    const warnings = problems.length === 0 ? load().warnings : [];
+    const advice = expect.stringContaining(`chmod 600 ${path}`);
+    expect(problems).toEqual(expected === "problem" ? [advice] : []);
+    expect(warnings).toEqual(expected === "warning" ? [advice] : []);
+  });
+
+  test("what systemd hands over as a credential is systemd's to guard", () => {
+    const path = write("credentials/env", secret, 0o440);
+    expect(load({ CREDENTIALS_DIRECTORY: dirname(path) }, {}, path).warnings).toEqual([]);
+    expect(load({ CREDENTIALS_DIRECTORY: join(home, "other") }, {}, path).warnings).toHaveLength(1);
+  });
+
+  test("a symbolic link is judged by what it leads to, a folder and a stranger's file are refused", () => {
+    const path = writeEnvFile("IPCHECK_NAME=attic\n", 0o666);
+    symlinkSync(path, join(home, "link.env"));
+    expect(problemsOf({}, {}, join(home, "link.env"))[0]).toMatch(/can be written by other users/);
+    expect(problemsOf({}, {}, home)[0]).toMatch(/is a directory/);
+    chmodSync(path, 0o600);
+    expect(load({}, {}, join(home, "link.env")).machineName).toBe("attic");
+    // Nobody but its owner and root decides what is sent.
+    if (process.getuid?.() !== 0) expect(problemsOf({}, { uid: 4711 })[0]).toMatch(/belongs to another user/);
+  });
+
+  test("a named file that is missing, or below a file, is a problem; a default one is not", () => {
+    const path = writeEnvFile("");
+    expect(problemsOf({}, {}, join(home, "none.env"))[0]).toMatch(/^--env-file: .*none\.env does not exist/);
+    expect(problemsOf({}, {}, join(path, "none.env"))[0]).toMatch(/does not exist/);
+    expect(problemsOf({ XDG_CONFIG_HOME: path })).toEqual([]);
+  });
+});
+
+describe("the password", () => {
+  const user = { IPCHECK_SMTP_USER: "pi@example.net" };
+  const [plain, key] = ["abcd efgh 12!", "LEMON tree"];
+  const encoded = encodeVigenere(plain, key);
+  const coded = { IPCHECK_SMTP_PASSWORD_VIGENERE: encoded, IPCHECK_VIGENERE_KEY: key };
+
+  test.each([
+    ["in clear", { IPCHECK_SMTP_PASSWORD: plain }, "IPCHECK_SMTP_PASSWORD"],
+    ["encoded", coded, "IPCHECK_SMTP_PASSWORD_VIGENERE"],
+    ["in a file", { IPCHECK_SMTP_PASSWORD_FILE: "~/unix" }, "IPCHECK_SMTP_PASSWORD_FILE"],
+    ["in a file of Windows", { IPCHECK_SMTP_PASSWORD_FILE: "~/windows" }, "IPCHECK_SMTP_PASSWORD_FILE"],
+    ["a credential", { CREDENTIALS_DIRECTORY: "c" }, "systemd credential smtp-password"],
+  ] as [string, NodeJS.ProcessEnv, string][])("%s", (_, env, origin) => {
+    write("unix", `${plain}\nmore`);
+    write("windows", `${plain}\r\n`);
+    // Its mode is systemd's business.
+    const directory = dirname(write("c/smtp-password", plain, 0o444));
+    if (env["CREDENTIALS_DIRECTORY"]) env["CREDENTIALS_DIRECTORY"] = directory;
+    const { smtp, warnings } = load({ ...user, ...env });
+    expect(smtp.password).toEqual({ kind: "value", origin, value: plain });
+    expect(warnings).toEqual([]);
+    expect(secrets).toContain(plain);
+  });
+
+  test("of a command is not asked for yet", () => {
+    const { smtp } = load({ ...user, IPCHECK_SMTP_PASSWORD_COMMAND: "pass show home" });
+    expect(smtp.password).toMatchObject({ kind: "command", command: "pass show home" });
+  });
+
+  test("a credentials directory without ours is no source", () => {
+    expect(load({ CREDENTIALS_DIRECTORY: home }).smtp.password).toBeUndefined();
+  });
+
+  test("has one source: any two are named and refused", () => {
+    const sources: [string, NodeJS.ProcessEnv][] = [
+      ["IPCHECK_SMTP_PASSWORD", { IPCHECK_SMTP_PASSWORD: plain }],
+      ["IPCHECK_SMTP_PASSWORD_VIGENERE", coded],
+      ["IPCHECK_SMTP_PASSWORD_FILE", { IPCHECK_SMTP_PASSWORD_FILE: write("pw", plain) }],
+      ["IPCHECK_SMTP_PASSWORD_COMMAND", { IPCHECK_SMTP_PASSWORD_COMMAND: "pass" }],
+      ["the systemd credential smtp-password", { CREDENTIALS_DIRECTORY: dirname(write("c/smtp-password", plain)) }],
+    ];
+    for (const [index, [name, env]] of sources.entries()) {
+      for (const [other, otherEnv] of sources.slice(index + 1)) {
+        expect(problemsOf({ ...user, ...env, ...otherEnv })).toEqual([
+          `${name} and ${other}: keep one of them, the password can have only one source`,
+        ]);
+      }
+    }
+  });
+
+  test.each([
+    [{ IPCHECK_SMTP_PASSWORD_VIGENERE: encoded }, /^IPCHECK_SMTP_PASSWORD_VIGENERE: needs IPCHECK_VIGENERE_KEY/],
+    [{ IPCHECK_VIGENERE_KEY: key, IPCHECK_SMTP_PASSWORD: plain }, /^IPCHECK_VIGENERE_KEY: is set, but/],
+    [{ ...coded, IPCHECK_VIGENERE_KEY: "clé" }, /^IPCHECK_VIGENERE_KEY: expected printable ASCII/],
+    [{ IPCHECK_SMTP_PASSWORD_FILE: "/nowhere/pw" }, /^IPCHECK_SMTP_PASSWORD_FILE: .*cannot be read \(ENOENT\)/],
+    [{ IPCHECK_SMTP_PASSWORD_FILE: "pw" }, /^IPCHECK_SMTP_PASSWORD_FILE: expected an absolute path/],
+    [{ IPCHECK_SMTP_PASSWORD_FILE: "/" }, /^IPCHECK_SMTP_PASSWORD_FILE: .*is a directory/],
+  ])("%j", (env, expected) => expect(problemsOf({ ...user, ...env })).toEqual([expect.stringMatching(expected)]));
+
+  test.each([
+    [0o640, "", /can be read by other users: run chmod 600/],
+    [0o660, /can be written by other users/, ""],
+  ])("a file of mode %o", (mode, problem, warning) => {
+    const env = { ...user, IPCHECK_SMTP_PASSWORD_FILE: write("pw", plain, mode) };
+    const problems = problemsOf(env);
+    expect(problems.join()).toMatch(problem);
+    if (problem === "") expect(load(env).warnings.join()).toMatch(warning);
+  });
+
+  test("an empty first line is no password", () => {
+    expect(problemsOf({ ...user, IPCHECK_SMTP_PASSWORD_FILE: write("pw", "\nhunter22") })[0]).toMatch(
+      /first line .* is empty/,
+    );
+  });
+
+  test("another configuration of the mail path has another revision, the rest has not", () => {
+    const base = { ...user, IPCHECK_SMTP_PASSWORD_FILE: write("pw", plain) };
+    const revision = load(base).revision;
+    expect(load({ ...base, IPCHECK_NAME: "attic", IPCHECK_TIMEOUT: "9s" }).revision).toBe(revision);
+    for (const change of [
+      { IPCHECK_SMTP_HOST: "a.example" },
+      { IPCHECK_SMTP_PORT: "25" },
+      { IPCHECK_SMTP_SECURITY: "tls" },
+      { IPCHECK_SMTP_USER: "x@example.net" },
+      { IPCHECK_FROM: "y@example.net" },
+    ]) {
+      expect(load({ ...base, ...change }).revision, JSON.stringify(change)).not.toBe(revision);
+    }
+    utimesSync(join(home, "pw"), 1, 1);
+    expect(load(base).revision).not.toBe(revision);
+  });
+});
+
+describe("secrets", () => {
+  test("all that must never be printed is known, even of a configuration that cannot be used", () => {
+    const env = {
+      IPCHECK_SMTP_PASSWORD: "secret-1",
+      IPCHECK_SMTP_PASSWORD_VIGENERE: "secret-2",
+      IPCHECK_VIGENERE_KEY: "secret-3",
+      IPCHECK_SERVICES: "https://secret-4:secret%2D5@a.example/?token=secret-6",
+      IPCHECK_HEARTBEAT_URL: "https://hc.example/secret-7",
+      IPCHECK_FAMILY: "5",
+    };
+    expect(errorOf(env)).toBeDefined();
+    for (let number = 1; number <= 7; number++) expect(secrets).toContain(`secret-${number}`);
+  });
+
+  // The value is repeated when it has no '://' in it, token and all.
+  test.each(["a.example/?token=hunter22", "u:hunter22@a.example/ip"])(
+    "a service without its https:// is not repeated either: %s",
+    (url) => {
+      expect(problemsOf({ IPCHECK_SERVICES: url }).join()).not.toContain("hunter22");
+    },
+  );
+
+  // Decodes what URLSearchParams has decoded already, and throws a URIError.
+  test.each(["https://a.example/?rate=100%25", "https://u%:p@a.example/"])(
+    "a percent sign in %s is no bug",
+    (url) => {
+      expect(problemsOf({ IPCHECK_SERVICES: url })).toEqual([]);
+    },
+  );
+
+  test("none appears in any error or warning, whatever is wrong with the rest", () => {
+    const printable = fc
+      .string({ unit: "grapheme-ascii", minLength: 8, maxLength: 20 })
+      .filter((text) => /[^\s,]{6}/.test(text));
+    const templates = [
+      (secret: string) => ({ IPCHECK_SMTP_PASSWORD: secret }),
+      (secret: string) => ({ IPCHECK_SMTP_PASSWORD_VIGENERE: secret }),
+      (secret: string) => ({ IPCHECK_VIGENERE_KEY: secret }),
+      (secret: string) => ({ IPCHECK_VIGENERE_KEY: `${secret}é`, IPCHECK_SMTP_PASSWORD_VIGENERE: secret }),
+      (secret: string) => ({ IPCHECK_HEARTBEAT_URL: secret }),
+      (secret: string) => ({ IPCHECK_HEARTBEAT_URL: `ftp://a.example/${secret}` }),
+      (secret: string) => ({ IPCHECK_SERVICES: `https://u:${secret}@a.example, nonsense` }),
+      (secret: string) => ({ IPCHECK_SERVICES: `ftp://a.example/?token=${secret}` }),
+      (secret: string) => ({ IPCHECK_SMTP_PASSWORT: secret }),
+      (secret: string) => ({ IPCHECK_SMTP_PASSWORD: secret, IPCHECK_SMTP_PASSWORD_COMMAND: "pass" }),
+    ];
+    const mistakes = fc.constantFrom(
+      {},
+      { IPCHECK_SMTP_SECURITY: "none" },
+      { IPCHECK_FAMILY: "5" },
+      { IPCHECK_SMTP_USER: "u" },
+    );
+    fc.assert(
+      fc.property(printable, fc.constantFrom(...templates), mistakes, (secret, template, mistake) => {
+        const error = errorOf({ ...mistake, ...template(secret) });
+        const printed = [error?.message, error?.hint, ...(error?.details ?? [])].join("\n");
+        expect(printed).not.toContain(secret);
+      }),
+    );
+  });
+});

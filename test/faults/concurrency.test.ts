@@ -1,0 +1,143 @@
+// Many runs at once, runs that die while they hold the lock, clocks that jump by years, and less time
+// than one request takes: one mail, no negative duration, nobody stuck.
+
+import { spawn } from "node:child_process";
+import { EventEmitter, once } from "node:events";
+import { describe, expect, test } from "vitest";
+import { Home } from "../support/home";
+import { hang, http, reply, startPanel } from "../support/panel";
+import { BIN, type RunResult } from "../support/run-ipcheck";
+import { ERROR_AND_HINT, expectRecovery, FAULTS, messageIds, NEW, OLD, OWNER, openSuite, SILENCE } from "./survival";
+
+const { closing, makeMoved, makeNew, survived } = openSuite("concurrency");
+
+describe("one lock", () => {
+  async function expectOneMail({ home, mail }: Awaited<ReturnType<typeof makeMoved>>, starting: Promise<RunResult>[]) {
+    const runs = await Promise.all(starting);
+    expect([...new Set(runs.map(({ exitCode }) => exitCode))].sort()).toEqual([0, 6]);
+    for (const { exitCode, stderr } of runs) expect(stderr).toMatch(exitCode === 0 ? /^$/ : ERROR_AND_HINT);
+    await expectRecovery(home, mail, 1);
+    await survived();
+  }
+
+  test("twenty runs at once on a change: one mail, one exit 0 and nineteen times exit 6", async () => {
+    const made = await makeMoved();
+    const others = new EventEmitter();
+    // Whoever has the lock is answered when all the others are gone.
+    const areGone = once(others, "gone");
+    for (const echo of made.echoes) echo.answer = (_, response) => void areGone.then(() => response.end(NEW));
+    let ended = 0;
+    const runs = Array.from({ length: 20 }, async () => {
+      const run = await made.home.run([], { env: { IPCHECK_TIMEOUT: "20s" } });
+      if (++ended === 19) others.emit("gone");
+      return run;
+    });
+    await expectOneMail(made, runs);
+  });
+
+  // Before it asks for the lock it removes the file that is to be renamed: exit 4 here, or the mail twice.
+  test("twenty runs at once, and another whenever one of them renames", async () => {
+    const made = await makeMoved();
+    const env = { FAULT_ONLY: "^rename", FAULT_AT: "1", FAULT_CODE: "PEER", FAULT_STAYS: "yes" };
+    const runs = Array.from({ length: 20 }, () => made.home.run([], { preload: [FAULTS], env }));
+    await expectOneMail(made, runs);
+  });
+
+  test("a holder killed while it waits for an echo service: the next run works at once", async () => {
+    const { home, mail, echoes, moveTo } = await makeMoved();
+    const asked = new Promise<void>((resolve) => {
+      for (const echo of echoes) echo.answer = () => resolve();
+    });
+    const env = { PATH: process.env["PATH"] ?? "", ...home.env };
+    const holder = spawn(process.execPath, [BIN], { env, stdio: "ignore" });
+    await asked;
+    expect(await home.run()).toMatchObject({ exitCode: 6, stdout: "", stderr: expect.stringMatching(ERROR_AND_HINT) });
+    holder.kill("SIGKILL");
+    await once(holder, "close");
+    moveTo(NEW);
+    expect(await home.run([], { killAfterMs: 5000 })).toMatchObject(SILENCE);
+    expect(mail.arrived).toHaveLength(1);
+    await survived();
+  });
+});
+
+describe.concurrent("a clock that jumps", () => {
+  const [PAST, PRESENT, FUTURE] = ["1970-01-02T00:00:00Z", "2026-06-01T00:00:00Z", "2038-02-01T00:00:00Z"] as const;
+  const TIMES = [PAST, PRESENT, FUTURE];
+  const jumps = TIMES.flatMap((from) => TIMES.filter((to) => to !== from).map((to) => [from, to] as const));
+  const rows = jumps.map(([from, to]) => [from.slice(0, 4), to.slice(0, 4), from, to] as const);
+  const soonAfter = (time: string) => new Date(Date.parse(time) + 60_000);
+
+  /** Nothing that people read counts backwards. */
+  async function expectNoNegatives(home: Home, now: string, ...texts: (string | undefined)[]) {
+    for (const command of [["status"], ["status", "--prometheus"], ["history"], ["check", "-v"]]) {
+      const { exitCode, stdout, stderr } = await home.run(command, { now });
+      expect(exitCode).toBe(0);
+      texts.push(stdout, stderr);
+    }
+    // Dates have their hyphens between digits.
+    for (const text of texts) expect(text).not.toMatch(/(?<![\w-])-\d|NaN|Invalid|undefined/);
+  }
+
+  test.for(rows)("from %s to %s between first look, quiet hour and change", async ([, , from, to]) => {
+    const { home, mail, moveTo } = await makeNew(OLD);
+    expect(await home.run([], { now: from })).toMatchObject(SILENCE);
+    expect(await home.run([], { now: to })).toMatchObject(SILENCE);
+    expect(mail.arrived).toHaveLength(1);
+    moveTo(NEW);
+    expect(await home.run([], { now: to })).toMatchObject(SILENCE);
+    moveTo("203.0.113.9");
+    expect(await home.run([], { now: from })).toMatchObject(SILENCE);
+    expect(home.readState()).toMatchObject({ families: { 4: { recorded: { address: "203.0.113.9" } } }, outbox: [] });
+    expect(new Set(messageIds(mail)).size).toBe(3);
+    await expectNoNegatives(home, from, ...mail.arrived.map((arrived) => arrived.mail.text));
+    await survived();
+  });
+
+  test.for(rows)("from %s to %s while a refused recipient is paused", async ([, , from, to]) => {
+    const { home, mail } = await makeNew();
+    mail.refusals.set(OWNER, [550, "no such user"]);
+    expect(await home.run([], { now: from })).toMatchObject({ exitCode: 5 });
+    mail.refusals.clear();
+    expect(await home.run([], { now: soonAfter(from) })).toMatchObject({ exitCode: 5 });
+    expect(mail.arrived).toEqual([]);
+    expect(await home.run([], { now: to })).toMatchObject(SILENCE);
+    expect(mail.arrived).toHaveLength(1);
+    await survived();
+  });
+
+  test.for(rows)("from %s to %s while every service rests", async ([, , from, to]) => {
+    const panel = closing(await startPanel(2, () => reply(http(429, "", { "Retry-After": "7200" }))));
+    const home = new Home().useServices(...panel.services);
+    expect(await home.run([], { now: from })).toMatchObject({ exitCode: 3 });
+    panel.begin();
+    expect(await home.run([], { now: soonAfter(from) })).toMatchObject({ exitCode: 3 });
+    expect(panel.asked).toEqual([]);
+    panel.script = () => NEW;
+    expect(await home.run([], { now: to })).toMatchObject({ exitCode: 0, stderr: "" });
+    expect(home.readState().families[4].recorded.address).toBe(NEW);
+    await survived();
+  });
+});
+
+describe.concurrent("a deadline shorter than one request", () => {
+  const SHORT = { IPCHECK_DEADLINE: "1s", IPCHECK_TIMEOUT: "5s" };
+
+  // The next service is asked after the end: its request is destroyed before anybody listens for the error.
+  test.for([
+    ["every service hangs", 9],
+    ["the first service asked hangs", 1],
+  ] as const)("%s: exit 3, soon, and the next run with time enough mails", async ([, hanging]) => {
+    const { home, mail } = await makeMoved();
+    const panel = closing(await startPanel(3, (position) => (position < hanging ? hang : NEW)));
+    home.useServices(...panel.services);
+    const run = await home.run([], { env: SHORT });
+    expect(run).toMatchObject({ exitCode: 3, stdout: "", stderr: expect.stringMatching(/^ipcheck: error: /) });
+    expect(run.ms).toBeLessThan(4000);
+    expect(home.readState().families[4].recorded.address).toBe(OLD);
+    panel.script = () => NEW;
+    expect(await home.run()).toMatchObject(SILENCE);
+    expect(mail.arrived).toHaveLength(1);
+    await survived();
+  });
+});

@@ -1,0 +1,168 @@
+// The disk fails at each write in turn, is really full, or holds something that is no state: said in plain
+// words with exit 4, nobody told of what is not recorded, and all made good by the next healthy run.
+
+import { execFileSync } from "node:child_process";
+import { lstatSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { afterAll, describe, expect, test, vi } from "vitest";
+import { startMailServer } from "../support/mail-server";
+import { ERROR_AND_HINT, expectRecovery, FAULTS, messageIds, NEW, OLD, openSuite, owedId, SILENCE } from "./survival";
+
+vi.setConfig({ maxConcurrency: 2 });
+
+const { closing, makeMoved, survived } = openSuite("disk");
+const WRITES = "^(open (wx|a)|open r ipcheck|write|append|sync|rename|utimes)";
+
+describe.concurrent("a write that fails", async () => {
+  const { home: counted } = await makeMoved();
+  const log = join(counted.path, "places");
+  await counted.run([], { preload: [FAULTS], env: { FAULT_LOG: log, FAULT_ONLY: WRITES } });
+  const places = readFileSync(log, "utf8").trim().split("\n");
+  const recordedAt = places.indexOf("sync ipcheck") + 1;
+
+  type Row = readonly [code: string, stays: string, place: number, name: string];
+  const expectSurvival = async ([code, stays, place]: Row) => {
+    const { home, mail, bench } = await makeMoved();
+    const env = { FAULT_ONLY: WRITES, FAULT_AT: String(place), FAULT_CODE: code, FAULT_STAYS: stays };
+    const run = await home.run([], { preload: [FAULTS], env });
+    expect(run).toMatchObject({ exitCode: 4, stdout: "" });
+    // Two where the history failed first.
+    expect(run.stderr).toMatch(/^(ipcheck: error: [^\n]+\nipcheck: hint: [^\n]+\n){1,2}$/);
+    expect(run.stderr).toContain(`(${code})`);
+    expect(run.stderr).not.toMatch(/^\s+at |injected/m);
+    expect(mail.arrived).toHaveLength(place > recordedAt ? 1 : 0);
+    if (place > recordedAt) expect(home.readState().families[4].recorded.address).toBe(NEW);
+    await expectRecovery(home, mail);
+    await survived(bench);
+  };
+  const rows = places.flatMap((name, index): Row[] => [
+    ["ENOSPC", "for good", index + 1, name],
+    ["EIO", "", index + 1, name],
+    ["EROFS", "for good", index + 1, name],
+    // An open file is not asked for its permissions again.
+    ...(/^(open|rename)/.test(name) ? [["EACCES", "", index + 1, name] as const] : []),
+  ]);
+  const isTornHistory = ([code, , , name]: Row) => code === "ENOSPC" && name.startsWith("appendFile");
+  const title = `%s %s at write %i of ${places.length}: %s`;
+  test.for(rows.filter((row) => !isTornHistory(row)))(title, expectSurvival);
+  // Half a line holds the change's id, and the next run takes it for the whole.
+  test.for(rows.filter(isTornHistory))(title, expectSurvival);
+});
+
+describe("a small file system", () => {
+  const mounted: string[] = [];
+  const mount = (...args: string[]) => execFileSync("mount", args, { stdio: "pipe" });
+  afterAll(() => mounted.map((folder) => execFileSync("umount", [folder])));
+
+  /** The state folder becomes a file system of 16 KiB. */
+  async function makeSmall(skip: (note: string) => never) {
+    const made = await makeMoved();
+    const folder = dirname(made.home.stateFile);
+    const paths = made.home.listStateFolder().map((name) => join(folder, name));
+    const files = paths.map((path) => [path, readFileSync(path)] as const);
+    try {
+      mount("-t", "tmpfs", "-o", "size=16k,mode=700", "tmpfs", folder);
+    } catch {
+      return skip("mounting a small file system needs root");
+    }
+    mounted.push(folder);
+    for (const [path, content] of files) writeFileSync(path, content, { mode: 0o600 });
+    return { ...made, folder, filler: join(folder, "filler") };
+  }
+  const fill = (filler: string) => execFileSync("sh", ["-c", `cat /dev/zero > '${filler}' 2>&1 || :`]);
+
+  test.for(["full", "read-only"])("%s when the address changes: nobody is told yet", async (kind, { skip }) => {
+    const { home, mail, filler, folder } = await makeSmall(skip);
+    if (kind === "full") fill(filler);
+    else mount("-o", "remount,ro", folder);
+    for (let hour = 0; hour < 2; hour++) {
+      const run = await home.run();
+      expect(run).toMatchObject({ exitCode: 4, stdout: "", stderr: expect.stringMatching(ERROR_AND_HINT) });
+      expect(run.stderr).toMatch(/\((ENOSPC|EROFS)\)[\s\S]*hint: the (disk is full|file system is read-only)/);
+      expect(home.readState().families[4].recorded.address).toBe(OLD);
+    }
+    expect(mail.arrived).toEqual([]);
+    mount("-o", "remount,rw", folder);
+    rmSync(filler, { force: true });
+    await expectRecovery(home, mail, 1);
+    await survived();
+  });
+
+  // Each run mails it anew and cannot strike it off; the promise is: at worst twice.
+  test("full while a notice is owed: told, twice at most", async ({ skip }) => {
+    const { home, mail, filler } = await makeSmall(skip);
+    await mail.close();
+    expect(await home.run()).toMatchObject({ exitCode: 5 });
+    const id = owedId(home);
+    const back = closing(await startMailServer({ port: mail.port }));
+    fill(filler);
+    for (let hour = 0; hour < 4; hour++) expect((await home.run()).exitCode).toBe(4);
+    rmSync(filler);
+    await expectRecovery(home, back);
+    expect(messageIds(back)[0]).toBe(id);
+    await survived();
+  });
+});
+
+describe.concurrent("what is no state", () => {
+  const SCRAPS: Record<string, (state: Buffer) => string | Buffer> = {
+    truncated: (state) => state.subarray(0, state.length / 2),
+    zeroed: (state) => Buffer.alloc(state.length),
+    "with one digit turned": (state) => state.toString().replace(OLD, "203.0.113.6"),
+    "another program's JSON": () => `{"version":1,"families":{"4":{"recorded":{"address":"${OLD}"}}}}`,
+    binary: () => Buffer.from(Array.from({ length: 4096 }, (_, i) => (i * 7) % 256)),
+    "nested 100,000 deep": () => "[".repeat(1e5),
+    "nested 100,000 deep, and closed": () => `{"version":1,"x":${"[".repeat(1e5)}${"]".repeat(1e5)},"checksum":"0"}`,
+    "five megabytes": () => Buffer.alloc(5_000_000, "{"),
+  };
+  test.for(Object.entries(SCRAPS))("%s: kept aside, said once, begun anew", async ([, scrap]) => {
+    const { home, mail, bench } = await makeMoved();
+    const content = Buffer.from(scrap(readFileSync(home.stateFile)));
+    writeFileSync(home.stateFile, content);
+    const warning = expect.stringMatching(/^ipcheck: warning: [^\n]+\n$/);
+    expect(await home.run()).toMatchObject({ exitCode: 0, stdout: "", stderr: warning });
+    const aside = home.listStateFolder().filter((name) => name.startsWith("state.json.unreadable-"));
+    expect(aside.map((name) => readFileSync(join(dirname(home.stateFile), name)).equals(content))).toEqual([true]);
+    expect(mail.arrived.map((arrived) => arrived.mail.subject)).toEqual([expect.stringContaining(NEW)]);
+    expect(await home.run()).toMatchObject(SILENCE);
+    await survived(bench);
+  });
+
+  type Obstacle = readonly [name: string, put: (path: string, content: string) => void];
+  const DIRECTORY: Obstacle = ["a directory", (path) => mkdirSync(path)];
+  const FIFO: Obstacle = ["a FIFO", (path) => execFileSync("mkfifo", [path])];
+  const NEWER: Obstacle = ["a newer version's", (path, text) => writeFileSync(path, text.replace('n": 1', 'n": 2'))];
+
+  test.for([NEWER, DIRECTORY, FIFO])("%s in its place: refused, soon, and not touched", async ([, put]) => {
+    const { home, mail, bench } = await makeMoved();
+    const state = readFileSync(home.stateFile, "utf8");
+    rmSync(home.stateFile);
+    put(home.stateFile, state);
+    const { ino } = lstatSync(home.stateFile);
+    for (const command of ["check", "status"]) {
+      const run = await home.run([command], { killAfterMs: 5000 });
+      expect(run).toMatchObject({ exitCode: 4, stdout: "", stderr: expect.stringMatching(ERROR_AND_HINT) });
+    }
+    expect(lstatSync(home.stateFile).ino).toBe(ino);
+    expect(mail.arrived).toEqual([]);
+    rmSync(home.stateFile, { recursive: true });
+    writeFileSync(home.stateFile, state, { mode: 0o600 });
+    await expectRecovery(home, mail, 1);
+    await survived(bench);
+  });
+
+  const expectTold = async ([, put]: Obstacle) => {
+    const { home, mail, bench } = await makeMoved();
+    rmSync(home.historyFile);
+    put(home.historyFile, "");
+    const run = await home.run([], { env: { IPCHECK_DEADLINE: "4s" }, killAfterMs: 8000 });
+    expect(run).toMatchObject({ exitCode: 4, stdout: "", stderr: expect.stringMatching(ERROR_AND_HINT) });
+    expect(mail.arrived).toHaveLength(1);
+    rmSync(home.historyFile, { recursive: true });
+    await expectRecovery(home, mail, 1);
+    await survived(bench);
+  };
+  test.for([DIRECTORY])("%s in the history's place: people are told", expectTold);
+  // Opening it for the mail's bars waits for a writer, without end.
+  test.for([FIFO])("%s in the history's place: people are told", expectTold);
+});

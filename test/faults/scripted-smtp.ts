@@ -1,0 +1,92 @@
+import { type AddressInfo, createServer, type Socket } from "node:net";
+import { TLSSocket } from "node:tls";
+import type { ServerCertificate } from "../support/certificates";
+
+/** What is answered where in a delivery; `body` is after the final dot. */
+const REPLIES = {
+  connect: "220 scripted.example ESMTP",
+  EHLO: "250-scripted.example\r\n250-STARTTLS\r\n250 AUTH PLAIN",
+  STARTTLS: "220 go ahead",
+  AUTH: "235 welcome",
+  MAIL: "250 sender ok",
+  RCPT: "250 recipient ok",
+  DATA: "354 go ahead",
+  body: "250 taken",
+};
+export type Stage = keyof typeof REPLIES;
+export const STAGES = Object.keys(REPLIES) as Stage[];
+
+/** `slow` answers rightly, a byte a second; anything else that is not named here is the reply. */
+export type Misdeed = "drop" | "hang" | "slow" | (string & {});
+
+/** An SMTP server that does its worst where the test says. */
+export async function startScriptedSmtp(certificate: ServerCertificate) {
+  const sockets = new Set<Socket>();
+  const server = {
+    port: 0,
+    /** Without it everything is taken. */
+    misdeed: undefined as { stage: Stage; act: Misdeed } | undefined,
+    /** Message-IDs whose body came in whole, and those among them that were answered with 250. */
+    heard: [] as string[],
+    taken: [] as string[],
+    /** The AUTH lines. */
+    logins: [] as string[],
+    close: () => {
+      for (const socket of sockets) socket.destroy();
+      return new Promise<void>((resolve) => listener.close(() => resolve()));
+    },
+  };
+
+  /** Answers as told; false when the conversation does not go on. */
+  function answer(socket: Socket, stage: Stage, line = ""): boolean {
+    const right = REPLIES[stage];
+    const act = server.misdeed?.stage === stage ? server.misdeed.act : right;
+    if (act === "drop") socket.destroy();
+    else if (act === "slow") drip(socket, `${right}\r\n`);
+    // A careless server repeats what it was sent.
+    else if (act !== "hang") socket.write(`${act}${/^[45]/.test(act) ? ` ${line}` : ""}\r\n`);
+    return act === right;
+  }
+
+  function converse(socket: Socket): void {
+    let unread = "";
+    let isBody = false;
+    const onData = (chunk: Buffer) => {
+      unread += chunk.toString("latin1");
+      for (;;) {
+        const end = isBody ? "\r\n.\r\n" : "\r\n";
+        const at = unread.indexOf(end);
+        if (at < 0) return;
+        const line = unread.slice(0, at);
+        unread = unread.slice(at + end.length);
+        const stage = isBody ? "body" : STAGES.find((verb) => line.replace(/^HELO/, "EHLO").startsWith(verb));
+        if (!stage) return void socket.end("221 bye\r\n");
+        const id = isBody && (/^Message-ID: (<.+>)/im.exec(line)?.[1] ?? "none");
+        if (id) server.heard.push(id);
+        if (stage === "AUTH") server.logins.push(line);
+        const isGoingOn = answer(socket, stage, isBody ? "" : line);
+        if (id && isGoingOn) server.taken.push(id);
+        isBody = stage === "DATA" && isGoingOn;
+        if (stage !== "STARTTLS" || !isGoingOn) continue;
+        socket.off("data", onData);
+        return converse(new TLSSocket(socket, { isServer: true, ...certificate }).on("error", () => undefined));
+      }
+    };
+    socket.on("data", onData);
+  }
+
+  const listener = createServer((socket) => {
+    sockets.add(socket.on("error", () => undefined).once("close", () => sockets.delete(socket)));
+    answer(socket, "connect");
+    converse(socket);
+  });
+  await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
+  server.port = (listener.address() as AddressInfo).port;
+  return server;
+}
+
+function drip(socket: Socket, bytes: string): void {
+  let sent = 0;
+  const timer = setInterval(() => socket.write(bytes.charAt(sent++)), 1000);
+  socket.once("close", () => clearInterval(timer));
+}

@@ -1,0 +1,259 @@
+import { execFile, execFileSync, spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { describe, expect, test, vi } from "vitest";
+import { readCommand } from "../../src/core/schedule/crontab";
+import { offsetFor } from "../../src/core/schedule/plan";
+import { BIN } from "../support/run-ipcheck";
+import { ERROR_AND_HINT, listTree, makeHome, SILENCE, startMail, writePrivate, writeScript } from "./workbench";
+
+vi.setConfig({ maxConcurrency: 3 });
+
+describe.concurrent("the crontab", () => {
+  const OLD_BLOCK = [
+    "# ipcheck: begin (written by 'ipcheck schedule install')",
+    "3 * * * * /gone/node /gone/ipcheck.js check",
+    "# ipcheck: end",
+    "",
+  ].join("\n");
+
+  test.for<[string, string | undefined, object?]>([
+    ["none yet", undefined],
+    ["lines of somebody's", "MAILTO=me\n# mine\n0 3 * * * backup \\%d\n"],
+    ["DOS line ends", "# a\r\n0 3 * * * b\r\n"],
+    ["bytes that are no UTF-8", "# \xe9t\xe9 \xff\xfe \x80\n0 3 * * * x\n"],
+    ["only an empty line", "\n"],
+    ["no end of the last line, and a cron that minds", "# a\n0 3 * * * b"],
+    ["no end of the last line, and one that does not", "# a\n0 3 * * * b", { CRONTAB_IS_LENIENT: "1" }],
+  ])("install, again, show and remove give it back: %s", async ([, table, env = {}]) => {
+    const home = await makeHome();
+    const { crontab } = home;
+    Object.assign(home.env, env);
+    crontab.table = table;
+    const install = await home.run(["schedule", "install", "--cron", "--yes"]);
+    expect(install).toMatchObject({ exitCode: 0, stderr: expect.stringMatching(/^ipcheck: installed \(crontab\)/) });
+    const installed = crontab.table ?? "";
+    expect(installed.startsWith(table ?? "")).toBe(true);
+    expect(installed).toContain(install.stdout);
+    expect((await home.run(["schedule", "install", "--cron"])).exitCode).toBe(0);
+    expect(crontab.table).toBe(installed);
+    const show = await home.run(["schedule", "show", "--cron"]);
+    expect(show).toMatchObject({ exitCode: 0, stdout: `crontab:\n${install.stdout}`, stderr: "" });
+    expect(await home.run(["schedule", "remove"])).toMatchObject({ exitCode: 0, stdout: "" });
+    // A cron that minds could not be given back what it would not take.
+    const isMended = table !== undefined && !table.endsWith("\n") && !("CRONTAB_IS_LENIENT" in env);
+    expect(crontab.table).toBe(isMended ? `${table}\n` : table);
+  });
+
+  test("where nothing is installed, nothing is removed or shown", async () => {
+    const home = await makeHome();
+    const remove = await home.run(["schedule", "remove"]);
+    expect(remove).toMatchObject({ exitCode: 0, stdout: "", stderr: "ipcheck: nothing was installed\n" });
+    const show = await home.run(["schedule", "show", "--cron"]);
+    expect(show).toMatchObject({
+      exitCode: 0,
+      stdout: "",
+      stderr: expect.stringMatching(/'ipcheck schedule install'/),
+    });
+    expect(home.crontab.calls).toEqual(home.crontab.calls.map(() => "-l"));
+  });
+
+  test("an older block is replaced where nothing else is touched", async () => {
+    const home = await makeHome();
+    home.crontab.table = `# above\n${OLD_BLOCK}# below\n`;
+    const { stdout } = await home.run(["schedule", "install", "--cron", "--every", "15m"]);
+    expect(home.crontab.table).not.toContain("/gone/");
+    expect(home.crontab.table?.split(stdout)).toHaveLength(2);
+    await home.run(["schedule", "remove"]);
+    expect(home.crontab.table).toBe("# above\n# below\n");
+  });
+
+  test("--print touches nothing, and names absolute paths and this host's own minute", async () => {
+    const home = await makeHome();
+    const before = listTree(home.path);
+    const run = await home.run(["schedule", "install", "--cron", "--print"]);
+    const [hourly = "", atBoot = "", ...rest] = run.stdout.split("\n");
+    expect(run).toMatchObject({ exitCode: 0, stderr: "" });
+    expect(hourly.split(" ")[0]).toBe(String(offsetFor(hostname(), 60)));
+    expect(atBoot).toMatch(/^@reboot sleep \d+; /);
+    expect(rest).toEqual([""]);
+    const [node = "", script = "", ...words] = readCommand(hourly);
+    expect([node.startsWith("/"), script, words]).toEqual([true, BIN, ["check"]]);
+    expect(readCommand(atBoot)).toEqual(readCommand(hourly));
+    expect([home.crontab.calls, listTree(home.path)]).toEqual([[], before]);
+  });
+
+  test("what was installed does the job as cron would start it, with the env file that was named", async () => {
+    const mail = await startMail();
+    const home = (await makeHome()).useMail(mail);
+    const { HOME = "", PATH = "", CRONTAB_FILE = "", TZ, ...settings } = home.env;
+    const folder = join(HOME, "it's 100% mine");
+    const envFile = writePrivate(
+      join(folder, "$HOME env"),
+      Object.entries(settings)
+        .map((pair) => pair.join("="))
+        .join("\n"),
+    );
+    const flags = ["--cron", "--every", "5m", "--env-file", "$HOME env"];
+    const run = await home.run(["schedule", "install", ...flags], { cwd: folder });
+    expect(run.exitCode).toBe(0);
+    const lines = home.crontab.table?.split("\n").filter((line) => line.includes(BIN)) ?? [];
+    expect(lines.map(readCommand)).toEqual(
+      [0, 1].map(() => [expect.anything(), "--", BIN, "check", "--env-file", envFile]),
+    );
+    // cron's part: the five fields go, and the escapes of percent signs.
+    const command = lines[0]?.split(" ").slice(5).join(" ").replaceAll("\\%", "%") ?? "";
+    const asCron = { env: { HOME, PATH: "/usr/bin:/bin", SHELL: "/bin/sh", LOGNAME: "x" }, cwd: HOME };
+    const said = await promisify(execFile)("/bin/sh", ["-c", command], asCron);
+    expect(said).toEqual({ stdout: "", stderr: "" });
+    expect(mail.arrived).toHaveLength(1);
+    expect(home.readState()).toMatchObject({ outbox: [] });
+    const doctor = await home.run(["doctor"]);
+    expect(doctor.stdout).toMatch(/ok {7}schedule: crontab runs .*it's 100% mine/);
+  });
+
+  test.for([
+    ["1m", /^\* \* \* \* \* \//],
+    ["15m", /^\d+-59\/15 \* \* \* \* \//],
+    ["6h", /^\d+ \d-23\/6 \* \* \* \//],
+    ["1d", /^\d+ \d+ \* \* \* \//],
+  ] as const)("--every %s", async ([every, line]) => {
+    const home = await makeHome();
+    const run = await home.run(["schedule", "install", "--cron", "--print", "--every", every]);
+    expect(run).toMatchObject({ exitCode: 0, stderr: "", stdout: expect.stringMatching(line) });
+  });
+
+  test.for([
+    [["--every", "7m"], /--every 7m/, /divides|do$/],
+    [["--every", ""], /--every/, /5m/],
+    [["--every", "hourly"], /--every hourly/, /1h/],
+    [["--cron", "--systemd"], /do not go together/, undefined],
+    [["--launchd", "--windows"], /do not go together/, undefined],
+    [["--password-file", "/x"], /--password-file belongs to --system/, /IPCHECK_SMTP_PASSWORD_FILE/],
+    [["--hourly"], /unknown option/, /schedule --help/],
+  ] as const)("refused with exit 2, nothing touched: %j", async ([flags, error, hint]) => {
+    const home = await makeHome();
+    const run = await home.run(["schedule", "install", ...flags]);
+    expect(run).toMatchObject({ exitCode: 2, stdout: "" });
+    expect(run.stderr).toMatch(error);
+    if (hint) expect(run.stderr.split("\n")[1]).toMatch(hint);
+    expect(home.crontab.calls.filter((call) => call !== "-l")).toEqual([]);
+  });
+
+  test("an action that is none is refused", async () => {
+    const run = await (await makeHome()).run(["schedule", "instal"]);
+    expect(run).toMatchObject({ exitCode: 2, stdout: "" });
+    expect(run.stderr).toMatch(ERROR_AND_HINT);
+  });
+
+  test("a cron that refuses its user is quoted, another scheduler named", async () => {
+    const home = await makeHome();
+    home.env["CRONTAB_REFUSES"] = "You (x) are not allowed to use this program\x1b[2J";
+    for (const action of ["install", "remove"]) {
+      const run = await home.run(["schedule", action, "--cron"]);
+      if (action === "install") expect(run.stderr).toMatch(/error: crontab -l failed: "?You \(x\) are not allowed/);
+      expect(run.exitCode).toBe(action === "install" ? 2 : 0);
+      expect(run.stderr).not.toContain("\x1b");
+    }
+    // Without a word about which, the other scheduler of this system is taken.
+    const other = await home.run(["schedule", "install", "--print"]);
+    if (process.platform === "linux") expect(other.stdout).toContain("ipcheck.timer");
+  });
+
+  test("a real cron takes and gives back the same bytes", async ({ skip }) => {
+    const asNobody = (args: string[], input = "") =>
+      spawnSync("crontab", ["-u", "nobody", ...args], { input, encoding: "latin1" });
+    if (process.getuid?.() !== 0) return skip("only root can lend the crontab of another user");
+    const before = asNobody(["-l"]);
+    if (before.error) return skip("no crontab is installed");
+    if (!before.stderr.includes("no crontab for"))
+      return skip("the user nobody has a crontab already, or may have none");
+    const real = execFileSync("/bin/sh", ["-c", "command -v crontab"], { encoding: "utf8" }).trim();
+    const home = await makeHome();
+    writeScript(join(home.path, "bin"), "crontab", `exec ${real} -u nobody "$@"`);
+    const table = "# \xe9t\xe9 100%\n17 3 * * * true # mine\n\n";
+    try {
+      for (const given of [undefined, table]) {
+        if (given !== undefined)
+          expect(asNobody(["-"], Buffer.from(given, "latin1").toString("latin1")).status).toBe(0);
+        expect(await home.run(["schedule", "install", "--cron"])).toMatchObject({ exitCode: 0 });
+        expect(asNobody(["-l"]).stdout).toContain(BIN);
+        expect(await home.run(["schedule", "remove", "--cron"])).toMatchObject({ exitCode: 0 });
+        expect(asNobody(["-l"]).stdout).toBe(given ?? "");
+      }
+    } finally {
+      asNobody(["-r"]);
+    }
+  });
+});
+
+describe.concurrent("systemd", () => {
+  async function makeSystemd(...lines: string[]) {
+    const home = await makeHome();
+    const calls = join(home.path, "systemctl.calls");
+    writeScript(join(home.path, "bin"), "systemctl", `echo "$*" >> '${calls}'`, ...lines);
+    const folder = join(home.path, ".config", "systemd", "user");
+    const read = () => (existsSync(folder) ? readdirSync(folder).toSorted() : []);
+    return { home, folder, read, calls: () => readFileSync(calls, "utf8").trim().split("\n") };
+  }
+
+  test("the user's timer is written, enabled, shown and removed without a trace", async () => {
+    const { home, folder, read, calls } = await makeSystemd();
+    const flags = ["--systemd", "--every", "6h"];
+    const print = await home.run(["schedule", "install", ...flags, "--print"]);
+    expect(read()).toEqual([]);
+    const install = await home.run(["schedule", "install", ...flags]);
+    expect(install).toMatchObject({ exitCode: 0, stdout: print.stdout });
+    expect(read()).toEqual(["ipcheck.service", "ipcheck.timer"]);
+    for (const name of read()) expect(print.stdout).toContain(readFileSync(join(folder, name), "utf8").trimEnd());
+    expect(calls()).toEqual(["--user daemon-reload", "--user enable --now ipcheck.timer"]);
+    expect((await home.run(["schedule", "show"])).stdout).toContain(`systemd --user:\n${folder}`);
+    expect(await home.run(["schedule", "remove"])).toMatchObject({ exitCode: 0 });
+    expect(read()).toEqual([]);
+    expect(calls().slice(2)).toEqual(["--user disable --now ipcheck.timer", "--user daemon-reload"]);
+  });
+
+  // The unit files stay behind, and 'schedule show' and 'doctor' take them for an installed schedule.
+  test("a systemd that cannot be reached leaves nothing that looks installed", async () => {
+    const { home, read } = await makeSystemd('echo "Failed to connect to bus" >&2; exit 1');
+    const run = await home.run(["schedule", "install", "--systemd"]);
+    expect(run).toMatchObject({ exitCode: 2, stderr: expect.stringMatching(/Failed to connect to bus/) });
+    expect(read()).toEqual([]);
+  });
+
+  test("the machine's units are printed with the credentials that were named", async () => {
+    const home = await makeHome();
+    const envFile = writePrivate(join(home.path, "100% env"), "");
+    const flags = ["--system", "--print", "--env-file", envFile, "--password-file", "secret word"];
+    const run = await home.run(["schedule", "install", ...flags], { cwd: home.path });
+    expect(run).toMatchObject({ exitCode: 0, stderr: "" });
+    expect(run.stdout).toMatch(/^# \/etc\/systemd\/system\/ipcheck\.service$/m);
+    expect(run.stdout).toMatch(/^# \/etc\/systemd\/system\/ipcheck\.timer$/m);
+    expect(run.stdout).toContain(`LoadCredential=env:${home.path}/100%% env\n`);
+    expect(run.stdout).toContain(`LoadCredential=smtp-password:${home.path}/secret word\n`);
+    expect(run.stdout).toContain(`${BIN} check --env-file %d/env\n`);
+  });
+
+  // systemd gives a credential the mode 0440 and an ACL: nothing that its user could or should change.
+  test("an env file handed over as a credential draws no warning", async () => {
+    const mail = await startMail({ login: { user: "x@home.example", password: "hunter22" } });
+    const home = (await makeHome()).useMail(mail);
+    const credentials = join(home.path, "credentials");
+    mkdirSync(credentials);
+    const text = "IPCHECK_SMTP_USER=x@home.example\nIPCHECK_SMTP_PASSWORD=hunter22\n";
+    const file = writePrivate(join(credentials, "env"), text, 0o440);
+    const env = { CREDENTIALS_DIRECTORY: credentials };
+    expect(await home.run(["check", "--env-file", file], { env })).toMatchObject(SILENCE);
+  });
+});
+
+test.concurrent.for([
+  ["--launchd", /<string>\/.*\/ipcheck\.js<\/string>/],
+  ["--windows", /<Arguments>&quot;\/.*\/ipcheck\.js&quot; &quot;check&quot;<\/Arguments>/],
+] as const)("%s --print shows the whole file", async ([flag, line]) => {
+  const run = await (await makeHome()).run(["schedule", "install", flag, "--print"]);
+  expect(run).toMatchObject({ exitCode: 0, stderr: "" });
+  expect(run.stdout).toMatch(line);
+});

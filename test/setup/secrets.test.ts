@@ -1,0 +1,220 @@
+import { spawnSync } from "node:child_process";
+import { mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test, vi } from "vitest";
+import { renderEnvFile } from "../../src/config/env-lines";
+import { encodeVigenere } from "../../src/core/vigenere";
+import * as bench from "./workbench";
+import { envFileOf, makeHome, SILENCE, startEcho, startMail, startProvider, USER, writePrivate } from "./workbench";
+
+vi.setConfig({ maxConcurrency: 3 });
+
+const base64 = (text: string) => Buffer.from(text).toString("base64");
+
+describe.concurrent("no secret in any output, whoever repeats it", () => {
+  const [URL_USER, URL_PASSWORD] = ["watcher", "svc p@ss:word"];
+  const TOKEN = "0123456789abcdef".repeat(5);
+  const PING = "3f1c9a52-7d1e-4b64-9a51-heartbeat";
+  const withSecrets = ({ url }: { url: string }, path: string) =>
+    url.replace("//", `//${URL_USER}:${encodeURIComponent(URL_PASSWORD)}@`).replace(/\/$/, `${path}?token=${TOKEN}`);
+
+  async function makeLeaky(password: string, key: string) {
+    const mail = await startProvider("another", {
+      loginRefusal: (tried) => `5.7.8 no: ${USER} ${tried} ${base64(tried)} ${base64(`\0${USER}\0${tried}`)}`,
+    });
+    const monitor = await startEcho((request, response) => response.writeHead(500).end(request.url));
+    const echoes = await Promise.all([startEcho(), startEcho()]);
+    const home = await makeHome();
+    home.env["IPCHECK_SERVICES"] = echoes.map((echo) => withSecrets(echo, "/")).join(",");
+    home.env["IPCHECK_HEARTBEAT_URL"] = withSecrets(monitor, `/${PING}`);
+    const encoded = encodeVigenere(password, key);
+    const text = renderEnvFile({
+      IPCHECK_TO: "owner@example.net",
+      IPCHECK_SMTP_HOST: "localhost",
+      IPCHECK_SMTP_PORT: String(mail.port),
+      IPCHECK_SMTP_USER: USER,
+      IPCHECK_SMTP_PASSWORD_VIGENERE: encoded,
+      IPCHECK_VIGENERE_KEY: key,
+    });
+    writePrivate(envFileOf(home), text ?? expect.fail("no quoting carries this row"));
+    const secrets = [password, encoded, key, URL_USER, URL_PASSWORD, TOKEN, PING];
+    const forms = [...secrets.flatMap(bench.formsOf), base64(`${URL_USER}:${URL_PASSWORD}`)];
+    return { home, mail, monitor, forms, secrets };
+  }
+
+  test.for([
+    ["corr3ct h0rse #b4ttery", "Zebra7Quagga"],
+    ['pa$$w"ord\\n{}%s', "key with spaces"],
+    ["pässwörd €uro/+=", "#'=$&"],
+    [`${"x".repeat(60)}-Tail9`, "LEMON"],
+  ])("password %j, key %j", async ([password = "", key = ""]) => {
+    const { home, mail, monitor, forms } = await makeLeaky(password, key);
+    const commands: [string[], number][] = [
+      [["check", "--dry-run"], 0],
+      [["check"], 5],
+      [["check", "-v"], 5],
+      [["check", "--json"], 5],
+      [["doctor"], 5],
+      [["doctor", "--json", "--send"], 5],
+      [["status"], 0],
+    ];
+    for (const [args, exitCode] of commands) {
+      const run = await home.run(args);
+      expect(run.exitCode, args.join(" ")).toBe(exitCode);
+      for (const form of forms) expect(run.stdout + run.stderr, args.join(" ")).not.toContain(form);
+    }
+    expect(JSON.stringify(home.readState())).toContain("refused the login");
+    for (const form of forms) expect(JSON.stringify(home.readState())).not.toContain(form);
+    // They were really sent, and really repeated.
+    expect(mail.logins[0]).toEqual({ user: USER, password });
+    expect(monitor.requests.length).toBeGreaterThan(0);
+
+    const flags = ["--to", "owner@example.net", "--user", USER, "--smtp-host", "localhost", "--send"];
+    const from = ["init", "--yes", "--password-stdin", ...flags, "--smtp-port", String(mail.port)];
+    const init = await home.run(from, { input: `${password}\n` });
+    expect(init).toMatchObject({ exitCode: 5, stderr: expect.stringMatching(/refused the login/) });
+    const values = /VIGENERE=(.*)\nIPCHECK_VIGENERE_KEY=(.*)\n/.exec(readFileSync(envFileOf(home), "utf8"));
+    for (const form of [...forms, ...(values?.slice(1) ?? [])]) {
+      expect(init.stdout + init.stderr).not.toContain(form);
+    }
+  });
+
+  // A service's words are cut before the secrets are taken out; 'user:password' in base64 is not known as one.
+  test.for([
+    ["the query", (url: string | undefined) => `no such ${url}`],
+    ["the Authorization header", (_: unknown, login: string | undefined) => `no ${login}`],
+  ] as const)("an echo service that repeats %s", async ([, body]) => {
+    const { home, forms } = await makeLeaky("hunter #22", "LEMON");
+    const reflecting = await startEcho(({ url, headers }, response) => response.end(body(url, headers.authorization)));
+    home.env["IPCHECK_SERVICES"] = withSecrets(reflecting, "/");
+    for (const args of [["check", "-v"], ["doctor"]]) {
+      const { stdout, stderr } = await home.run(args);
+      // Also not what is left of them when a part was cut off or taken out.
+      const rests = [TOKEN.slice(0, 32), base64(`${URL_USER}:${URL_PASSWORD}`).slice(12)];
+      for (const form of [...forms, ...rests]) expect(stdout + stderr).not.toContain(form);
+    }
+  });
+});
+
+describe.concurrent("where the password comes from", () => {
+  const PASSWORD = "hunter #22";
+  const SOURCES = ["value", "vigenere", "file", "command", "credential"] as const;
+  const NAMES = {
+    value: "IPCHECK_SMTP_PASSWORD",
+    vigenere: "IPCHECK_SMTP_PASSWORD_VIGENERE",
+    file: "IPCHECK_SMTP_PASSWORD_FILE",
+    command: "IPCHECK_SMTP_PASSWORD_COMMAND",
+    credential: "the systemd credential smtp-password",
+  };
+
+  async function makeOwing() {
+    const echo = await startEcho();
+    const mail = await startMail({ login: { user: USER, password: PASSWORD } });
+    const home = (await makeHome(echo)).useMail(mail);
+    home.env["IPCHECK_SMTP_USER"] = USER;
+    const credentials = join(home.path, "credentials");
+    mkdirSync(credentials);
+    const use = {
+      value: () => ({ IPCHECK_SMTP_PASSWORD: PASSWORD }),
+      vigenere: () => ({
+        IPCHECK_SMTP_PASSWORD_VIGENERE: encodeVigenere(PASSWORD, "LEMON"),
+        IPCHECK_VIGENERE_KEY: "LEMON",
+      }),
+      file: (mode = 0o600) => ({
+        IPCHECK_SMTP_PASSWORD_FILE: writePrivate(join(home.path, "password"), `${PASSWORD}\r\nsecond\n`, mode),
+      }),
+      command: (line = `printf '%s\\nsecond\\n' '${PASSWORD}'; echo noise >&2`) => ({
+        IPCHECK_SMTP_PASSWORD_COMMAND: line,
+      }),
+      // systemd's own mode, for whoever runs the unit.
+      credential: () => {
+        writePrivate(join(credentials, "smtp-password"), `${PASSWORD}\nsecond\n`, 0o440);
+        return { CREDENTIALS_DIRECTORY: credentials };
+      },
+    };
+    return { echo, mail, home, use };
+  }
+
+  test.for(SOURCES)("the first line alone of: %s", async (source) => {
+    const { mail, home, use } = await makeOwing();
+    expect(await home.run([], { env: use[source]() })).toMatchObject(SILENCE);
+    expect(mail.logins).toEqual([{ user: USER, password: PASSWORD }]);
+    expect(mail.arrived).toHaveLength(1);
+  });
+
+  test.for(SOURCES.flatMap((one, index) => SOURCES.slice(index + 1).map((other) => [one, other] as const)))(
+    "two of them are refused by name: %s and %s",
+    async ([one, other]) => {
+      const { echo, home, use } = await makeOwing();
+      const run = await home.run([], { env: { ...use[one](), ...use[other]() } });
+      expect(run).toMatchObject({ exitCode: 2, stdout: "" });
+      expect(run.stderr).toContain(`${NAMES[one]} and ${NAMES[other]}: keep one of them`);
+      expect(run.stderr).not.toContain(PASSWORD);
+      expect([echo.requests, home.readState()]).toEqual([[], undefined]);
+    },
+  );
+
+  test.for([
+    ["not there", undefined, /IPCHECK_SMTP_PASSWORD_FILE: \S* does not exist|IPCHECK_SMTP_PASSWORD_FILE: .*ENOENT/, 2],
+    ["written by the group", 0o620, /can be written by other users: run chmod 600/, 2],
+    ["written by all", 0o602, /can be written by other users: run chmod 600/, 2],
+    ["read by all", 0o644, /^ipcheck: warning: .*run chmod 600 \S*password\n$/, 0],
+    ["read by the group", 0o640, /^ipcheck: warning: .*run chmod 600 \S*password\n$/, 0],
+  ] as const)("a password file %s", async ([, mode, said, exitCode]) => {
+    const { echo, home, use } = await makeOwing();
+    const env = mode === undefined ? { IPCHECK_SMTP_PASSWORD_FILE: "/nope/password" } : use.file(mode);
+    const run = await home.run([], { env });
+    expect(run).toMatchObject({ exitCode, stdout: "", stderr: expect.stringMatching(said) });
+    expect(run.stderr).not.toContain(PASSWORD);
+    if (exitCode === 2) expect([echo.requests, home.readState()]).toEqual([[], undefined]);
+  });
+
+  test("the command is run only when a mail is owed", async () => {
+    const { echo, mail, home, use } = await makeOwing();
+    const log = join(home.path, "runs");
+    const env = { ...use.command(`echo >> '${log}'; echo '${PASSWORD}'`), IPCHECK_MAIL_INTERVAL: "0s" };
+    const runs = () => readFileSync(log, "utf8").length;
+    const counts: number[] = [];
+    for (const address of ["203.0.113.7", "203.0.113.7", "203.0.113.7", "203.0.113.8", "203.0.113.8"]) {
+      echo.answer = address;
+      expect(await home.run([], { env })).toMatchObject(SILENCE);
+      counts.push(runs());
+    }
+    await home.run(["check", "--dry-run"], { env });
+    expect([...counts, runs()]).toEqual([1, 1, 1, 2, 2, 2]);
+    expect(mail.arrived).toHaveLength(2);
+  });
+
+  test.for([
+    [
+      "fails",
+      "echo pa55word; echo first >&2; echo gpg: locked >&2; exit 2",
+      /exit code 2; its last words: gpg: locked/,
+    ],
+    ["prints nothing", "true", /printed no password on its first line/],
+    ["is not there", "no-such-program-here", /exit code 127; its last words: .*not found/],
+    ["repeats the password on stderr", "echo pa55word; echo no pa55word >&2; exit 1", /last words: no \[redacted\]/],
+  ] as const)("a command that %s: exit 5, its stdout is not shown", async ([, line, said]) => {
+    const { mail, home, use } = await makeOwing();
+    const run = await home.run([], { env: use.command(line) });
+    expect(run).toMatchObject({ exitCode: 5, stdout: "", stderr: expect.stringMatching(said) });
+    expect(run.stderr).toMatch(bench.ERROR_AND_HINT);
+    expect(run.stderr + JSON.stringify(home.readState())).not.toContain("pa55word");
+    expect([mail.logins, home.readState().outbox.length]).toEqual([[], 1]);
+  });
+
+  test("a command that never ends is killed with all it started, inside the deadline", async () => {
+    const { home, use } = await makeOwing();
+    const pidFile = join(home.path, "pid");
+    const line = `sleep 300 & echo $! > '${pidFile}'; echo pa55word; wait`;
+    const run = await home.run([], { env: { ...use.command(line), IPCHECK_DEADLINE: "2s" } });
+    expect(run).toMatchObject({ exitCode: 5, stdout: "", stderr: expect.stringMatching(/did not end within/) });
+    expect(run.stderr).not.toContain("pa55word");
+    expect(run.ms).toBeLessThan(6000);
+    const { stdout } = spawnSync("ps", ["-o", "stat=", "-p", readFileSync(pidFile, "utf8").trim()], {
+      encoding: "utf8",
+    });
+    // Dead, be it that nobody has collected it yet.
+    expect(stdout.trim()).toMatch(/^(Z.*)?$/);
+  });
+});

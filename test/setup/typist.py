@@ -1,0 +1,26 @@
+# Types answers on a pseudo-terminal, each when its question stands there, and prints all that was shown.
+# Arguments: a JSON list of [question, answer], then the command.
+import fcntl, json, os, pty, re, struct, sys, termios
+
+dialogue = json.loads(sys.argv[1])
+pid, terminal = pty.fork()
+if pid == 0:
+    fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 200, 0, 0))
+    os.execv(sys.argv[2], sys.argv[2:])
+shown = b""
+seen = 0
+for question, answer in dialogue + [[None, ""]]:
+    while question is None or shown.find(question.encode(), seen) < 0:
+        try:
+            chunk = os.read(terminal, 4096)
+        except OSError:
+            chunk = b""
+        if not chunk:
+            break
+        shown += chunk
+    else:
+        seen = shown.find(question.encode(), seen) + len(question.encode())
+        os.write(terminal, answer.encode())
+plain = re.sub(rb"\x1b\[[0-9;?]*[a-zA-Z]", b"", shown).replace(b"\r", b"")
+sys.stdout.buffer.write(plain)
+sys.stdout.buffer.write(b"\n[exit code %d]\n" % os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
