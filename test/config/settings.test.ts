@@ -492,12 +492,9 @@ describe("secrets", () => {
   );
 
   // Decodes what URLSearchParams has decoded already, and throws a URIError.
-  test.each(["https://a.example/?rate=100%25", "https://u%:p@a.example/"])(
-    "a percent sign in %s is no bug",
-    (url) => {
-      expect(problemsOf({ IPCHECK_SERVICES: url })).toEqual([]);
-    },
-  );
+  test.each(["https://a.example/?rate=100%25", "https://u%:p@a.example/"])("a percent sign in %s is no bug", (url) => {
+    expect(problemsOf({ IPCHECK_SERVICES: url })).toEqual([]);
+  });
 
   test("none appears in any error or warning, whatever is wrong with the rest", () => {
     const printable = fc
