@@ -1,7 +1,6 @@
-import { randomInt } from "node:crypto";
 import { IpcheckError, StoppedError } from "../core/errors";
 import type { MailProvider } from "../core/providers";
-import { encodeVigenere } from "../core/vigenere";
+import { encodeWithNewKey } from "./new-key";
 import type { Output } from "./output";
 
 /** The switches of `init`: one for every question. */
@@ -164,7 +163,10 @@ export class Interview {
     } else if (store === "clear") {
       answers["IPCHECK_SMTP_PASSWORD"] = password;
     } else {
-      Object.assign(answers, encode(password, tools));
+      Object.assign(
+        answers,
+        encodeWithNewKey(password, (values) => tools.renderEnvFile(values) !== undefined),
+      );
       this.output.redactor.secrets.push(
         answers["IPCHECK_SMTP_PASSWORD_VIGENERE"] ?? "",
         answers["IPCHECK_VIGENERE_KEY"] ?? "",
@@ -268,19 +270,4 @@ export class Interview {
 
 function missing(what: string, flag: string): IpcheckError {
   return new IpcheckError("usage", `${flag} is needed: ${what}`, { hint: "'ipcheck init --help' lists all switches" });
-}
-
-const KEY_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
-
-/** The encoded password with a key of its own that some quoting can carry. */
-function encode(password: string, tools: InitTools): Answers {
-  for (let attempt = 0; attempt < 100; attempt++) {
-    const key = Array.from({ length: 16 }, () => KEY_LETTERS[randomInt(KEY_LETTERS.length)]).join("");
-    const answers = {
-      IPCHECK_SMTP_PASSWORD_VIGENERE: encodeVigenere(password, key),
-      IPCHECK_VIGENERE_KEY: key,
-    };
-    if (tools.renderEnvFile(answers) !== undefined) return answers;
-  }
-  throw new IpcheckError("usage", "no key makes this password fit into an env file", { hint: "choose --store file" });
 }

@@ -209,8 +209,13 @@ function revisionOf({ smtp, from, envFile }: Settings, mtimes: number[]): string
 function collectUrlSecrets(url: URL | undefined, secrets: string[]): void {
   if (!url) return;
   for (const part of [url.username, url.password]) if (part) secrets.push(part, decoded(part));
-  for (const value of url.searchParams.values()) if (value) secrets.push(value, encodeURIComponent(value));
+  for (const value of url.searchParams.values()) {
+    // 'format=text' is no token, and a redacted 'text' would spoil every sentence.
+    if (value.length >= SHORTEST_TOKEN) secrets.push(value, encodeURIComponent(value));
+  }
 }
+
+const SHORTEST_TOKEN = 8;
 
 // A lone percent sign is no escape, and no reason to fail.
 function decoded(part: string): string {

@@ -47,6 +47,11 @@ export class Telling {
     }
   }
 
+  /** What cannot be struck off afterwards would be told again every hour: a full disk shows here. */
+  private async canStrikeOff(): Promise<boolean> {
+    return this.isSaved || this.save();
+  }
+
   async tell(): Promise<void> {
     if (this.state.outbox.length === 0) return;
     const before = this.state;
@@ -75,6 +80,7 @@ export class Telling {
     const { rules, world } = this;
     if (rules.recipients.length === 0) {
       const owed = owedTo(this.state, STDOUT);
+      if (owed.length > 0 && !(await this.canStrikeOff())) return false;
       for (const occurrence of owed) await world.announce(occurrence);
       this.state = strikeOff(this.state, STDOUT, new Set(owed.map(({ id }) => id)));
       return true;
@@ -85,8 +91,7 @@ export class Telling {
       ignorePauses: rules.isLoud,
     });
     this.waiting = plan.waiting;
-    // What cannot be struck off afterwards would be mailed again every hour: a full disk shows here.
-    if (plan.errands.length > 0 && !this.isSaved && !(await this.save())) return false;
+    if (plan.errands.length > 0 && !(await this.canStrikeOff())) return false;
     for (const { channels, occurrences } of plan.errands) {
       const notice = { id: noticeId(occurrences), recipients: channels, occurrences };
       const outcomes = await world.mail(notice);
@@ -98,7 +103,9 @@ export class Telling {
 
   private async tellHook(): Promise<boolean> {
     if (!this.rules.hasHook) return true;
-    for (const occurrence of owedTo(this.state, HOOK)) {
+    const owed = owedTo(this.state, HOOK);
+    if (owed.length > 0 && !(await this.canStrikeOff())) return false;
+    for (const occurrence of owed) {
       const outcome = await this.world.runHook(occurrence);
       this.settle(HOOK, [occurrence], outcome);
       if (!(await this.save())) return false;
@@ -128,8 +135,8 @@ export class Telling {
       return;
     }
     const now = this.world.now();
-    // Who and what kind of trouble: the server's own words differ from one refusal to the next.
-    const about = [...channels, ...errors.map(({ hint = "" }) => hint)].join("\n");
+    // Who is concerned, not why: a server finds other words, and other reasons, every hour.
+    const about = [...channels, ...(this.historyError ? [HISTORY] : [])].join(" ");
     const speaks = this.rules.isLoud || complaint?.about !== about || isDue(complaint.at, REPEAT_AFTER_MS, now);
     if (speaks) this.state = { ...this.state, complaint: { at: now.toISOString(), about } };
     this.report(errors.map((error) => [error, speaks]));

@@ -20,7 +20,7 @@ export async function readRecentHistory(path: string): Promise<HistoryEntry[]> {
       const buffer = Buffer.alloc(size - start);
       await file.read(buffer, 0, buffer.length, start);
       const entries = buffer.toString("utf8").split("\n").map(parseHistoryLine);
-      return entries.filter((entry) => entry !== undefined);
+      return [...new Map(entries.flatMap((entry) => (entry ? [[entry.id, entry]] : []))).values()];
     } finally {
       await file.close();
     }
@@ -36,20 +36,29 @@ export async function readRecentHistory(path: string): Promise<HistoryEntry[]> {
 export async function* readHistory(path: string): AsyncGenerator<HistoryLine> {
   const stream = createReadStream(path, { encoding: "utf8" });
   let lineNumber = 0;
-  let lastId = "";
+  const lastIds = new Set<string>();
   try {
     for await (const line of createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY })) {
       lineNumber++;
       if (line === "") continue;
       const entry = parseHistoryLine(line);
       if (!entry) yield { damagedLine: lineNumber };
-      // A run killed between appending and noting it may have written a line twice.
-      else if (entry.id !== lastId) yield entry;
-      lastId = entry?.id ?? lastId;
+      // A run killed between appending and noting it may have written its lines twice.
+      else if (!lastIds.has(entry.id)) yield remembered(entry, lastIds);
     }
   } catch (error) {
     const code = systemCode(error);
     if (code === "ENOENT") return;
     throw new IpcheckError("state", `cannot read ${quote(path)} (${code || "unknown error"})`, { cause: error });
   }
+}
+
+/** One run appends no more than an outbox holds. */
+const MAX_REMEMBERED = 200;
+
+function remembered(entry: HistoryEntry, ids: Set<string>): HistoryEntry {
+  ids.add(entry.id);
+  const [oldest] = ids;
+  if (ids.size > MAX_REMEMBERED && oldest !== undefined) ids.delete(oldest);
+  return entry;
 }

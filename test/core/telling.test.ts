@@ -67,16 +67,37 @@ test("each outcome is written before the next is tried", async () => {
   );
   const mails = ["mail", "remember", "mail", "remember"];
   const hooks = ["runHook", "remember", "runHook", "remember"];
-  expect(home.effects).toEqual(["appendHistory", ...mails, ...hooks, "remember"]);
+  expect(home.effects).toEqual(["appendHistory", "remember", ...mails, ...hooks, "remember"]);
   expect([run.errors, run.state.outbox]).toEqual([[], []]);
 });
 
-test("when an outcome cannot be written, nobody else is told what might be told twice", async () => {
-  const rules = { recipients: [A, B], hasHook: true };
-  home.failures = { remember: new IpcheckError("state", "no space left") };
-  const run = await tell({ outbox: [occurrence("1", { told: [B] }), occurrence("2")] }, rules);
-  expect(home.effects).toEqual(["appendHistory", "mail", "remember"]);
-  expect(run.errors.map(({ code }) => code)).toEqual(["state"]);
+describe("when the state cannot be written", () => {
+  const full = new IpcheckError("state", "no space left");
+  const outbox = [occurrence("1")];
+
+  test("nobody is mailed what would be mailed again every hour", async () => {
+    home.failures = { remember: full };
+    const run = await tell({ outbox }, { hasHook: true });
+    expect([home.effects, run.errors]).toEqual([["appendHistory", "remember"], [full]]);
+  });
+
+  test("from the first outcome on, nobody else is told what might be told twice", async () => {
+    home.answer = () => {
+      home.failures = { remember: full };
+      return OK;
+    };
+    const rules = { recipients: [A, B], hasHook: true };
+    const run = await tell({ outbox: [occurrence("1", { told: [B] }), occurrence("2")] }, rules);
+    expect([home.effects, run.errors]).toEqual([["appendHistory", "remember", "mail", "remember"], [full]]);
+  });
+
+  // Only mails are held back: the command is run, and the change is printed, again in every run.
+  test.each([{ recipients: [] }, { hasHook: true }])("nor is anything else told then: %j", async (rules) => {
+    home.failures = { remember: full };
+    const told = rules.hasHook ? [A] : [];
+    await tell({ outbox: [occurrence("1", { told })] }, rules);
+    expect([home.announced, home.hooked]).toEqual([[], []]);
+  });
 });
 
 test("a command that fails is run again from there, in order", async () => {
