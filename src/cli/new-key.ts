@@ -6,17 +6,17 @@ const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
 /**
  * The encoded password with a key made for it, as the two variables; other keys are tried until
- * the values `fit` into an env file.
+ * an env file can carry the values.
  * @throws IpcheckError `usage` when none does
  */
 export function encodeWithNewKey(
   password: string,
-  fit: (values: Record<string, string>) => boolean,
+  isWritable: (values: Record<string, string>) => boolean,
 ): Record<string, string> {
   for (let attempt = 0; attempt < 100; attempt++) {
     const key = Array.from({ length: 16 }, () => LETTERS[randomInt(LETTERS.length)]).join("");
     const values = { IPCHECK_SMTP_PASSWORD_VIGENERE: encodeVigenere(password, key), IPCHECK_VIGENERE_KEY: key };
-    if (fit(values)) return values;
+    if (isWritable(values)) return values;
   }
   throw new IpcheckError("usage", "no key makes this password fit into an env file", { hint: "choose --store file" });
 }
