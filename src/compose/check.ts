@@ -48,7 +48,8 @@ function buildWorld(settings: Settings, store: StateFile, deadline: Deadline, ho
   const { env, output } = host;
   const { signal } = deadline;
   const now = () => new Date();
-  const lookup = { ...settings, ...host, now, signal: deadline.lookSignal };
+  const redact = (text: string) => output.redactor.redact(text);
+  const lookup = { ...settings, ...host, now, redact, signal: deadline.lookSignal };
   return {
     ...store,
     now,

@@ -106,7 +106,8 @@ function lookAtAllFamilies(
   deadline: Deadline,
   host: Host,
 ): Promise<View[]> {
-  const lookup = { ...settings, ...host, now: () => new Date(), signal: deadline.lookSignal };
+  const redact = (text: string) => host.output.redactor.redact(text);
+  const lookup = { ...settings, ...host, now: () => new Date(), redact, signal: deadline.lookSignal };
   return Promise.all(
     settings.families.map((family) =>
       lookAtAll({ family, recorded: recordedIn(known, family), candidate: undefined, rests: {} }, lookup),

@@ -108,6 +108,7 @@ async function detectIpv6(host: Host): Promise<boolean> {
       ipv6PrefixLength: 64,
       timeoutMs: IPV6_PROBE_MS,
       now: () => new Date(),
+      redact: (text: string) => text,
       signal: deadline.lookSignal,
     };
     return isGood(await look({ family: 6, recorded: undefined, candidate: undefined, rests: {} }, lookup));

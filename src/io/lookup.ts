@@ -15,6 +15,8 @@ export interface LookupOptions {
   ipv6PrefixLength: number;
   timeoutMs: number;
   userAgent: string;
+  /** Takes secrets out of what a service said. */
+  redact: (text: string) => string;
   /** With the time it decides who is asked first, so that homes and hours spread over the panel. */
   hostName: string;
   now: () => Date;
@@ -151,7 +153,9 @@ class Inquiry {
     try {
       const raw = await ask(service.url, { family, timeoutMs, userAgent, signal });
       this.noteHeaders(service, raw);
-      this.note(service, readAnswer(raw, { family, acceptRanges: options.acceptRanges }), start);
+      // Before anything is quoted, and so cut: some servers repeat what they were sent.
+      const body = options.redact(raw.body);
+      this.note(service, readAnswer({ ...raw, body }, { family, acceptRanges: options.acceptRanges }), start);
     } catch (error) {
       // A loser was stopped because the verdict stood; it failed at nothing.
       if (this.losers.signal.aborted) return service;

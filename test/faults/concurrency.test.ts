@@ -35,7 +35,7 @@ describe("one lock", () => {
     await expectOneMail(made, runs);
   });
 
-  // Before it asks for the lock it removes the file that is to be renamed: exit 4 here, or the mail twice.
+  // What a run clears away before it has the lock is what another one is about to rename.
   test("twenty runs at once, and another whenever one of them renames", async () => {
     const made = await makeMoved();
     const env = { FAULT_ONLY: "^rename", FAULT_AT: "1", FAULT_CODE: "PEER", FAULT_STAYS: "yes" };
@@ -70,8 +70,8 @@ describe.concurrent("a clock that jumps", () => {
 
   /** Nothing that people read counts backwards. */
   async function expectNoNegatives(home: Home, now: string, ...texts: (string | undefined)[]) {
-    for (const command of [["status"], ["status", "--prometheus"], ["history"], ["check", "-v"]]) {
-      const { exitCode, stdout, stderr } = await home.run(command, { now });
+    for (const line of ["status --json", "status --prometheus", "history", "history --json", "check -v"]) {
+      const { exitCode, stdout, stderr } = await home.run(line.split(" "), { now });
       expect(exitCode).toBe(0);
       texts.push(stdout, stderr);
     }
@@ -123,7 +123,7 @@ describe.concurrent("a clock that jumps", () => {
 describe.concurrent("a deadline shorter than one request", () => {
   const SHORT = { IPCHECK_DEADLINE: "1s", IPCHECK_TIMEOUT: "5s" };
 
-  // The next service is asked after the end: its request is destroyed before anybody listens for the error.
+  // Whoever would be asked next is asked after the end.
   test.for([
     ["every service hangs", 9],
     ["the first service asked hangs", 1],

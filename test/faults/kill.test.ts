@@ -21,10 +21,10 @@ describe.concurrent.each([
     made.home.env["IPCHECK_ON_CHANGE"] = `echo "$IPCHECK_OLD $IPCHECK_NEW" >> '${calls}'`;
     return { ...made, calls };
   };
-  const counted = await make();
-  const log = join(counted.home.path, "places");
-  expect(await counted.home.run([], { preload: [FAULTS], env: { FAULT_LOG: log } })).toMatchObject(SILENCE);
-  const names = readFileSync(log, "utf8").trim().replaceAll(String(counted.mail.port), "mail");
+  const { home: counted, mail: called } = await make();
+  const log = join(counted.path, "places");
+  expect(await counted.run([], { preload: [FAULTS], env: { FAULT_LOG: log } })).toMatchObject(SILENCE);
+  const names = readFileSync(log, "utf8").trim().replaceAll(String(called.port), "mail");
   const places = names.replace(/ \d{4,}$/gm, " echo").split("\n");
 
   test("is on the disk, address and notice, before the mail server is called, and struck off after its word", () => {

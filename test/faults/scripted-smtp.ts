@@ -29,7 +29,6 @@ export async function startScriptedSmtp(certificate: ServerCertificate) {
     /** Message-IDs whose body came in whole, and those among them that were answered with 250. */
     heard: [] as string[],
     taken: [] as string[],
-    /** The AUTH lines. */
     logins: [] as string[],
     close: () => {
       for (const socket of sockets) socket.destroy();
@@ -77,8 +76,8 @@ export async function startScriptedSmtp(certificate: ServerCertificate) {
 
   const listener = createServer((socket) => {
     sockets.add(socket.on("error", () => undefined).once("close", () => sockets.delete(socket)));
-    answer(socket, "connect");
     converse(socket);
+    answer(socket, "connect");
   });
   await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
   server.port = (listener.address() as AddressInfo).port;

@@ -26,10 +26,7 @@ export function openSuite(name: string) {
     console.log(`${name}: ${count} faults survived`);
     await Promise.all([...open].map((server) => server.close()));
   });
-  const closing = <T extends { close(): Promise<unknown> }>(server: T): T => {
-    open.add(server);
-    return server;
-  };
+  const closing = <T extends { close(): Promise<unknown> }>(server: T): T => open.add(server) && server;
   /** A home that has never looked, with two echo services and a mail server of its own. */
   async function makeNew(address = NEW) {
     const echoes = await Promise.all([startEchoServer(address), startEchoServer(address)]);

@@ -248,7 +248,10 @@ describe.concurrent("by switches", () => {
       if (store === "clear") {
         expect(run).toMatchObject({ exitCode: 2, stderr: expect.stringMatching(/hint: .*--store file/) });
         expect(existsSync(envFileOf(home))).toBe(false);
-      } else expect(await home.run()).toMatchObject(SILENCE);
+      } else {
+        expect(run).toMatchObject({ exitCode: 0 });
+        expect(await home.run()).toMatchObject(SILENCE);
+      }
     }
     expect(mail.logins).toEqual([1, 2].map(() => ({ user: USER, password })));
   });

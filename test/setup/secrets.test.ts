@@ -60,7 +60,7 @@ describe.concurrent("no secret in any output, whoever repeats it", () => {
     ];
     for (const [args, exitCode] of commands) {
       const run = await home.run(args);
-      expect(run.exitCode, args.join(" ")).toBe(exitCode);
+      expect({ args, ...run }).toMatchObject({ args, exitCode });
       for (const form of forms) expect(run.stdout + run.stderr, args.join(" ")).not.toContain(form);
     }
     expect(JSON.stringify(home.readState())).toContain("refused the login");
