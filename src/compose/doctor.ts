@@ -54,7 +54,7 @@ async function* examine(options: DoctorOptions & GlobalOptions, host: Host): Asy
     );
     for (const view of views) yield* diagnoseView(view, recordedIn(known, view.family));
     yield* mailServer(settings, deadline, host);
-    if (options.send) yield* testMail(settings, known, views, deadline, host);
+    if (options.send) yield* testMail(settings, store.historyFile, known, views, deadline, host);
     yield await schedule(host);
   } finally {
     deadline.clear();
@@ -145,6 +145,7 @@ async function* mailServer(settings: Settings, deadline: Deadline, host: Host): 
 /** Sends the very mail that a change would produce, through the true path, and writes no state. */
 async function* testMail(
   settings: Settings,
+  historyFile: string,
   known: Recollection | undefined,
   views: View[],
   deadline: Deadline,
@@ -156,7 +157,6 @@ async function* testMail(
     return;
   }
   const notice = testNotice(settings, known, views);
-  const { historyFile } = await openStateFile(settings.stateFile);
   const context = { ...host, historyFile, signal: deadline.signal, redactor: host.output.redactor };
   for (const [recipient, outcome] of await deliver(notice, settings, context)) {
     yield outcome.ok

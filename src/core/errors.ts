@@ -34,3 +34,8 @@ export function systemCode(error: unknown): string {
   const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
   return typeof code === "string" ? code : "";
 }
+
+/** Whether an error code speaks of TLS: a certificate that is not trusted, or a handshake that failed. */
+export function isTlsCode(code: string): boolean {
+  return /^(CERT_|ERR_TLS_|ERR_SSL_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|HOSTNAME_|EPROTO)/.test(code);
+}

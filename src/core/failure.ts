@@ -1,4 +1,5 @@
 import type { Family } from "./address";
+import { isTlsCode } from "./errors";
 
 /** Why one service gave no usable answer. The kind decides; `detail` is for people. */
 export interface LookupFailure {
@@ -147,7 +148,7 @@ export function failureOfConnection(
     return noRoute ? { kind: "no-ipv6", detail: `cannot be reached over IPv6 (${code})` } : known;
   }
   if (code === "CERT_NOT_YET_VALID" || code === "CERT_HAS_EXPIRED") return failureOfDates(code, context);
-  if (/^(CERT_|ERR_TLS_|ERR_SSL_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|HOSTNAME_|EPROTO)/.test(code)) {
+  if (isTlsCode(code)) {
     return { kind: "tls", detail: `has a certificate or TLS problem (${code})` };
   }
   if (code.startsWith("HPE_")) return { kind: "garbage", detail: `does not speak HTTP properly (${code})` };

@@ -1,3 +1,4 @@
+import { isTlsCode } from "./errors";
 import type { FailedOutcome } from "./outbox";
 import { quote } from "./quote";
 
@@ -137,7 +138,7 @@ function explainConnection(error: SmtpError, server: SmtpServer, where: string, 
         "set IPCHECK_SMTP_HOST to the name in the certificate",
       );
   }
-  if (/^(CERT_|ERR_TLS_|ERR_SSL_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|HOSTNAME_|EPROTO)/.test(code)) {
+  if (isTlsCode(code)) {
     return /SSL|EPROTO/.test(code)
       ? fail(
           `no encrypted connection to ${where} (${code})`,
