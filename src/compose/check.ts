@@ -16,14 +16,14 @@ export async function composeCheck(options: CheckOptions & GlobalOptions, host: 
   const { output } = host;
   const settings = loadSettings(options.envFile, host, output.redactor.secrets);
   for (const warning of settings.warnings) await output.warn(warning);
-  const store = await openStateFile(settings.stateFile);
+  const store = openStateFile(settings.stateFile);
   if (options.dryRun) return checkWith(options, settings, store, host);
 
-  await store.prepare();
+  store.prepare();
   const release = await takeLock(store.path, host.uid);
   let exitCode: number | undefined;
   try {
-    await store.cleanUp();
+    store.cleanUp();
     exitCode = await checkWith(options, settings, store, host);
     return exitCode;
   } finally {

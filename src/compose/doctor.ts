@@ -11,7 +11,7 @@ import { quote } from "../core/quote";
 import { deliver, fetchLogin } from "../io/deliver";
 import { lookAtAll } from "../io/lookup";
 import { probeMail } from "../io/mail-probe";
-import { openStateFile } from "../io/state-file";
+import { openStateFile, type StateFile } from "../io/state-file";
 import { findMissing, probeWrite } from "../io/write-probe";
 import { Deadline } from "./deadline";
 import type { Host } from "./host";
@@ -41,8 +41,8 @@ async function* examine(options: DoctorOptions & GlobalOptions, host: Host): Asy
   yield* configuration(settings);
   const deadline = new Deadline(settings.deadlineMs);
   try {
-    const store = await openStateFile(settings.stateFile);
-    const recollection = await store.recall().catch((error: unknown) => asIpcheckError(error));
+    const store = openStateFile(settings.stateFile);
+    const recollection = recallOrError(store);
     if (recollection instanceof IpcheckError) yield stateProblem(recollection);
     else yield* diagnoseState(store.path, recollection, new Date());
     yield* writability(store.path);
@@ -58,6 +58,14 @@ async function* examine(options: DoctorOptions & GlobalOptions, host: Host): Asy
     yield await schedule(host);
   } finally {
     deadline.clear();
+  }
+}
+
+function recallOrError(store: StateFile): Recollection | IpcheckError {
+  try {
+    return store.recall();
+  } catch (error) {
+    return asIpcheckError(error);
   }
 }
 

@@ -79,7 +79,7 @@ async function sendTest(envFile: string, host: Host): Promise<number> {
   const settings = loadSettings(envFile, host, output.redactor.secrets);
   const deadline = new Deadline(settings.deadlineMs);
   try {
-    const { historyFile } = await openStateFile(settings.stateFile);
+    const { historyFile } = openStateFile(settings.stateFile);
     const context = { ...host, historyFile, signal: deadline.signal, redactor: output.redactor };
     const outcomes = [...(await deliver(testNotice(settings, undefined, []), settings, context))];
     for (const [recipient, outcome] of outcomes) {

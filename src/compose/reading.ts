@@ -11,8 +11,8 @@ import type { Host } from "./host";
 /** `ipcheck status`: reads, and touches nothing. Resolves to the exit code. */
 export async function composeStatus(options: StatusOptions & GlobalOptions, host: Host): Promise<number> {
   const settings = loadSettings(options.envFile, host, host.output.redactor.secrets);
-  const store = await openStateFile(settings.stateFile);
-  const recollection = await store.recall();
+  const store = openStateFile(settings.stateFile);
+  const recollection = store.recall();
   if (recollection.condition === "damaged") {
     await host.output.warn("the state file cannot be read; the next check keeps it aside and begins anew");
   }
@@ -24,6 +24,6 @@ export async function composeStatus(options: StatusOptions & GlobalOptions, host
 /** `ipcheck history`: reads, and touches nothing. Resolves to the exit code. */
 export async function composeHistory(options: HistoryOptions & GlobalOptions, host: Host): Promise<number> {
   const settings = loadSettings(options.envFile, host, host.output.redactor.secrets);
-  const { historyFile } = await openStateFile(settings.stateFile);
+  const { historyFile } = openStateFile(settings.stateFile);
   return runHistory(options, readHistory(historyFile), { now: new Date(), env: host.env }, host.output);
 }

@@ -24,8 +24,8 @@ export interface CheckReport {
 
 /** The job: look, compare, record, tell. */
 export async function check(rules: CheckRules, world: World): Promise<CheckReport> {
-  const recollection = await world.recall();
-  const keptAside = recollection.condition === "damaged" ? await world.keepAside() : undefined;
+  const recollection = world.recall();
+  const keptAside = recollection.condition === "damaged" ? world.keepAside() : undefined;
   const views = await look(rules, world, recollection.state);
   const now = world.now();
   const recorded = record(rules, world, recollection, views, now);
@@ -33,7 +33,7 @@ export async function check(rules: CheckRules, world: World): Promise<CheckRepor
   const run = new Telling(rules, world, recorded, views.some(isGood) ? now : recollection.lastLookAt);
   run.report(lookErrors(rules, recollection.state, views, now));
   const isQuiet = recorded === recollection.state && recollection.condition === "sound";
-  if (await run.save(isQuiet)) await run.tell();
+  if (run.save(isQuiet)) await run.tell();
   return {
     startedAt: now,
     views,

@@ -7,13 +7,13 @@ export function withoutEffects(world: World, plan: string[]): World {
   };
   return {
     ...world,
-    keepAside: async () => {
+    keepAside: () => {
       say("keep the unreadable state file aside under a dated name");
       return "(not moved: dry run)";
     },
-    remember: async () => say("write the state file"),
-    touch: async () => say("note the time of this look on the state file"),
-    appendHistory: async (occurrences) => say(`append ${occurrences.length} to history.jsonl`),
+    remember: () => say("write the state file"),
+    touch: () => say("note the time of this look on the state file"),
+    appendHistory: (occurrences) => say(`append ${occurrences.length} to history.jsonl`),
     mail: async ({ recipients, occurrences }) => {
       const addresses = occurrences.map(({ address }) => address).join(", ");
       say(`mail ${addresses} to ${recipients.join(", ")}`);

@@ -58,15 +58,15 @@ export interface World {
   createId(): string;
   look(request: LookRequest): Promise<View>;
   /** @throws IpcheckError `state` */
-  recall(): Promise<Recollection>;
+  recall(): Recollection;
   /** Moves an unreadable state file away and returns its new path. @throws IpcheckError `state` */
-  keepAside(): Promise<string>;
+  keepAside(): string;
   /** Replaces the state; `lastLookAt` becomes the file's mtime. @throws IpcheckError `state` */
-  remember(state: State, lastLookAt: Date | undefined): Promise<void>;
+  remember(state: State, lastLookAt: Date | undefined): void;
   /** Notes a quiet look without writing content. @throws IpcheckError `state` */
-  touch(lastLookAt: Date): Promise<void>;
+  touch(lastLookAt: Date): void;
   /** @throws IpcheckError `state` */
-  appendHistory(occurrences: readonly Occurrence[]): Promise<void>;
+  appendHistory(occurrences: readonly Occurrence[]): void;
   /** Mails one notice; every recipient gets an outcome. Never throws. */
   mail(notice: Notice): Promise<ReadonlyMap<string, Outcome>>;
   /** Runs the user's command for one change. Never throws. */

@@ -35,12 +35,12 @@ export class Telling {
   }
 
   /** Writes the state; where nothing changed only the time of the look. False when it could not. */
-  async save(isQuiet = false): Promise<boolean> {
+  save(isQuiet = false): boolean {
     try {
       if (!isQuiet) {
-        await this.world.remember(this.state, this.lastLookAt);
+        this.world.remember(this.state, this.lastLookAt);
         this.isSaved = true;
-      } else if (this.lastLookAt) await this.world.touch(this.lastLookAt);
+      } else if (this.lastLookAt) this.world.touch(this.lastLookAt);
       return true;
     } catch (error) {
       return this.fail(error);
@@ -48,26 +48,26 @@ export class Telling {
   }
 
   /** What cannot be struck off afterwards would be told again every hour: a full disk shows here. */
-  private async canStrikeOff(): Promise<boolean> {
+  private canStrikeOff(): boolean {
     return this.isSaved || this.save();
   }
 
   async tell(): Promise<void> {
     if (this.state.outbox.length === 0) return;
     const before = this.state;
-    await this.tellHistory();
+    this.tellHistory();
     if (!(await this.tellPeople())) return;
     if (!(await this.tellHook())) return;
     this.complain();
     this.state = tidy(this.state, channelsOf(this.rules));
-    if (this.state !== before) await this.save();
+    if (this.state !== before) this.save();
   }
 
-  private async tellHistory(): Promise<void> {
+  private tellHistory(): void {
     const owed = owedTo(this.state, HISTORY);
     if (owed.length === 0) return;
     try {
-      await this.world.appendHistory(owed);
+      this.world.appendHistory(owed);
       this.state = strikeOff(this.state, HISTORY, new Set(owed.map(({ id }) => id)));
     } catch (error) {
       // It stays owed; people come first.
@@ -80,7 +80,7 @@ export class Telling {
     const { rules, world } = this;
     if (rules.recipients.length === 0) {
       const owed = owedTo(this.state, STDOUT);
-      if (owed.length > 0 && !(await this.canStrikeOff())) return false;
+      if (owed.length > 0 && !this.canStrikeOff()) return false;
       for (const occurrence of owed) await world.announce(occurrence);
       this.state = strikeOff(this.state, STDOUT, new Set(owed.map(({ id }) => id)));
       return true;
@@ -91,12 +91,12 @@ export class Telling {
       ignorePauses: rules.isLoud,
     });
     this.waiting = plan.waiting;
-    if (plan.errands.length > 0 && !(await this.canStrikeOff())) return false;
+    if (plan.errands.length > 0 && !this.canStrikeOff()) return false;
     for (const { channels, occurrences } of plan.errands) {
       const notice = { id: noticeId(occurrences), recipients: channels, occurrences };
       const outcomes = await world.mail(notice);
       for (const channel of channels) this.settle(channel, occurrences, outcomes.get(channel) ?? NO_OUTCOME);
-      if (!(await this.save())) return false;
+      if (!this.save()) return false;
     }
     return true;
   }
@@ -104,11 +104,11 @@ export class Telling {
   private async tellHook(): Promise<boolean> {
     if (!this.rules.hasHook) return true;
     const owed = owedTo(this.state, HOOK);
-    if (owed.length > 0 && !(await this.canStrikeOff())) return false;
+    if (owed.length > 0 && !this.canStrikeOff()) return false;
     for (const occurrence of owed) {
       const outcome = await this.world.runHook(occurrence);
       this.settle(HOOK, [occurrence], outcome);
-      if (!(await this.save())) return false;
+      if (!this.save()) return false;
       if (!outcome.ok) break; // In order: a later change must not be undone by an earlier one tried again.
     }
     return true;

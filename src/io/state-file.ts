@@ -1,4 +1,20 @@
-import { constants, type FileHandle, mkdir, open, realpath, rename, stat, unlink, utimes } from "node:fs/promises";
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  fsyncSync,
+  futimesSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readSync,
+  realpathSync,
+  renameSync,
+  statSync,
+  unlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { IpcheckError, systemCode } from "../core/errors";
 import type { Recollection } from "../core/ports";
@@ -13,11 +29,12 @@ const TAIL_BYTES = 16 * 1024;
 
 /**
  * Opens the store at `path`: `state.json` with `history.jsonl` beside it. Nothing is touched yet.
- * Every method throws IpcheckError `state`.
+ * Every method throws IpcheckError `state`. The calls are synchronous underneath: one process, one
+ * small file, and a pool of threads for them costs a tenth of a quiet run.
  */
-export async function openStateFile(path: string) {
+export function openStateFile(path: string) {
   // rename would replace a symbolic link by the file: write where the link leads.
-  const target = await resolveLinks(path);
+  const target = resolveLinks(path);
   const directory = dirname(target);
   const temporary = join(directory, `.${basename(target)}.tmp`);
   const historyFile = join(directory, "history.jsonl");
@@ -27,17 +44,17 @@ export async function openStateFile(path: string) {
     path: target,
     historyFile,
 
-    async prepare(): Promise<void> {
-      await guarded(`make the folder ${quote(directory)}`, () => makeDirectory(directory));
+    prepare(): void {
+      guarded("make the folder", directory, () => makeDirectory(directory));
     },
 
     /** Removes what a run left behind that was killed while writing; only for the holder of the lock. */
-    async cleanUp(): Promise<void> {
-      await guarded(`remove ${quote(temporary)}`, () => unlink(temporary).catch(ignoring("ENOENT", "ENOTDIR")));
+    cleanUp(): void {
+      guarded("remove", temporary, () => removeIfThere(temporary));
     },
 
-    async recall(): Promise<Recollection> {
-      const found = await guarded(`read the state file ${quote(target)}`, () => readIfThere(target));
+    recall(): Recollection {
+      const found = guarded("read the state file", target, () => readIfThere(target));
       if (!found) return { state: EMPTY_STATE, lastLookAt: undefined, condition: "absent" };
       const decoded = decodeState(found.text);
       if (!decoded) return { state: EMPTY_STATE, lastLookAt: undefined, condition: "damaged" };
@@ -49,108 +66,125 @@ export async function openStateFile(path: string) {
       };
     },
 
-    async keepAside(now: Date): Promise<string> {
+    keepAside(now: Date): string {
       const stamp = now.toISOString().replace(/[:.]/g, "-");
       const aside = `${target}.unreadable-${stamp}`;
-      await guarded(`move the unreadable state file ${quote(target)} aside`, async () => {
-        await rename(target, aside);
-        await syncDirectory(directory);
+      guarded("move aside the unreadable state file", target, () => {
+        renameSync(target, aside);
+        syncDirectory(directory);
       });
       return aside;
     },
 
-    async remember(state: State, lastLookAt: Date | undefined): Promise<void> {
-      await guarded(`write the state file ${quote(target)}`, async () => {
-        await unlink(temporary).catch(ignoring("ENOENT"));
-        await writeDurably(temporary, encodeState(state), lastLookAt);
-        await rename(temporary, target);
-        await syncDirectory(directory);
+    remember(state: State, lastLookAt: Date | undefined): void {
+      guarded("write the state file", target, () => {
+        removeIfThere(temporary);
+        writeDurably(temporary, encodeState(state), lastLookAt);
+        renameSync(temporary, target);
+        syncDirectory(directory);
       });
     },
 
-    async touch(lastLookAt: Date): Promise<void> {
-      await guarded(`note the look on the state file ${quote(target)}`, () => utimes(target, lastLookAt, lastLookAt));
+    touch(lastLookAt: Date): void {
+      guarded("note the look on the state file", target, () => utimesSync(target, lastLookAt, lastLookAt));
     },
 
-    async appendHistory(occurrences: readonly Occurrence[]): Promise<void> {
-      await guarded(`append to ${quote(historyFile)}`, () => appendLines(historyFile, occurrences));
+    appendHistory(occurrences: readonly Occurrence[]): void {
+      guarded("append to", historyFile, () => appendLines(historyFile, occurrences));
     },
   };
   return store;
 }
 
-export type StateFile = Awaited<ReturnType<typeof openStateFile>>;
+export type StateFile = ReturnType<typeof openStateFile>;
 
 // Also of what does not exist yet: the lock's name must be the same before and after the first run.
-async function resolveLinks(path: string): Promise<string> {
-  const parent = dirname(path);
-  return realpath(path).catch(async () => (parent === path ? path : join(await resolveLinks(parent), basename(path))));
+function resolveLinks(path: string): string {
+  try {
+    return realpathSync.native(path);
+  } catch {
+    const parent = dirname(path);
+    return parent === path ? path : join(resolveLinks(parent), basename(path));
+  }
 }
 
-async function readIfThere(path: string): Promise<{ text: string; mtime: Date } | undefined> {
-  let file: FileHandle;
+function removeIfThere(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    passOver(error, "ENOENT", "ENOTDIR");
+  }
+}
+
+function readIfThere(path: string): { text: string; mtime: Date } | undefined {
+  let file: number;
   try {
     // Non-blocking, so that a pipe in the file's place cannot hold us up.
-    file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+    file = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
   } catch (error) {
-    return ignoring("ENOENT")(error);
+    return passOver(error, "ENOENT");
   }
   try {
-    const stats = await file.stat();
+    const stats = fstatSync(file);
     if (!stats.isFile()) throw new Error("it is no regular file");
     if (stats.size > MAX_STATE_BYTES) return { text: "", mtime: stats.mtime };
-    return { text: await file.readFile("utf8"), mtime: stats.mtime };
+    return { text: readFileSync(file, "utf8"), mtime: stats.mtime };
   } finally {
-    await file.close();
+    closeSync(file);
   }
 }
 
 // One level at a time: a recursive mkdir below a folder that refuses children with ENOENT, such as
 // /proc, never comes back on Node.js 20.
-async function makeDirectory(directory: string): Promise<void> {
+function makeDirectory(directory: string): void {
   try {
-    const stats = await stat(directory);
-    if (!stats.isDirectory()) throw Object.assign(new Error(), { code: "ENOTDIR" });
+    if (!statSync(directory).isDirectory()) throw Object.assign(new Error(), { code: "ENOTDIR" });
     return;
   } catch (error) {
-    ignoring("ENOENT")(error);
+    passOver(error, "ENOENT");
   }
   const parent = dirname(directory);
-  if (parent !== directory) await makeDirectory(parent);
-  await mkdir(directory, { mode: 0o700 }).catch(ignoring("EEXIST"));
+  if (parent !== directory) makeDirectory(parent);
+  try {
+    mkdirSync(directory, { mode: 0o700 });
+  } catch (error) {
+    passOver(error, "EEXIST");
+  }
 }
 
 // Without the sync a power cut can leave an empty file behind the new name.
-async function writeDurably(path: string, text: string, mtime: Date | undefined): Promise<void> {
-  const file = await open(path, "wx", 0o600);
+function writeDurably(path: string, text: string, mtime: Date | undefined): void {
+  const file = openSync(path, "wx", 0o600);
   try {
-    await file.writeFile(text);
-    if (mtime) await file.utimes(mtime, mtime);
-    await file.sync();
+    writeFileSync(file, text);
+    if (mtime) futimesSync(file, mtime, mtime);
+    fsyncSync(file);
   } finally {
-    await file.close();
+    closeSync(file);
   }
 }
 
 // Without it the rename itself can be undone. Windows has no such call.
-async function syncDirectory(directory: string): Promise<void> {
+function syncDirectory(directory: string): void {
   if (process.platform === "win32") return;
-  const handle = await open(directory, "r");
+  const file = openSync(directory, "r");
   try {
+    fsyncSync(file);
+  } catch (error) {
     // Some network and FUSE file systems cannot; they promise nothing anyway.
-    await handle.sync().catch(ignoring("EINVAL", "ENOTSUP"));
+    passOver(error, "EINVAL", "ENOTSUP");
   } finally {
-    await handle.close();
+    closeSync(file);
   }
 }
 
-async function appendLines(path: string, occurrences: readonly Occurrence[]): Promise<void> {
-  const file = await open(path, "a+", 0o600);
+function appendLines(path: string, occurrences: readonly Occurrence[]): void {
+  const file = openSync(path, "a+", 0o600);
   try {
-    const { size } = await file.stat();
+    const { size } = fstatSync(file);
     const start = Math.max(0, size - TAIL_BYTES);
     const tail = Buffer.alloc(size - start);
-    await file.read(tail, 0, tail.length, start);
+    readSync(file, tail, 0, tail.length, start);
     const known = tail.toString("utf8");
     // A run killed between the append and its note in the state comes here again with the same lines.
     // A line that a full disk cut in half does not count.
@@ -159,10 +193,10 @@ async function appendLines(path: string, occurrences: readonly Occurrence[]): Pr
     if (missing.length === 0) return;
     const lines = missing.map((occurrence) => `${JSON.stringify(historyEntry(occurrence))}\n`).join("");
     // A torn last line stays one damaged line; ours begins on its own.
-    await file.appendFile(size > 0 && !known.endsWith("\n") ? `\n${lines}` : lines);
-    await file.sync();
+    writeFileSync(file, size > 0 && !known.endsWith("\n") ? `\n${lines}` : lines);
+    fsyncSync(file);
   } finally {
-    await file.close();
+    closeSync(file);
   }
 }
 
@@ -179,14 +213,14 @@ function historyEntry({ id, kind, family, at, old, address, confirmedBy, isUncon
   };
 }
 
-async function guarded<T>(deed: string, work: () => Promise<T>): Promise<T> {
+function guarded<T>(deed: string, path: string, work: () => T): T {
   try {
-    return await work();
+    return work();
   } catch (error) {
     if (error instanceof IpcheckError) throw error;
     const code = systemCode(error);
     const why = code || (error instanceof Error ? error.message : "unknown error");
-    throw new IpcheckError("state", `cannot ${deed} (${why})`, {
+    throw new IpcheckError("state", `cannot ${deed} ${quote(path)} (${why})`, {
       hint: HINTS[code] ?? "look at the path, or set IPCHECK_STATE_FILE to another one",
       cause: error,
     });
@@ -203,9 +237,6 @@ const HINTS: Record<string, string> = {
 };
 
 /** Lets the named system errors pass as 'nothing there' and throws every other. */
-function ignoring(...codes: string[]): (error: unknown) => undefined {
-  return (error) => {
-    if (!codes.includes(systemCode(error))) throw error;
-    return undefined;
-  };
+function passOver(error: unknown, ...codes: string[]): undefined {
+  if (!codes.includes(systemCode(error))) throw error;
 }

@@ -63,7 +63,7 @@ export class FakeHome {
     random: () => this.random,
     createId: () => `id-${++this.ids}`,
     look: async (request) => this.look(request),
-    recall: async () => {
+    recall: () => {
       const decoded = this.stored === undefined ? undefined : decodeState(this.stored);
       if (decoded) {
         const condition = decoded.isLegacy ? "legacy" : "sound";
@@ -83,19 +83,19 @@ export class FakeHome {
         this.lastLookAt = lastLookAt;
       }),
     appendHistory: (occurrences) => this.act("appendHistory", () => void this.history.push(...occurrences)),
-    mail: (notice) =>
+    mail: async (notice) =>
       this.act("mail", () => {
         const outcomes = new Map(notice.recipients.map((recipient) => [recipient, this.answer(recipient, notice)]));
         const recipients = notice.recipients.filter((recipient) => outcomes.get(recipient)?.ok);
         if (recipients.length > 0) this.mails.push({ ...notice, recipients, at: this.now });
         return outcomes;
       }),
-    runHook: (occurrence) =>
+    runHook: async (occurrence) =>
       this.act("runHook", () => {
         if (this.hookOutcome.ok) this.hooked.push(occurrence);
         return this.hookOutcome;
       }),
-    announce: (occurrence) => this.act("announce", () => void this.announced.push(occurrence)),
+    announce: async (occurrence) => this.act("announce", () => void this.announced.push(occurrence)),
   };
 
   /** The state as it was last written. */
@@ -116,7 +116,7 @@ export class FakeHome {
     return this.mails.map(({ occurrences }) => occurrences.map(inWords).join(", "));
   }
 
-  private async act<T>(name: keyof World, doIt: () => T): Promise<T> {
+  private act<T>(name: keyof World, doIt: () => T): T {
     const failure = this.failures[name];
     const number = 2 * this.effects.push(name) - 2;
     if (this.cutPowerAt === number) throw new PowerCut();

@@ -11,14 +11,14 @@ import { ERROR_AND_HINT, expectRecovery, FAULTS, messageIds, NEW, OLD, openSuite
 vi.setConfig({ maxConcurrency: 2 });
 
 const { closing, makeMoved, survived } = openSuite("disk");
-const WRITES = "^(open (wx|a)|open r ipcheck|write|append|sync|rename|utimes)";
+const WRITES = "^(open (wx|a)|open r ipcheck|write|fsync|rename|f?utimes)";
 
 describe.concurrent("a write that fails", async () => {
   const { home: counted } = await makeMoved();
   const log = join(counted.path, "places");
   await counted.run([], { preload: [FAULTS], env: { FAULT_LOG: log, FAULT_ONLY: WRITES } });
   const places = readFileSync(log, "utf8").trim().split("\n");
-  const recordedAt = places.indexOf("sync ipcheck") + 1;
+  const recordedAt = places.indexOf("fsync ipcheck") + 1;
 
   type Row = readonly [code: string, stays: string, place: number, name: string];
   const expectSurvival = async ([code, stays, place]: Row) => {

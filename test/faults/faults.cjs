@@ -4,14 +4,15 @@
 // kills the process before or after it (FAULT_WHEN); PEER runs the program a second time meanwhile; a
 // system error's code makes a file operation fail with it. With FAULT_STAYS it goes on from there.
 const { spawnSync } = require("node:child_process");
-const { appendFileSync, promises } = require("node:fs");
+const fs = require("node:fs");
 const net = require("node:net");
 const { basename } = require("node:path");
 
+const { appendFileSync, writeSync } = fs;
 const { FAULT_LOG: log, FAULT_ONLY: only = "", FAULT_CODE: code, FAULT_WHEN: when, FAULT_STAYS: stays } = process.env;
 const place = Number(process.env.FAULT_AT);
 const pattern = new RegExp(only);
-const names = new WeakMap();
+const names = new Map();
 let count = 0;
 
 const die = () => process.kill(process.pid, "SIGKILL");
@@ -25,47 +26,47 @@ function at(name, call, tear) {
   if (code === "PEER") return call();
   if (code !== "KILL") return fail(name, tear);
   if (when === "before") die();
-  const result = call();
-  if (typeof result?.then !== "function") die();
-  return result.finally(die);
+  try {
+    call();
+  } finally {
+    die();
+  }
 }
 
-async function fail(name, tear) {
+function fail(name, tear) {
   // A disk that fills up takes a part of what is written.
-  if (code === "ENOSPC") await tear?.();
+  if (code === "ENOSPC") tear?.();
   throw Object.assign(new Error(`${code}: injected, ${name}`), { code });
 }
 
-for (const name of ["rename", "unlink", "utimes", "mkdir", "stat", "realpath", "readFile", "readdir"]) {
-  const original = promises[name];
-  promises[name] = (...args) => at(`${name} ${basename(String(args[0]))}`, () => original(...args));
+function wrap(owner, name, nameOf, tear) {
+  const deed = name === "native" ? "realpath" : name.replace("Sync", "");
+  const original = owner[name];
+  owner[name] = (...args) => {
+    const what = nameOf(...args);
+    if (what === undefined) return original(...args);
+    return at(`${deed} ${what}`, () => original(...args), tear && (() => tear(...args)));
+  };
 }
 
-const { open } = promises;
-promises.open = async (path, flags = "r", ...rest) => {
+// What belongs to the state, by path; the configuration and the program itself are read by path too.
+const pathName = (path) => (basename(path) === ".env" ? undefined : basename(path));
+for (const name of ["renameSync", "unlinkSync", "utimesSync", "mkdirSync", "statSync"]) wrap(fs, name, pathName);
+wrap(fs.realpathSync, "native", pathName);
+
+// What is done to an open file goes by the name under which it was opened.
+const { openSync } = fs;
+fs.openSync = (path, flags, ...rest) => {
   const isReading = typeof flags === "number" || flags === "r";
-  const handle = await at(`open ${isReading ? "r" : flags} ${basename(path)}`, () => open(path, flags, ...rest));
-  const { close } = handle;
-  handle.close = () => at(`close ${basename(path)}`, () => close.call(handle));
-  names.set(handle, basename(path));
-  wrapMethods(Object.getPrototypeOf(handle));
-  return handle;
+  const file = at(`open ${isReading ? "r" : flags} ${basename(path)}`, () => openSync(path, flags, ...rest));
+  names.set(file, basename(path));
+  return file;
 };
-
-let areWrapped = false;
-function wrapMethods(prototype) {
-  if (areWrapped) return;
-  areWrapped = true;
-  for (const name of ["read", "readFile", "write", "writeFile", "appendFile", "sync", "datasync", "utimes", "stat"]) {
-    const original = prototype[name];
-    prototype[name] = function (...args) {
-      const tear = /^(write|append)/.test(name)
-        ? () => original.call(this, args[0].slice(0, args[0].length / 2), ...args.slice(1))
-        : undefined;
-      return at(`${name} ${names.get(this)}`, () => original.apply(this, args), tear);
-    };
-  }
+const fileName = (file) => names.get(file);
+for (const name of ["fstatSync", "readSync", "readFileSync", "futimesSync", "fsyncSync", "closeSync"]) {
+  wrap(fs, name, fileName);
 }
+wrap(fs, "writeFileSync", fileName, (file, text) => writeSync(file, text.slice(0, text.length / 2)));
 
 const { connect } = net.Socket.prototype;
 net.Socket.prototype.connect = function (...args) {

@@ -28,8 +28,8 @@ describe.concurrent.each([
   const places = names.replace(/ \d{4,}$/gm, " echo").split("\n");
 
   test("is on the disk, address and notice, before the mail server is called, and struck off after its word", () => {
-    const deeds = ["open wx", "writeFile", "sync", "rename"].map((deed) => `${deed} .state.json.tmp`);
-    const durable = [...deeds, "open r ipcheck", "sync ipcheck"];
+    const deeds = ["open wx", "writeFile", "fsync", "rename"].map((deed) => `${deed} .state.json.tmp`);
+    const durable = [...deeds, "open r ipcheck", "fsync ipcheck"];
     const writes = (from: number, to?: number) => places.slice(from, to).filter((name) => durable.includes(name));
     const call = places.indexOf("connect mail");
     // What is sent last is QUIT.
@@ -38,8 +38,8 @@ describe.concurrent.each([
     expect(writes(call, end)).toEqual([]);
     expect(writes(end).slice(0, durable.length)).toEqual(durable);
     // The history's line is on the disk before the state says so.
-    const line = places.indexOf("appendFile history.jsonl");
-    expect(places.slice(line, call)).toContain("sync history.jsonl");
+    const line = places.indexOf("writeFile history.jsonl");
+    expect(places.slice(line, call)).toContain("fsync history.jsonl");
   });
 
   // Of the first look every other place, before and after in turn.

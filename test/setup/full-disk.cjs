@@ -1,11 +1,23 @@
 "use strict";
 // Preloaded into a run: files that it creates take no byte, as on a disk without room.
-const fs = require("node:fs/promises");
-const { open } = fs;
-const refuse = () => Promise.reject(Object.assign(new Error("no space left on device"), { code: "ENOSPC" }));
+const fs = require("node:fs");
+const refuse = () => {
+  throw Object.assign(new Error("no space left on device"), { code: "ENOSPC" });
+};
 
-fs.open = async (path, flags, ...rest) => {
+const { open } = fs.promises;
+fs.promises.open = async (path, flags, ...rest) => {
   const file = await open(path, flags, ...rest);
   if (flags !== "r") Object.assign(file, { write: refuse, writeFile: refuse, appendFile: refuse, sync: refuse });
   return file;
 };
+
+const { openSync, writeFileSync } = fs;
+const created = new Set();
+fs.openSync = (path, flags, ...rest) => {
+  const file = openSync(path, flags, ...rest);
+  if (flags === "wx" || flags === "a+") created.add(file);
+  else created.delete(file);
+  return file;
+};
+fs.writeFileSync = (file, ...rest) => (created.has(file) ? refuse() : writeFileSync(file, ...rest));
