@@ -108,6 +108,8 @@ export function isLoopbackHost(name: string): boolean {
 
 /** RFC 5321 mailboxes as people have them: no quoted local parts, no comments, no address literals. */
 export function isMailAddress(text: string): boolean {
+  // Most are ASCII, and a pattern of all the world's letters takes a millisecond to be compiled.
+  if (/^[\w.+-]{1,64}@[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/i.test(text)) return true;
   return /^[^\s@<>()[\]\\,;:"\p{Cc}]{1,64}@[\p{L}\p{N}]([\p{L}\p{N}.-]{0,251}[\p{L}\p{N}])?$/u.test(text);
 }
 

@@ -39,10 +39,18 @@ export function parseCidr(text: string): Cidr | undefined {
 /** Whether `address` lies in `range`; an address of the other family never does. */
 export function isInCidr(address: string, range: Cidr): boolean {
   if (isIPv4(address) !== (range.family === 4)) return false;
-  const type = range.family === 4 ? "ipv4" : "ipv6";
+  if (range.family === 4) {
+    const size = 2 ** (32 - range.prefixLength);
+    return Math.floor(toNumber(address) / size) === Math.floor(toNumber(range.network) / size);
+  }
   const list = new BlockList();
-  list.addSubnet(range.network, range.prefixLength, type);
-  return list.check(address, type);
+  list.addSubnet(range.network, range.prefixLength, "ipv6");
+  return list.check(address, "ipv6");
+}
+
+// An IPv4 home never loads BlockList, which costs a hundredth of a quiet run.
+function toNumber(ipv4: string): number {
+  return ipv4.split(".").reduce((number, octet) => number * 256 + Number(octet), 0);
 }
 
 /** The special-purpose range that makes `address` unfit for a public address, or undefined. */

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { unlink } from "node:fs/promises";
+import { unlinkSync } from "node:fs";
 import { connect, createServer, type Server } from "node:net";
 import { IpcheckError, systemCode } from "../core/errors";
 
@@ -23,7 +23,7 @@ async function holdLock(path: string, name: string): Promise<Server> {
     if (process.platform === "win32") return await listen(`\\\\.\\pipe\\${name}`);
     const socketFile = `${path}.lock`;
     // A file that nobody answers on was left behind by a run that was killed.
-    if (!(await isAnswering(socketFile))) await unlink(socketFile).catch(() => undefined);
+    if (!(await isAnswering(socketFile))) removeIfThere(socketFile);
     return await listen(socketFile);
   } catch (error) {
     const code = systemCode(error);
@@ -43,6 +43,14 @@ function listen(address: string): Promise<Server> {
     // Alone: a cluster worker would share the address instead of competing for it.
     server.listen({ path: address, exclusive: true }, () => resolve(server));
   });
+}
+
+function removeIfThere(socketFile: string): void {
+  try {
+    unlinkSync(socketFile);
+  } catch {
+    // Nothing was left behind; anything else shows when listening.
+  }
 }
 
 function isAnswering(socketFile: string): Promise<boolean> {
