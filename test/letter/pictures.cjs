@@ -1,11 +1,11 @@
 "use strict";
-// Run by hand after a build: node test/letter/pictures.cjs FOLDER
+// Run by hand: npm run pictures
 // Photographs each kind of mail in each language, as on a phone and in a wide window, light and dark.
 const { execFileSync } = require("node:child_process");
 const { mkdirSync, mkdtempSync, rmSync, writeFileSync } = require("node:fs");
 const { tmpdir } = require("node:os");
 const { join, resolve } = require("node:path");
-const { composeLetter } = require("../../dist/core/letter/compose.js");
+const { composeLetter } = require("../../src/core/letter/compose.ts");
 const { facts, kinds } = require("./examples.json");
 
 const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
@@ -18,7 +18,7 @@ const HEIGHTS = { 360: 1180, 800: 920 };
 
 const folder = process.argv[2];
 if (folder === undefined) {
-  console.error("usage: node test/letter/pictures.cjs FOLDER");
+  console.error("usage: node build/pictures.cjs FOLDER");
   process.exitCode = 2;
 } else {
   mkdirSync(folder, { recursive: true });

@@ -1,10 +1,11 @@
 "use strict";
-// Preloaded into a run: writes the files it loaded to LIST_MODULES_TO, one a line.
+// Preloaded into a run: writes what it loaded to LIST_MODULES_TO: files, and Node's own public modules.
 const { writeFileSync } = require("node:fs");
+const { builtinModules } = require("node:module");
+
 process.on("exit", () => {
-  const loaded = Object.keys(require.cache).filter((path) => !path.includes("/test/support/"));
-  const builtin = process.moduleLoadList.filter((name) =>
-    /^NativeModule (internal\/deps\/undici|sqlite|inspector)/.test(name),
-  );
-  writeFileSync(process.env.LIST_MODULES_TO, [...loaded, ...builtin].join("\n"));
+  const files = Object.keys(require.cache).filter((path) => !path.includes("/test/"));
+  const loaded = new Set(process.moduleLoadList.map((name) => name.replace(/^NativeModule /, "")));
+  const builtins = builtinModules.filter((name) => loaded.has(name) && !name.startsWith("_"));
+  writeFileSync(process.env.LIST_MODULES_TO, JSON.stringify({ files, builtins }));
 });
