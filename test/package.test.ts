@@ -3,6 +3,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { VARIABLE_NAMES, variable } from "../src/config/variables";
+import { LANGUAGES } from "../src/core/letter/languages";
+import { PANEL } from "../src/io/echo-services";
 
 const ROOT = join(__dirname, "..");
 const read = (path: string) => readFileSync(join(ROOT, path), "utf8");
@@ -49,6 +51,16 @@ test("the runtime packages are the ones that have earned their place", () => {
 
 test("the changelog speaks of this version", () => {
   expect(read("CHANGELOG.md")).toContain(`## ${version}`);
+});
+
+test("every language is named in .env.example", () => {
+  const named = read(".env.example").match(/^# Language of the mails: ([a-z, ]+)\./m)?.[1];
+  expect(named?.split(", ")).toEqual(LANGUAGES);
+});
+
+test("the panel in .env.example is the built-in one", () => {
+  const urls = read(".env.example").match(/^#IPCHECK_SERVICES=(.*)$/m)?.[1];
+  expect(urls?.split(",")).toEqual(PANEL.map((row) => row.urls[4]));
 });
 
 test("every variable is described in .env.example, with the placeholder that is refused", () => {

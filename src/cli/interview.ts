@@ -1,4 +1,5 @@
 import { IpcheckError, StoppedError } from "../core/errors";
+import { LANGUAGES, WORDS } from "../core/letter/languages";
 import type { MailProvider } from "../core/providers";
 import { encodeWithNewKey } from "./new-key";
 import type { Output } from "./output";
@@ -219,10 +220,7 @@ export class Interview {
 
   private async askLanguage(): Promise<void> {
     const { options, prompter, answers, tools } = this;
-    const choices = [
-      { value: "en", label: "English" },
-      { value: "fr", label: "français" },
-    ];
+    const choices = LANGUAGES.map((value) => ({ value, label: WORDS[value].name }));
     const message = "Language of the mails?";
     answers["IPCHECK_LANG"] =
       options.lang ??

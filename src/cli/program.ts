@@ -1,5 +1,6 @@
 import { Argument, Command, CommanderError, Option } from "commander";
 import { IpcheckError } from "../core/errors";
+import { LANGUAGES } from "../core/letter/languages";
 import { quote } from "../core/quote";
 import { suggest } from "../core/suggest";
 import type { CheckOptions } from "./check-report";
@@ -77,7 +78,7 @@ export function buildProgram(version: string, actions: Actions, finish: (exitCod
     .option("--store <how>", "keep the password as: vigenere, clear, file or command")
     .option("--name <name>", "how the machine is called in mails")
     .option("--family <family>", "4, 6 or both")
-    .option("--lang <language>", "language of the mails: en or fr")
+    .option("--lang <language>", `language of the mails: ${LANGUAGES.join(", ")}`)
     .option("--send", "send the test mail (--no-send does not ask)")
     .addOption(new Option("--no-send").hideHelp())
     .option("--schedule", "install the hourly schedule (--no-schedule does not ask)")

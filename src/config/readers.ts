@@ -2,7 +2,7 @@ import { isIP } from "node:net";
 import { posix, win32 } from "node:path";
 import { type Cidr, type Family, parseCidr } from "../core/address";
 import { parseDuration } from "../core/duration";
-import { LANGUAGES } from "../core/language";
+import { LANGUAGES } from "../core/letter/languages";
 import { quote } from "../core/quote";
 import type { Surroundings } from "./env-file";
 import { type VariableName, variable } from "./variables";

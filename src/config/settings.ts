@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { posix, win32 } from "node:path";
 import type { Cidr, Family } from "../core/address";
 import { IpcheckError } from "../core/errors";
-import { LANGUAGES, type Language } from "../core/language";
+import { LANGUAGES, type Language } from "../core/letter/languages";
 import { quote } from "../core/quote";
 import type { PasswordSource } from "../core/secret";
 import { suggest } from "../core/suggest";

@@ -1,5 +1,5 @@
-import type { Language } from "../core/language";
 import { composeLetter } from "../core/letter/compose";
+import type { Language } from "../core/letter/languages";
 import type { FailedOutcome, Outcome } from "../core/outbox";
 import type { Notice } from "../core/ports";
 import type { Redactor } from "../core/redactor";

@@ -1,35 +1,48 @@
 import { isIP } from "node:net";
 import type { Family } from "../core/address";
 
-/** An operator of echo services, with the URL that answers in each family. */
+/** An operator of echo services. */
 interface PanelRow {
   operator: string;
+  /** The URL that answers in each family. */
   urls: Partial<Record<Family, string>>;
+  /** All its domains, those of services that are not asked here too, so that its voice is not counted twice. */
+  domains: readonly string[];
 }
 
-/** The built-in panel: every row another operator, plain-text answers over HTTPS. */
+/** The built-in panel: every row another operator, plain-text answers over HTTPS. A service is one row here. */
 export const PANEL: readonly PanelRow[] = [
-  { operator: "ipify", urls: { 4: "https://api.ipify.org/", 6: "https://api6.ipify.org/" } },
-  { operator: "Cloudflare", urls: { 4: "https://ipv4.icanhazip.com/", 6: "https://ipv6.icanhazip.com/" } },
-  { operator: "AWS", urls: { 4: "https://checkip.amazonaws.com/" } },
-  { operator: "deSEC", urls: { 4: "https://checkipv4.dedyn.io/", 6: "https://checkipv6.dedyn.io/" } },
-  { operator: "ident.me", urls: { 4: "https://v4.ident.me/", 6: "https://v6.ident.me/" } },
-  { operator: "nnev.de", urls: { 4: "https://ip4.nnev.de/", 6: "https://ip6.nnev.de/" } },
+  {
+    operator: "ipify",
+    urls: { 4: "https://api.ipify.org/", 6: "https://api6.ipify.org/" },
+    domains: ["ipify.org"],
+  },
+  {
+    operator: "Cloudflare",
+    urls: { 4: "https://ipv4.icanhazip.com/", 6: "https://ipv6.icanhazip.com/" },
+    domains: ["icanhazip.com", "cloudflare.com", "one.one.one.one"],
+  },
+  {
+    operator: "AWS",
+    urls: { 4: "https://checkip.amazonaws.com/" },
+    domains: ["amazonaws.com"],
+  },
+  {
+    operator: "deSEC",
+    urls: { 4: "https://checkipv4.dedyn.io/", 6: "https://checkipv6.dedyn.io/" },
+    domains: ["dedyn.io", "desec.io"],
+  },
+  {
+    operator: "ident.me",
+    urls: { 4: "https://v4.ident.me/", 6: "https://v6.ident.me/" },
+    domains: ["ident.me", "tnedi.me"],
+  },
+  {
+    operator: "nnev.de",
+    urls: { 4: "https://ip4.nnev.de/", 6: "https://ip6.nnev.de/" },
+    domains: ["nnev.de"],
+  },
 ];
-
-/** Other hosts of operators on the panel, so that their voices are not counted twice. */
-const RELATED_DOMAINS: Record<string, string> = {
-  "ipify.org": "ipify",
-  "icanhazip.com": "Cloudflare",
-  "cloudflare.com": "Cloudflare",
-  "one.one.one.one": "Cloudflare",
-  "amazonaws.com": "AWS",
-  "dedyn.io": "deSEC",
-  "desec.io": "deSEC",
-  "ident.me": "ident.me",
-  "tnedi.me": "ident.me",
-  "nnev.de": "nnev.de",
-};
 
 /** One URL to ask, in one family. */
 export interface EchoService {
@@ -54,8 +67,8 @@ export function servicesFor(family: Family, configured: readonly URL[] | undefin
 /** Who runs a URL: a known operator by its domain, otherwise the origin itself. */
 export function operatorOf(url: URL): string {
   const host = url.hostname.toLowerCase().replace(/\.$/, "");
-  const domain = Object.keys(RELATED_DOMAINS).find((name) => host === name || host.endsWith(`.${name}`));
-  return (domain && RELATED_DOMAINS[domain]) || url.origin;
+  const isTheirs = (domain: string) => host === domain || host.endsWith(`.${domain}`);
+  return PANEL.find(({ domains }) => domains.some(isTheirs))?.operator ?? url.origin;
 }
 
 function toService(url: URL, operator: string): EchoService {

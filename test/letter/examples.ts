@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Language } from "../../src/core/language";
 import { composeLetter, type Letter, type LetterFacts } from "../../src/core/letter/compose";
+import { LANGUAGES, type Language } from "../../src/core/letter/languages";
 import type { Occurrence } from "../../src/core/state";
 
 // As JSON, so that the picture script, which is plain JavaScript, shows the same mails.
@@ -9,8 +9,6 @@ const EXAMPLES = JSON.parse(readFileSync(join(__dirname, "examples.json"), "utf8
 
 /** One mail of every kind: the occurrences that it tells. */
 export const KINDS: Readonly<Record<string, Occurrence[]>> = EXAMPLES.kinds;
-
-export const LANGUAGES: Language[] = ["en", "fr"];
 
 /** Every kind in every language, for `test.each`. */
 export const EACH_LETTER = Object.keys(KINDS).flatMap((kind) => LANGUAGES.map((language) => ({ kind, language })));

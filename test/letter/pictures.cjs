@@ -6,6 +6,7 @@ const { mkdirSync, mkdtempSync, rmSync, writeFileSync } = require("node:fs");
 const { tmpdir } = require("node:os");
 const { join, resolve } = require("node:path");
 const { composeLetter } = require("../../src/core/letter/compose.ts");
+const { LANGUAGES } = require("../../src/core/letter/languages.ts");
 const { facts, kinds } = require("./examples.json");
 
 const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
@@ -29,7 +30,7 @@ function takePictures(target) {
   const scratch = mkdtempSync(join(tmpdir(), "ipcheck-pictures-"));
   try {
     for (const [kind, occurrences] of Object.entries(kinds)) {
-      for (const language of ["en", "fr"]) {
+      for (const language of LANGUAGES) {
         const { html } = composeLetter(occurrences, { ...facts, now: new Date(facts.now), language });
         for (const width of [360, 800]) {
           const page = join(scratch, "page.html");

@@ -1,11 +1,10 @@
 import type { Family } from "../address";
 import { type DurationPart, elapsedMs, splitDuration } from "../duration";
-import type { Language } from "../language";
 import { quote } from "../quote";
 import type { Occurrence } from "../state";
 import type { LetterContent, Place } from "./content";
 import { renderHtml } from "./html";
-import { WORDS } from "./languages";
+import { type Language, WORDS } from "./languages";
 import { renderText } from "./text";
 import type { LetterKind, Words } from "./words";
 

@@ -1,4 +1,4 @@
-import type { Language } from "../language";
+import type { Language } from "./languages";
 
 /** Everything a mail shows, in words and in the order in which it is shown. */
 export interface LetterContent {

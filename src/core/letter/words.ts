@@ -3,6 +3,8 @@ export type LetterKind = "first" | "change" | "changes" | "back" | "heartbeat" |
 
 /** Every text of the mails in one language. Values arrive ready to be shown; markup is added elsewhere. */
 export interface Words {
+  /** What the language calls itself. */
+  name: string;
   /** BCP 47, for Intl. */
   locale: string;
   /** What follows 'name address' in the subject; short, for a phone shows 35 to 40 characters. */
