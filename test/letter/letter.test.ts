@@ -66,7 +66,8 @@ describe.each(EACH_LETTER)("the mail $kind in $language", ({ kind, language }) =
   test("tells every fact in both parts", () => {
     const always = ["IPv4", "grange", "raspberrypi", "1.0.0", "IPCHECK_TO", "31 "];
     const keys = factsIn(language).hostKeys.map(({ fingerprint, type }) => `${fingerprint} (${type})`);
-    for (const fact of [...(FACTS[kind]?.[language] ?? ["missing"]), ...always, ...keys]) {
+    const addresses = (KINDS[kind] ?? []).map(({ address }) => address);
+    for (const fact of [...(FACTS[kind]?.[language] ?? []), ...addresses, ...always, ...keys]) {
       expect(flat(letter.text)).toContain(fact);
       expect(flat(visibleText(letter.html))).toContain(fact);
     }
@@ -106,6 +107,12 @@ describe.each(EACH_LETTER)("the mail $kind in $language", ({ kind, language }) =
   });
 });
 
+test.each(LANGUAGES)("%s: every sentence is its own", (language) => {
+  const others = LANGUAGES.filter((other) => other !== language).flatMap((other) => sentences(WORDS[other]));
+  const untranslated = sentences(WORDS[language]).filter((text) => /\p{L} \p{L}/u.test(text) && others.includes(text));
+  expect(untranslated).toEqual([]);
+});
+
 test.each(EACH_LETTER.filter(({ language }) => language === "fr"))("French typography in $kind", ({ kind }) => {
   const { subject, text, html } = writeLetter(kind, "fr");
   for (const part of [subject, text, visibleText(html)]) {
@@ -117,12 +124,15 @@ test.each(EACH_LETTER.filter(({ language }) => language === "fr"))("French typog
 
 // Every word of a table, with nothing filled in.
 function vocabulary(words: Words): string[] {
-  const { locale: _, ...texts } = words;
-  const say = (value: unknown): string => {
-    if (typeof value === "function") return value({ old: "", count: "", machine: "", host: "", version: "" });
-    return typeof value === "object" && value ? Object.values(value).map(say).join(" ") : String(value);
+  return splitWords(sentences(words).join(" "));
+}
+
+function sentences({ locale: _, ...texts }: Words): string[] {
+  const say = (value: unknown): string[] => {
+    if (typeof value === "function") return [value({ old: "", count: "", machine: "", host: "", version: "" })];
+    return typeof value === "object" && value ? Object.values(value).flatMap(say) : [String(value)];
   };
-  return splitWords(say(texts));
+  return say(texts);
 }
 
 // Without names and fingerprints: nnev.de, SHA256:….

@@ -1,7 +1,6 @@
 import type { Words } from "./words";
 
-/** The texts of the mails, by the value of `IPCHECK_LANG`. A language is one entry here and nothing elsewhere. */
-export const WORDS = {
+const TABLES = {
   en: {
     name: "English",
     locale: "en-GB",
@@ -96,8 +95,12 @@ export const WORDS = {
     stop: "Pour l’arrêter, retirez votre adresse de IPCHECK_TO, ou lancez-y «\u00a0ipcheck schedule remove\u00a0».",
     colon: "\u00a0: ",
   },
-} as const satisfies Record<string, Words>;
+} satisfies Record<string, Words>;
 
-export type Language = keyof typeof WORDS;
+/** The value of `IPCHECK_LANG`. */
+export type Language = keyof typeof TABLES;
 
-export const LANGUAGES = Object.keys(WORDS) as Language[];
+/** The texts of the mails; a language is one entry in the table above. */
+export const WORDS: Record<Language, Words> = TABLES;
+
+export const LANGUAGES = Object.keys(TABLES) as Language[];
