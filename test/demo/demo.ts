@@ -9,7 +9,8 @@ import { type EchoServer, startEchoServer } from "../support/echo-server";
 import { type MailServer, startMailServer } from "../support/mail-server";
 
 // From build/demo, where this runs, to the folder of package.json.
-const ROOT = join(__dirname, "..", "..");
+// npm runs scripts there.
+const ROOT = process.cwd();
 const BIN = join(ROOT, "bin", "ipcheck.js");
 // Lets each run believe that it is later than it is; see the file.
 const FAKE_CLOCK = join(ROOT, "test", "support", "fake-clock.cjs");

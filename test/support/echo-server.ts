@@ -11,6 +11,9 @@ export interface EchoServer {
   port: number;
   /** The header fields of every request so far. */
   requests: IncomingMessage["headers"][];
+  /** What came in and went out over connections that are closed, TLS and headers included. */
+  bytesIn: number;
+  bytesOut: number;
   /** What it answers from now on: a body, or a handler of its own. */
   answer: string | Handler;
   /** Refuses connections from now on; the port stays reserved for `url`. */
@@ -36,7 +39,11 @@ export async function startEchoServer(
   server.on("connection", (socket: Socket) => {
     sockets.add(socket);
     socket.on("error", () => undefined);
-    socket.once("close", () => sockets.delete(socket));
+    socket.once("close", () => {
+      sockets.delete(socket);
+      echo.bytesIn += socket.bytesRead;
+      echo.bytesOut += socket.bytesWritten;
+    });
   });
   server.on("tlsClientError", () => undefined);
   await new Promise<void>((resolve) => server.listen(options.port ?? 0, host, resolve));
@@ -46,6 +53,8 @@ export async function startEchoServer(
     url: `${tls ? "https" : "http"}://${literal}:${port}/`,
     port,
     requests: [],
+    bytesIn: 0,
+    bytesOut: 0,
     answer,
     close: () =>
       new Promise((resolve) => {
