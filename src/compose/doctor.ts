@@ -5,9 +5,9 @@ import { VARIABLE_NAMES, variable } from "../config/variables";
 import type { Family } from "../core/address";
 import { type Check, diagnoseClock, diagnoseSchedule, diagnoseState, diagnoseView } from "../core/diagnosis";
 import { IpcheckError } from "../core/errors";
-import { isGood } from "../core/explanation";
-import type { Notice, Recollection, View } from "../core/ports";
+import type { Recollection, View } from "../core/ports";
 import { quote } from "../core/quote";
+import { testNotice } from "../core/test-notice";
 import { deliver, fetchLogin } from "../io/deliver";
 import { lookAtAll } from "../io/lookup";
 import { probeMail } from "../io/mail-probe";
@@ -164,41 +164,13 @@ async function* testMail(
     yield { title, status: "error", code: "config", text: "nobody to send it to", hint: "set IPCHECK_TO" };
     return;
   }
-  const notice = testNotice(settings, known, views);
+  const notice = testNotice(settings, known?.state, views, new Date());
   const context = { ...host, historyFile, signal: deadline.signal, redactor: host.output.redactor };
   for (const [recipient, outcome] of await deliver(notice, settings, context)) {
     yield outcome.ok
       ? { title, status: "ok", text: `the server took it for ${recipient}` }
       : { title, status: "error", code: "undelivered", text: `${recipient}: ${outcome.reason}`, hint: outcome.hint };
   }
-}
-
-/** A notice as of a change to the address seen now, marked as a test. */
-export function testNotice(settings: Settings, known: Recollection | undefined, views: readonly View[]): Notice {
-  const view = views.find(isGood);
-  const family = view?.family ?? settings.families[0] ?? 4;
-  const recorded = known?.state.families[family]?.recorded;
-  // Where nothing could be seen the mail path can still be tried.
-  const placeholder = family === 4 ? "192.0.2.1" : "2001:db8::1";
-  const seen = view && "address" in view.verdict ? view.verdict.address : undefined;
-  const at = new Date().toISOString();
-  return {
-    id: `test-${Date.now().toString(36)}`,
-    recipients: settings.recipients,
-    occurrences: [
-      {
-        id: "test",
-        kind: "test",
-        family,
-        at,
-        address: seen ?? recorded?.address ?? placeholder,
-        ...(recorded && { old: recorded.address }),
-        ...(recorded?.since && { oldSince: recorded.since }),
-        confirmedBy: view?.hearings.flatMap(({ operator, voice }) => ("address" in voice ? [operator] : [])) ?? [],
-        told: [],
-      },
-    ],
-  };
 }
 
 async function schedule(host: Host): Promise<Check> {

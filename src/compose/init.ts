@@ -12,6 +12,7 @@ import { findSpecialRange } from "../core/address";
 import { IpcheckError, systemCode } from "../core/errors";
 import { isGood } from "../core/explanation";
 import { quote } from "../core/quote";
+import { testNotice } from "../core/test-notice";
 import { SecretPrompt } from "../io/ask";
 import { deliver } from "../io/deliver";
 import { writePrivateFile } from "../io/env-writer";
@@ -20,7 +21,6 @@ import { findProvider } from "../io/mail-providers";
 import { TerminalPrompter } from "../io/prompts";
 import { openStateFile } from "../io/state-file";
 import { Deadline } from "./deadline";
-import { testNotice } from "./doctor";
 import type { Host } from "./host";
 import { composeSchedule } from "./schedule";
 
@@ -81,7 +81,7 @@ async function sendTest(envFile: string, host: Host): Promise<number> {
   try {
     const { historyFile } = openStateFile(settings.stateFile);
     const context = { ...host, historyFile, signal: deadline.signal, redactor: output.redactor };
-    const outcomes = [...(await deliver(testNotice(settings, undefined, []), settings, context))];
+    const outcomes = [...(await deliver(testNotice(settings, undefined, [], new Date()), settings, context))];
     for (const [recipient, outcome] of outcomes) {
       if (outcome.ok) await output.note(`the mail server took the test mail for ${recipient}: look at the mailbox`);
       else await output.fail(new IpcheckError("undelivered", `${recipient}: ${outcome.reason}`, outcome));

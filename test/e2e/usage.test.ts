@@ -402,39 +402,20 @@ describe.concurrent("vigenere", () => {
 });
 
 describe("vigenere on a terminal", () => {
-  // Types each answer when its question stands there ('patient': and the echo is off), and prints all
-  // that the terminal showed.
-  const TYPIST = `
-import os, pty, sys, termios
-is_patient = sys.argv.pop(1) == "patient"
-pid, terminal = pty.fork()
-if pid == 0:
-    os.execv(sys.argv[1], sys.argv[1:])
-shown = b""
-for question, answer in ((b"Key: ", b"LEMON\\r"), (b"Password: ", b"ATTACKATDAWN\\r"), (b"", b"")):
-    while question not in shown or not question:
-        try:
-            chunk = os.read(terminal, 4096)
-        except OSError:
-            chunk = b""
-        if not chunk:
-            break
-        shown += chunk
-    while answer and is_patient and termios.tcgetattr(terminal)[3] & termios.ECHO:
-        pass
-    if answer:
-        os.write(terminal, answer)
-sys.stdout.buffer.write(shown)
-sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
-`;
+  const TYPIST = join(__dirname, "..", "support", "typist.py");
   const python = (...args: string[]) => promisify(execFile)("python3", args, { timeout: 20_000 });
 
   async function expectSecrecy(pace: "patient" | "hasty", skip: (note: string) => void): Promise<void> {
     const isPossible = await python("-c", "import os, pty, termios; os.waitstatus_to_exitcode").catch(() => false);
     if (!isPossible) return skip("python3 with its pty module is not installed");
     const command = [process.execPath, "--require", SLOW_TERMINAL, BIN, "vigenere"];
-    const { stdout } = await python("-c", TYPIST, pace, ...command);
-    expect(stdout.replaceAll("\r", "")).toBe("Key: \nPassword: \nLXFOPVEFRNHR\n");
+    const patience = pace === "patient" ? ["until the echo is off"] : [];
+    const dialogue = [
+      ["Key: ", "LEMON\r", ...patience],
+      ["Password: ", "ATTACKATDAWN\r", ...patience],
+    ];
+    const { stdout } = await python(TYPIST, JSON.stringify(dialogue), ...command);
+    expect(stdout).toBe("Key: \nPassword: \nLXFOPVEFRNHR\n\n[exit code 0]\n");
   }
 
   test("asks for both and shows neither", ({ skip }) => expectSecrecy("patient", skip));

@@ -42,7 +42,7 @@ function expectSecrecy(home: Home, password: string, { stdout, stderr }: Pick<Ru
 describe.concurrent("on a terminal", () => {
   const PASSWORD = "corr3ct h0rse #b4ttery";
   const CLEAR_LINE = "\x15";
-  const TYPIST = join(__dirname, "typist.py");
+  const TYPIST = join(__dirname, "..", "support", "typist.py");
   const NO_IPV6 = join(__dirname, "no-ipv6.cjs");
 
   async function type(home: Home, dialogue: readonly (readonly string[])[], ...flags: string[]): Promise<string> {

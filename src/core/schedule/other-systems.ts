@@ -1,4 +1,4 @@
-import { commandOf, type Schedule } from "./plan";
+import { clockTime, commandOf, type Schedule } from "./plan";
 
 /** The name of the launchd job. */
 export const LAUNCHD_LABEL = "ipcheck.check";
@@ -30,7 +30,8 @@ ${launchdTimes(schedule)}
 export function windowsTaskXml(schedule: Schedule): string {
   const [program = "", ...args] = commandOf(schedule);
   const { everyMinutes, offsetMinutes } = schedule;
-  const start = `2026-01-01T${two(Math.floor(offsetMinutes / 60))}:${two(offsetMinutes % 60)}:00`;
+  const { hour, minute } = clockTime(offsetMinutes);
+  const start = `2026-01-01T${hour}:${minute}:00`;
   return `<?xml version="1.0" encoding="UTF-16"?>
 <Task version="1.2" xmlns="http://schemas.microsoft.com/windows/2004/02/mit/task">
   <RegistrationInfo>
@@ -81,8 +82,4 @@ function hoursOf(everyMinutes: number, first: number): number[] {
 function escapeXml(text: string): string {
   const entities: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
   return text.replace(/[&<>"]/g, (character) => entities[character] ?? character);
-}
-
-function two(value: number): string {
-  return String(value).padStart(2, "0");
 }

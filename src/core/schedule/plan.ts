@@ -30,6 +30,12 @@ export function offsetFor(hostName: string, everyMinutes: number): number {
   return offset % 60 === 0 && everyMinutes > 1 ? offset + 1 : offset;
 }
 
+/** An offset within a day as a clock shows it: two digits each. */
+export function clockTime(offsetMinutes: number): { hour: string; minute: string } {
+  const two = (value: number) => String(value).padStart(2, "0");
+  return { hour: two(Math.floor(offsetMinutes / 60)), minute: two(offsetMinutes % 60) };
+}
+
 /** The words of the scheduled command. */
 export function commandOf({ nodePath, scriptPath, envFile }: Schedule): string[] {
   if (envFile === undefined) return [nodePath, scriptPath, "check"];

@@ -1,4 +1,4 @@
-import { commandOf, type Schedule } from "./plan";
+import { clockTime, commandOf, type Schedule } from "./plan";
 
 export interface SystemdOptions {
   /** For the whole machine, hardened, instead of for one user. */
@@ -89,9 +89,7 @@ CapabilityBoundingSet=
 }
 
 function calendar(everyMinutes: number, offsetMinutes: number): string {
-  const two = (value: number) => String(value).padStart(2, "0");
-  const minute = two(offsetMinutes % 60);
-  const hour = two(Math.floor(offsetMinutes / 60));
+  const { hour, minute } = clockTime(offsetMinutes);
   if (everyMinutes < 60) return `*-*-* *:${minute}/${everyMinutes}:00`;
   if (everyMinutes === 60) return `*-*-* *:${minute}:00`;
   if (everyMinutes === 1440) return `*-*-* ${hour}:${minute}:00`;

@@ -1,5 +1,6 @@
 # Types answers on a pseudo-terminal, each when its question stands there, and prints all that was shown.
-# Arguments: a JSON list of [question, answer], then the command.
+# Arguments: a JSON list of [question, answer], then the command. A third word makes it wait until the
+# terminal no longer echoes.
 import fcntl, json, os, pty, re, struct, sys, termios
 
 dialogue = json.loads(sys.argv[1])
@@ -9,7 +10,7 @@ if pid == 0:
     os.execv(sys.argv[2], sys.argv[2:])
 shown = b""
 seen = 0
-for question, answer in dialogue + [[None, ""]]:
+for question, answer, *patience in dialogue + [[None, ""]]:
     while question is None or shown.find(question.encode(), seen) < 0:
         try:
             chunk = os.read(terminal, 4096)
@@ -20,6 +21,8 @@ for question, answer in dialogue + [[None, ""]]:
         shown += chunk
     else:
         seen = shown.find(question.encode(), seen) + len(question.encode())
+        while patience and termios.tcgetattr(terminal)[3] & termios.ECHO:
+            pass
         os.write(terminal, answer.encode())
 plain = re.sub(rb"\x1b\[[0-9;?]*[a-zA-Z]", b"", shown).replace(b"\r", b"")
 sys.stdout.buffer.write(plain)
