@@ -1,5 +1,6 @@
 import { IpcheckError, StoppedError } from "../core/errors";
-import { type InitOptions, type InitTools, Interview, type Prompter } from "./interview";
+import type { InitOptions, InitTools, Prompter } from "./init-tools";
+import { Interview } from "./interview";
 import type { Output } from "./output";
 
 /** Asks what is not given by switches, shows and writes the env file, offers test mail and schedule. */

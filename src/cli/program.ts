@@ -7,7 +7,7 @@ import type { CheckOptions } from "./check-report";
 import type { Shell } from "./completion";
 import type { DoctorOptions } from "./doctor";
 import type { HistoryOptions } from "./history";
-import type { InitOptions } from "./interview";
+import type { InitOptions } from "./init-tools";
 import type { ScheduleAction, ScheduleOptions } from "./schedule";
 import type { StatusOptions } from "./status";
 import type { VigenereOptions } from "./vigenere";

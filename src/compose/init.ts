@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { resolve } from "node:path";
 import { runInit } from "../cli/init";
-import type { InitOptions } from "../cli/interview";
+import type { InitOptions } from "../cli/init-tools";
 import type { GlobalOptions } from "../cli/program";
 import { findProblem } from "../config/check-value";
 import { defaultEnvFiles } from "../config/env-file";

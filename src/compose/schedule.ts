@@ -2,8 +2,9 @@ import { join, resolve } from "node:path";
 import type { GlobalOptions } from "../cli/program";
 import { runSchedule, type ScheduleAction, type ScheduleOptions } from "../cli/schedule";
 import { IpcheckError } from "../core/errors";
+import { cron, isCronUsable } from "../io/crontab";
 import { TerminalPrompter } from "../io/prompts";
-import { cron, isCronUsable, launchd, type Scheduler, systemd, windowsTask } from "../io/scheduler";
+import { launchd, type Scheduler, systemd, windowsTask } from "../io/scheduler";
 import type { Host } from "./host";
 
 /** `ipcheck schedule`. Resolves to the exit code. */

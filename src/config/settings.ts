@@ -5,11 +5,12 @@ import { IpcheckError } from "../core/errors";
 import { LANGUAGES, type Language } from "../core/letter/languages";
 import { quote } from "../core/quote";
 import type { PasswordSource } from "../core/secret";
-import { suggest } from "../core/suggest";
 import { type EnvFile, readEnvFile, type Surroundings } from "./env-file";
 import { type Findings, resolvePassword } from "./password";
 import * as read from "./readers";
-import { OTHER_NAMES, VARIABLE_NAMES, type VariableName, variable } from "./variables";
+import { collectUrlSecrets } from "./url-secrets";
+import { mergeValues, type Origins } from "./values";
+import type { VariableName } from "./variables";
 
 export type SmtpSecurity = "tls" | "starttls" | "none";
 
@@ -47,8 +48,7 @@ export interface Settings {
   /** Names this configuration of the mail path; another one is tried at once after a refusal. */
   revision: string;
   warnings: string[];
-  /** Where each variable that is set came from. */
-  origins: Map<VariableName, { place: "environment" | "env file"; value: string }>;
+  origins: Origins;
 }
 
 /**
@@ -127,50 +127,6 @@ export function defaultStateFile({ env, platform, home }: Surroundings): string 
   return base ? join(base, "ipcheck", "state.json") : "";
 }
 
-function mergeValues(envFile: EnvFile | undefined, { env }: Surroundings, findings: Findings) {
-  const values = new Map<VariableName, string>();
-  const origins: Settings["origins"] = new Map();
-  const fileValues = envFile?.values ?? {};
-  for (const name of VARIABLE_NAMES) {
-    // Empty is unset: 'IPCHECK_TO=' is how people switch a line off.
-    const value = env[name] || fileValues[name];
-    if (!value) continue;
-    const { placeholder, isSecret } = variable(name);
-    values.set(name, value);
-    origins.set(name, { place: env[name] ? "environment" : "env file", value });
-    if (isSecret) findings.secrets.push(value);
-    if (value === placeholder) {
-      findings.problems.push(`${name}: still has the placeholder of .env.example, put your own value there`);
-    } else if (!isSecret && /\p{Cc}/u.test(value)) {
-      findings.problems.push(`${name}: holds a control character or a line break, expected one line of text`);
-    }
-  }
-  guardTypos(Object.keys(env), findings.problems, (name) => /^ipcheck_/i.test(name));
-  // In our own file anything that looks like one of our names was meant to be one.
-  guardTypos(Object.keys(fileValues), findings.problems, (name) => {
-    return /^ipcheck_/i.test(name) || suggest(name, VARIABLE_NAMES) !== undefined;
-  });
-  if (fileValues["IPCHECK_ENV_FILE"]) {
-    findings.problems.push("IPCHECK_ENV_FILE: has no effect inside an env file, remove it there");
-  }
-  const holdsSecret = VARIABLE_NAMES.some((name) => variable(name).isSecret && fileValues[name]);
-  if (envFile?.isReadableByOthers && holdsSecret) {
-    const path = quote(envFile.path);
-    findings.warnings.push(`${path} holds a secret and can be read by other users: run chmod 600 ${path}`);
-  }
-  return { values, origins };
-}
-
-function guardTypos(names: string[], problems: string[], isOurs: (name: string) => boolean): void {
-  const known = new Set<string>([...VARIABLE_NAMES, ...OTHER_NAMES]);
-  for (const name of names) {
-    if (known.has(name) || !isOurs(name)) continue;
-    const meant = suggest(name.toUpperCase(), known);
-    const problem = `${quote(name)}: no such variable${meant ? `, did you mean ${meant}?` : ""}`;
-    if (!problems.includes(problem)) problems.push(problem);
-  }
-}
-
 function checkLogin(smtp: SmtpSettings, values: ReadonlyMap<VariableName, string>, problems: string[]): void {
   const hasPassword = [...values.keys()].some((name) => name.startsWith("IPCHECK_SMTP_PASSWORD"));
   if (smtp.user !== undefined && !smtp.password && !hasPassword) {
@@ -204,29 +160,6 @@ export function localeLanguage(env: NodeJS.ProcessEnv): Language {
 function revisionOf({ smtp, from, envFile }: Settings, mtimes: number[]): string {
   const parts = [smtp.host, smtp.port, smtp.security, smtp.user, from, envFile?.mtimeMs, ...mtimes];
   return createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, 12);
-}
-
-function collectUrlSecrets(url: URL | undefined, secrets: string[]): void {
-  if (!url) return;
-  for (const part of [url.username, url.password]) if (part) secrets.push(part, decoded(part));
-  // As it crosses the wire, and comes back from a server that repeats it (RFC 7617).
-  if (url.password) secrets.push(`${decoded(url.username)}:${decoded(url.password)}`);
-  if (url.search === "") return;
-  for (const value of url.searchParams.values()) {
-    // 'format=text' is no token, and a redacted 'text' would spoil every sentence.
-    if (value.length >= SHORTEST_TOKEN) secrets.push(value, encodeURIComponent(value));
-  }
-}
-
-const SHORTEST_TOKEN = 8;
-
-// A lone percent sign is no escape, and no reason to fail.
-function decoded(part: string): string {
-  try {
-    return decodeURIComponent(part);
-  } catch {
-    return part;
-  }
 }
 
 function configError(problems: string[], envFile: EnvFile | undefined): IpcheckError {

@@ -1,13 +1,10 @@
-import { spawn } from "node:child_process";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { systemCode } from "../core/errors";
-import { quote } from "../core/quote";
-import { crontabLines, editCrontab, findBlock, readCommand } from "../core/schedule/crontab";
 import { LAUNCHD_LABEL, launchdPlist, windowsTaskXml } from "../core/schedule/other-systems";
 import type { Schedule } from "../core/schedule/plan";
 import { readExecStart, type SystemdOptions, systemdUnits } from "../core/schedule/systemd";
+import { run } from "./run";
 
 /** One way to run a command regularly. */
 export interface Scheduler {
@@ -21,35 +18,6 @@ export interface Scheduler {
   remove(): Promise<boolean>;
   /** What is installed, with the words of its command; undefined where nothing is. */
   find(): Promise<{ text: string; command: string[] } | undefined>;
-}
-
-/** The user's crontab, edited between two marks; every other byte stays. */
-export const cron: Scheduler = {
-  name: "crontab",
-  describe: (schedule) => crontabLines(schedule).join("\n"),
-  async install(schedule) {
-    const lines = crontabLines(schedule).map((line) => Buffer.from(line).toString("latin1"));
-    await writeCrontab(editCrontab(await readCrontab(), lines));
-  },
-  async remove() {
-    const table = await readCrontab();
-    if (!findBlock(table)) return false;
-    await writeCrontab(editCrontab(table, undefined));
-    return true;
-  },
-  async find() {
-    const block = findBlock(await readCrontab().catch(() => ""));
-    const lines = block?.map((line) => Buffer.from(line, "latin1").toString("utf8"));
-    return lines && { text: lines.join("\n"), command: readCommand(lines[0] ?? "") };
-  },
-};
-
-/** True where this user may have a crontab. */
-export async function isCronUsable(): Promise<boolean> {
-  return readCrontab().then(
-    () => true,
-    () => false,
-  );
 }
 
 /** systemd's timer and service, for this user or for the machine. */
@@ -150,63 +118,6 @@ export const windowsTask: Scheduler = {
     return { text, command: [program, ...[...args.matchAll(/"([^"]*)"/g)].map(([, word = ""]) => word)] };
   },
 };
-
-async function readCrontab(): Promise<string> {
-  try {
-    return await run("crontab", ["-l"]);
-  } catch (error) {
-    // Every cron says so when a user has no table yet, each with an exit code of its own.
-    if (error instanceof CommandError && /no crontab/i.test(error.stderr)) return "";
-    throw error;
-  }
-}
-
-async function writeCrontab(table: string): Promise<void> {
-  if (table === "") {
-    await run("crontab", ["-r"]);
-    return;
-  }
-  try {
-    await run("crontab", ["-"], table);
-  } catch (error) {
-    // Some crons refuse a table whose last line has no end, even one that they hold already.
-    if (table.endsWith("\n")) throw error;
-    await run("crontab", ["-"], `${table}\n`);
-  }
-  const written = await run("crontab", ["-l"]);
-  if (written.trimEnd() !== table.trimEnd()) throw new Error("the crontab does not read back as it was written");
-}
-
-class CommandError extends Error {
-  constructor(
-    message: string,
-    readonly stderr: string,
-  ) {
-    super(message);
-  }
-}
-
-// Output as latin-1 both ways, so that every byte of somebody's table survives.
-function run(program: string, args: string[], input = ""): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { stdio: "pipe" });
-    const stdout: Buffer[] = [];
-    const stderr: Buffer[] = [];
-    child.stdout.on("data", (chunk: Buffer) => stdout.push(chunk));
-    child.stderr.on("data", (chunk: Buffer) => stderr.push(chunk));
-    child.once("error", (error) => {
-      const why = systemCode(error) === "ENOENT" ? "is not installed" : `cannot be run (${systemCode(error)})`;
-      reject(new CommandError(`${program} ${why}`, ""));
-    });
-    child.once("close", (code) => {
-      const said = Buffer.concat(stderr).toString("utf8").trim();
-      if (code === 0) resolve(Buffer.concat(stdout).toString("latin1"));
-      else reject(new CommandError(`${program} ${args[0]} failed: ${quote(said || `exit code ${code}`)}`, said));
-    });
-    child.stdin.on("error", () => undefined);
-    child.stdin.end(Buffer.from(input, "latin1"));
-  });
-}
 
 async function readText(path: string): Promise<string | undefined> {
   return readFile(path, "utf8").catch(() => undefined);
