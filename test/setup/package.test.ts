@@ -31,7 +31,15 @@ const OPTIONS = { timeout: 120_000 };
 
 test("the package holds the program and nothing else", OPTIONS, async () => {
   const { paths } = await installation;
-  for (const path of ["bin/ipcheck.js", "dist/main.js", "dist/ipcheck.1", ".env.example", "LICENSE", "README.md"]) {
+  for (const path of [
+    "bin/ipcheck.js",
+    "dist/main.js",
+    "dist/dotenv.LICENSE",
+    "dist/ipcheck.1",
+    ".env.example",
+    "LICENSE",
+    "README.md",
+  ]) {
     expect(paths).toContain(path);
   }
   expect(paths.filter((path) => /^(src|test|build|node_modules)\/|\.test\.|(^|\/)\.env$/.test(path))).toEqual([]);
