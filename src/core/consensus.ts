@@ -25,7 +25,7 @@ export interface Ballot {
 
 export type Verdict =
   /** As recorded: one voice is enough to believe that nothing happened. */
-  | { kind: "unchanged"; address: string }
+  | { kind: "unchanged"; address: string; by: string[] }
   | { kind: "confirmed"; address: string; by: string[] }
   /** Accepted on one voice: heard three runs in a row while nobody else could be reached. */
   | { kind: "accepted"; address: string; by: string[] }
@@ -52,7 +52,7 @@ export function judge(ballot: Ballot): Verdict {
 
   const isRecorded = recorded !== undefined && isSamePlace(first.address, recorded, ipv6PrefixLength);
   if (!second) {
-    if (isRecorded) return { kind: "unchanged", address: recorded };
+    if (isRecorded) return { kind: "unchanged", address: recorded, by: first.by };
     if (ballot.isSoleService) return { kind: "confirmed", ...first };
     // One more than half of the others could be: what k operators agree on, no minority made up.
     const needed = Math.max(2, Math.ceil((voices.size + unheard) / 2));
@@ -63,7 +63,7 @@ export function judge(ballot: Ballot): Verdict {
 
   // A winner that the voices still missing could not outvote needs not wait for them.
   if (first.by.length >= 2 && first.by.length * 2 > answered + unheard) {
-    return isRecorded ? { kind: "unchanged", address: recorded } : { kind: "confirmed", ...first };
+    return isRecorded ? { kind: "unchanged", address: recorded, by: first.by } : { kind: "confirmed", ...first };
   }
   return unheard > 0 ? { kind: "ask", count: unheard } : { kind: "contradiction" };
 }

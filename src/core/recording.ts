@@ -34,8 +34,11 @@ export const REPEAT_AFTER_MS = 24 * 3_600_000;
 export function recordFinding(state: State, finding: Finding, context: RecordingContext): State {
   const slot = state.families[finding.family] ?? {};
   switch (finding.verdict.kind) {
-    case "unchanged":
-      return recordView(state, finding.family, slot, slot.recorded, context);
+    case "unchanged": {
+      const settled = settleDoubt(slot, finding.verdict.by);
+      const next = settled === slot ? state : { ...state, families: { ...state.families, [finding.family]: settled } };
+      return recordView(next, finding.family, settled, settled.recorded, context);
+    }
     case "confirmed":
     case "accepted": {
       const { address, by, kind } = finding.verdict;
@@ -50,6 +53,14 @@ export function recordFinding(state: State, finding: Finding, context: Recording
     default:
       return recordFailure(state, finding, slot, context);
   }
+}
+
+/** An address that was accepted on one voice is confirmed by the first other operator that says it too. */
+function settleDoubt(slot: Slot, by: readonly string[]): Slot {
+  if (!slot.recorded?.isUnconfirmed) return slot;
+  const { isUnconfirmed: _, ...recorded } = slot.recorded;
+  const confirmedBy = [...new Set([...recorded.confirmedBy, ...by])];
+  return confirmedBy.length > recorded.confirmedBy.length ? { ...slot, recorded: { ...recorded, confirmedBy } } : slot;
 }
 
 function recordView(

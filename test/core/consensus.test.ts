@@ -45,9 +45,9 @@ describe("what the voices amount to", () => {
     ["t t t t t", 0, "1", "silence"],
     ["p t g", 0, "", "silence"],
     // The cheap look: one voice says what is recorded.
-    ["1", 5, "1", "unchanged 1"],
-    ["1", 0, "1", "unchanged 1"],
-    ["t p 1", 2, "1", "unchanged 1"],
+    ["1", 5, "1", "unchanged 1 by a"],
+    ["1", 0, "1", "unchanged 1 by a"],
+    ["t p 1", 2, "1", "unchanged 1 by c"],
     // Nothing new is believed on one voice.
     ["1", 1, "", "ask 1"],
     ["1", 4, "", "ask 2"],
@@ -72,7 +72,7 @@ describe("what the voices amount to", () => {
     ["1 2", 3, "", "ask 3"],
     ["1 2", 0, "1", "contradiction"],
     ["1 1 2", 0, "", "confirmed 1 by ab"],
-    ["1 1 2", 0, "1", "unchanged 1"],
+    ["1 1 2", 0, "1", "unchanged 1 by ab"],
     ["1 2 2", 0, "1", "confirmed 2 by bc"],
     ["1 2 t t 2", 0, "1", "confirmed 2 by be"],
     ["1 1 2", 1, "", "ask 1"],
@@ -91,7 +91,7 @@ describe("what the voices amount to", () => {
   test.each([
     ["1", "", "confirmed 1 by a"],
     ["2", "1", "confirmed 2 by a"],
-    ["1", "1", "unchanged 1"],
+    ["1", "1", "unchanged 1 by a"],
     ["p", "1", "silence"],
   ])("the only service says %s, recorded %j: %s", (voices, mark, expected) => {
     const recorded = mark === "" ? undefined : `192.0.2.${mark}`;
@@ -132,7 +132,7 @@ test("IPv6 addresses agree when their prefix does", () => {
   ]);
   expect(judge(ballot(voices))).toEqual({ kind: "confirmed", address: "2001:db8:0:1::a", by: ["a", "b"] });
   const recorded = "2001:db8:0:1::ffff";
-  expect(judge(ballot(voices, { recorded }))).toEqual({ kind: "unchanged", address: recorded });
+  expect(judge(ballot(voices, { recorded }))).toEqual({ kind: "unchanged", address: recorded, by: ["a", "b"] });
   expect(judge(ballot(voices, { ipv6PrefixLength: 128 })).kind).toBe("contradiction");
   expect(judge(ballot(voices, { ipv6PrefixLength: 56 }))).toMatchObject({ kind: "confirmed", by: ["a", "b", "c"] });
 });

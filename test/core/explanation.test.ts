@@ -19,7 +19,7 @@ function view(verdict: View["verdict"], heard: Hearing[] = [], family: 4 | 6 = 4
 }
 
 const GOOD: View["verdict"][] = [
-  { kind: "unchanged", address: A },
+  { kind: "unchanged", address: A, by: ["a"] },
   { kind: "confirmed", address: A, by: ["a", "b"] },
   { kind: "accepted", address: A, by: ["a"] },
 ];

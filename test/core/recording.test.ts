@@ -20,7 +20,7 @@ function record(state: State, verdict: Finding["verdict"], rest: Partial<Recordi
   return recordFinding(state, { family: 4, verdict, reason: "a reason" }, context);
 }
 
-const UNCHANGED: Finding["verdict"] = { kind: "unchanged", address: A };
+const UNCHANGED: Finding["verdict"] = { kind: "unchanged", address: A, by: ["a"] };
 const CONFIRMED: Finding["verdict"] = { kind: "confirmed", address: B, by: ["a", "c"] };
 const SILENCE: Finding["verdict"] = { kind: "silence" };
 
@@ -28,6 +28,20 @@ test("a quiet look leaves the very same state, so that nothing is written", () =
   const state = stateOf({ recorded });
   expect(record(state, UNCHANGED)).toBe(state);
   expect(record(state, UNCHANGED, { isLoud: true, reportOutageMs: undefined, lastLookAt: undefined })).toBe(state);
+});
+
+describe("an address that was accepted on one voice", () => {
+  const doubted = stateOf({ recorded: { address: A, since: ago(600), confirmedBy: ["a"], isUnconfirmed: true } });
+
+  test("stays in doubt while only that voice says it", () => {
+    expect(record(doubted, UNCHANGED)).toBe(doubted);
+  });
+
+  test("is confirmed by the first other operator that says it, and nobody is told again", () => {
+    const { families, outbox } = record(doubted, { kind: "unchanged", address: A, by: ["b"] });
+    expect(families[4]).toEqual({ recorded: { address: A, since: ago(600), confirmedBy: ["a", "b"] } });
+    expect(outbox).toEqual([]);
+  });
 });
 
 describe("good looks", () => {
