@@ -2,11 +2,11 @@ import { readFileSync } from "node:fs";
 import { homedir, hostname, userInfo } from "node:os";
 import { join } from "node:path";
 import { isatty } from "node:tty";
-import { EXIT_BUG, exitCodeFor } from "./cli/exit-codes";
-import { Output } from "./cli/output";
-import { composeCheck } from "./compose/check";
-import type { Host } from "./compose/host";
-import { IpcheckError } from "./core/errors";
+import { IpcheckError } from "./base/errors";
+import { EXIT_BUG, exitCodeFor } from "./base/exit-codes";
+import { Output } from "./base/output";
+import { composeCheck } from "./commands/check";
+import type { Host } from "./commands/host";
 
 /** Runs the program on this process and resolves to its exit code; the only reader of `process`. */
 export async function main(): Promise<number> {
@@ -21,18 +21,18 @@ export async function main(): Promise<number> {
     // Cron's own words, hour after hour: understood without loading the command tree.
     const plain = readPlainCheck(args);
     if (plain) return await composeCheck(plain, host);
-    const { runProgram } = await import("./cli/program.js");
+    const { runProgram } = await import("./cli.js");
     return await runProgram(args, host.version, {
       print: (text) => output.print(text),
       check: (options) => composeCheck(options, host),
       vigenere: async (key, password, options) =>
-        (await import("./compose/vigenere.js")).composeVigenere(key, password, options, host),
-      init: async (options) => (await import("./compose/init.js")).composeInit(options, host),
-      doctor: async (options) => (await import("./compose/doctor.js")).composeDoctor(options, host),
-      status: async (options) => (await import("./compose/reading.js")).composeStatus(options, host),
-      history: async (options) => (await import("./compose/reading.js")).composeHistory(options, host),
+        (await import("./commands/vigenere.js")).composeVigenere(key, password, options, host),
+      init: async (options) => (await import("./commands/init.js")).composeInit(options, host),
+      doctor: async (options) => (await import("./commands/doctor.js")).composeDoctor(options, host),
+      status: async (options) => (await import("./commands/status.js")).composeStatus(options, host),
+      history: async (options) => (await import("./commands/history.js")).composeHistory(options, host),
       schedule: async (action, options) =>
-        (await import("./compose/schedule.js")).composeSchedule(action, options, host),
+        (await import("./commands/schedule.js")).composeSchedule(action, options, host),
     });
   } catch (error) {
     await output.fail(error);

@@ -1,8 +1,8 @@
 // Run by the build: prints the man page, made of the command tree.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { renderManual } from "./cli/manual";
-import { type Actions, buildProgram } from "./cli/program";
+import { type Actions, buildProgram } from "./cli";
+import { renderManual } from "./commands/manual";
 
 const root = join(__dirname, "..");
 const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));

@@ -3,8 +3,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { VARIABLE_NAMES, variable } from "../src/config/variables";
-import { LANGUAGES } from "../src/core/letter/languages";
-import { PANEL } from "../src/io/echo-services";
+import { PANEL } from "../src/lookup/services";
+import { LANGUAGES } from "../src/notify/message/languages";
 
 const ROOT = join(__dirname, "..");
 const read = (path: string) => readFileSync(join(ROOT, path), "utf8");

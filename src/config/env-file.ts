@@ -1,8 +1,8 @@
 import { readFileSync, type Stats, statSync } from "node:fs";
 import { posix, win32 } from "node:path";
 import { parse } from "dotenv";
-import { systemCode } from "../core/errors";
-import { quote } from "../core/quote";
+import { systemCode } from "../base/errors";
+import { quote } from "../base/quote";
 
 /** Where the program runs, as far as the configuration depends on it. */
 export interface Surroundings {

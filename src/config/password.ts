@@ -1,11 +1,11 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { quote } from "../core/quote";
-import type { PasswordSource } from "../core/secret";
-import { decodeVigenere, isVigenereKey } from "../core/vigenere";
+import { quote } from "../base/quote";
+import type { PasswordSource } from "../base/secret";
 import { isReadableByOthers, readGuarded, reasonOf, type Surroundings } from "./env-file";
 import { path as readPath } from "./readers";
 import type { VariableName } from "./variables";
+import { decodeVigenere, isVigenereKey } from "./vigenere";
 
 /** Collects what is wrong and what is risky, for all variables at once. */
 export interface Findings {

@@ -1,9 +1,9 @@
 import { isIP } from "node:net";
 import { posix, win32 } from "node:path";
-import { type Cidr, type Family, parseCidr } from "../core/address";
-import { parseDuration } from "../core/duration";
-import { LANGUAGES } from "../core/letter/languages";
-import { quote } from "../core/quote";
+import { parseDuration } from "../base/duration";
+import { quote } from "../base/quote";
+import { type Cidr, type Family, parseCidr } from "../lookup/address";
+import { LANGUAGES } from "../notify/message/languages";
 import type { Surroundings } from "./env-file";
 import { type VariableName, variable } from "./variables";
 

@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import { posix, win32 } from "node:path";
-import type { Cidr, Family } from "../core/address";
-import { IpcheckError } from "../core/errors";
-import { LANGUAGES, type Language } from "../core/letter/languages";
-import { quote } from "../core/quote";
-import type { PasswordSource } from "../core/secret";
+import { IpcheckError } from "../base/errors";
+import { quote } from "../base/quote";
+import type { PasswordSource } from "../base/secret";
+import type { Cidr, Family } from "../lookup/address";
+import { LANGUAGES, type Language } from "../notify/message/languages";
 import { type EnvFile, readEnvFile, type Surroundings } from "./env-file";
 import { type Findings, resolvePassword } from "./password";
 import * as read from "./readers";

@@ -1,5 +1,5 @@
-import { quote } from "../core/quote";
-import { suggest } from "../core/suggest";
+import { quote } from "../base/quote";
+import { suggest } from "../base/suggest";
 import type { EnvFile, Surroundings } from "./env-file";
 import type { Findings } from "./password";
 import { OTHER_NAMES, VARIABLE_NAMES, type VariableName, variable } from "./variables";

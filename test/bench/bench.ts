@@ -5,7 +5,7 @@ import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { encodeState, type Occurrence, type State } from "../../src/core/state";
+import { encodeState, type Occurrence, type State } from "../../src/state/state";
 import { makeAuthority } from "../support/certificates";
 import { type EchoServer, startEchoServer } from "../support/echo-server";
 import { type MailServer, startMailServer } from "../support/mail-server";

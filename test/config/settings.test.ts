@@ -3,11 +3,11 @@ import { dirname, join } from "node:path";
 import { parse } from "dotenv";
 import fc from "fast-check";
 import { beforeEach, describe, expect, test } from "vitest";
+import { IpcheckError } from "../../src/base/errors";
 import { defaultEnvFiles, type Surroundings } from "../../src/config/env-file";
 import { defaultStateFile, loadSettings, localeLanguage, type Settings } from "../../src/config/settings";
 import { VARIABLE_NAMES, VARIABLES } from "../../src/config/variables";
-import { IpcheckError } from "../../src/core/errors";
-import { encodeVigenere } from "../../src/core/vigenere";
+import { encodeVigenere } from "../../src/config/vigenere";
 import { makeScratch } from "../support/scratch";
 
 const MAIL = { IPCHECK_SMTP_USER: "pi@example.net", IPCHECK_SMTP_PASSWORD: "correct horse" };

@@ -3,8 +3,8 @@
 
 import type { Socket } from "node:net";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { parseCidr } from "../../src/core/address";
-import { SPECIAL_RANGES } from "../../src/core/special-ranges";
+import { parseCidr } from "../../src/lookup/address";
+import { SPECIAL_RANGES } from "../../src/lookup/special-ranges";
 import { startEchoServer } from "../support/echo-server";
 import { Home } from "../support/home";
 import { HAS_IPV6 } from "../support/ipv6";

@@ -7,7 +7,7 @@ import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { parse } from "dotenv";
 import { afterAll, describe, expect, test, vi } from "vitest";
-import { encodeVigenere } from "../../src/core/vigenere";
+import { encodeVigenere } from "../../src/config/vigenere";
 import { makeAuthority } from "../support/certificates";
 import { type EchoServer, startEchoServer } from "../support/echo-server";
 import { Home } from "../support/home";

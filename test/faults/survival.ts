@@ -1,7 +1,7 @@
 import { cpSync, mkdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, expect } from "vitest";
-import { noticeId } from "../../src/core/outbox";
+import { noticeId } from "../../src/state/outbox";
 import { startEchoServer } from "../support/echo-server";
 import { Home } from "../support/home";
 import { type MailServer, startMailServer } from "../support/mail-server";

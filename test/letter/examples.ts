@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { composeLetter, type Letter, type LetterFacts } from "../../src/core/letter/compose";
-import { LANGUAGES, type Language } from "../../src/core/letter/languages";
-import type { Occurrence } from "../../src/core/state";
+import { composeLetter, type Letter, type LetterFacts } from "../../src/notify/message/compose";
+import { LANGUAGES, type Language } from "../../src/notify/message/languages";
+import type { Occurrence } from "../../src/state/state";
 
 // As JSON, so that the picture script, which is plain JavaScript, shows the same mails.
 const EXAMPLES = JSON.parse(readFileSync(join(__dirname, "examples.json"), "utf8"));

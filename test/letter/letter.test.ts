@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { composeLetter } from "../../src/core/letter/compose";
-import { LANGUAGES, type Language, WORDS } from "../../src/core/letter/languages";
-import type { Words } from "../../src/core/letter/words";
+import type { Words } from "../../src/notify/message/catalog";
+import { composeLetter } from "../../src/notify/message/compose";
+import { LANGUAGES, type Language, WORDS } from "../../src/notify/message/languages";
 import { EACH_LETTER, factsIn, KINDS, writeLetter } from "./examples";
 import { hostileText } from "./hostile-text";
 import { parseHtml, visibleText } from "./parse-html";

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { composeLetter } from "../../src/core/letter/compose";
-import { quote } from "../../src/core/quote";
-import { sendMail } from "../../src/io/mail";
+import { quote } from "../../src/base/quote";
+import { sendMail } from "../../src/notify/mail";
+import { composeLetter } from "../../src/notify/message/compose";
 import { type EchoServer, startEchoServer } from "../support/echo-server";
 import { Home } from "../support/home";
 import { type Arrived, type MailServer, startMailServer } from "../support/mail-server";

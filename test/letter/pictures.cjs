@@ -5,8 +5,8 @@ const { execFileSync } = require("node:child_process");
 const { mkdirSync, mkdtempSync, rmSync, writeFileSync } = require("node:fs");
 const { tmpdir } = require("node:os");
 const { join, resolve } = require("node:path");
-const { composeLetter } = require("../../src/core/letter/compose.ts");
-const { LANGUAGES } = require("../../src/core/letter/languages.ts");
+const { composeLetter } = require("../../src/notify/message/compose.ts");
+const { LANGUAGES } = require("../../src/notify/message/languages.ts");
 const { facts, kinds } = require("./examples.json");
 
 const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";

@@ -1,10 +1,10 @@
 import { once } from "node:events";
 import { createWriteStream } from "node:fs";
 import { expect, test } from "vitest";
-import { type HistoryOptions, runHistory } from "../../src/cli/history";
-import { screenOf } from "../../src/cli/screen";
-import type { HistoryEntry, HistoryLine } from "../../src/core/history";
-import { HistorySummary } from "../../src/core/history-summary";
+import { screenOf } from "../../src/base/screen";
+import { type HistoryOptions, runHistory } from "../../src/commands/history";
+import type { HistoryEntry, HistoryLine } from "../../src/state/history";
+import { HistorySummary } from "../../src/state/history-summary";
 import { captureOutput, historyText, homeWithHistory, NOW } from "./support";
 
 const OPERATORS = ["ipify", "Cloudflare", "AWS", "deSEC", "ident.me"];

@@ -2,9 +2,9 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { renderCompletion, type Shell } from "../../src/cli/completion";
-import { visibleOptions } from "../../src/cli/manual";
-import { type Actions, buildProgram } from "../../src/cli/program";
+import { type Actions, buildProgram } from "../../src/cli";
+import { renderCompletion, type Shell } from "../../src/commands/completion";
+import { visibleOptions } from "../../src/commands/manual";
 import { VARIABLE_NAMES } from "../../src/config/variables";
 import { makeScratch } from "../support/scratch";
 

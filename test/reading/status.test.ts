@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { formatPrometheus } from "../../src/cli/prometheus";
-import { runStatus, type StatusOptions } from "../../src/cli/status";
-import { EMPTY_STATE, encodeState, HOOK, type State } from "../../src/core/state";
-import { readStatus, type Status } from "../../src/core/status";
+import { formatPrometheus } from "../../src/commands/prometheus";
+import { runStatus, type StatusOptions } from "../../src/commands/status";
+import { readStatus, type Status } from "../../src/commands/status-report";
+import { EMPTY_STATE, encodeState, HOOK, type State } from "../../src/state/state";
 import { Home } from "../support/home";
 import { parseExposition } from "./exposition";
 import { captureOutput, homeWith, NOW } from "./support";

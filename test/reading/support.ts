@@ -1,8 +1,8 @@
 import { mkdirSync, utimesSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { Output, type Stream } from "../../src/cli/output";
-import type { HistoryEntry } from "../../src/core/history";
-import { EMPTY_STATE, encodeState, type State } from "../../src/core/state";
+import { Output, type Stream } from "../../src/base/output";
+import type { HistoryEntry } from "../../src/state/history";
+import { EMPTY_STATE, encodeState, type State } from "../../src/state/state";
 import { Home } from "../support/home";
 
 /** When the runs of these tests take place. */

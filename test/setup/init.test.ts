@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { parse } from "dotenv";
 import fc from "fast-check";
 import { describe, expect, test, vi } from "vitest";
-import { decodeVigenere } from "../../src/core/vigenere";
+import { decodeVigenere } from "../../src/config/vigenere";
 import type { Home } from "../support/home";
 import { BIN, type RunResult } from "../support/run-ipcheck";
 import {

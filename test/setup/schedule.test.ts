@@ -4,8 +4,8 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, test, vi } from "vitest";
-import { readCommand } from "../../src/core/schedule/crontab";
-import { offsetFor } from "../../src/core/schedule/plan";
+import { readCommand } from "../../src/schedule/crontab";
+import { offsetFor } from "../../src/schedule/plan";
 import { BIN } from "../support/run-ipcheck";
 import { ERROR_AND_HINT, listTree, makeHome, SILENCE, startMail, writePrivate, writeScript } from "./workbench";
 

@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test, vi } from "vitest";
 import { renderEnvFile } from "../../src/config/env-lines";
-import { encodeVigenere } from "../../src/core/vigenere";
+import { encodeVigenere } from "../../src/config/vigenere";
 import * as bench from "./workbench";
 import { envFileOf, makeHome, SILENCE, startEcho, startMail, startProvider, USER, writePrivate } from "./workbench";
 

@@ -1,0 +1,192 @@
+import { Argument, Command, CommanderError, Option } from "commander";
+import { IpcheckError } from "./base/errors";
+import { quote } from "./base/quote";
+import { suggest } from "./base/suggest";
+import type { CheckOptions } from "./commands/check-report";
+import type { Shell } from "./commands/completion";
+import type { DoctorOptions } from "./commands/doctor";
+import type { HistoryOptions } from "./commands/history";
+import type { GlobalOptions } from "./commands/host";
+import type { InitOptions } from "./commands/init";
+import type { ScheduleAction, ScheduleOptions } from "./commands/schedule";
+import type { StatusOptions } from "./commands/status";
+import type { VigenereOptions } from "./commands/vigenere";
+import { LANGUAGES } from "./notify/message/languages";
+
+/** What each command does once its words are understood; resolves to the exit code. */
+export interface Actions {
+  /** Help and version. */
+  print(text: string): Promise<void>;
+  check(options: CheckOptions & GlobalOptions): Promise<number>;
+  vigenere(key: string | undefined, password: string | undefined, options: VigenereOptions): Promise<number>;
+  init(options: InitOptions & GlobalOptions): Promise<number>;
+  doctor(options: DoctorOptions & GlobalOptions): Promise<number>;
+  status(options: StatusOptions & GlobalOptions): Promise<number>;
+  history(options: HistoryOptions & GlobalOptions): Promise<number>;
+  schedule(action: ScheduleAction, options: ScheduleOptions & GlobalOptions): Promise<number>;
+}
+
+const SHELLS = ["bash", "zsh", "fish"];
+
+const DESCRIPTION = `Mails you your home's public IP address when it changes. Run it by hand, and
+hourly by cron: it says nothing while all is well.`;
+
+/** The command tree: the one place where commands and options are defined. */
+export function buildProgram(version: string, actions: Actions, finish: (exitCode: number) => void): Command {
+  const program = new Command("ipcheck")
+    .description(DESCRIPTION)
+    .version(version, "-V, --version")
+    .option("--env-file <file>", "read the configuration from this file")
+    .showHelpAfterError(false);
+
+  program
+    .command("check", { isDefault: true })
+    .description("look up the public address, compare, record, and mail a change (the default)")
+    .option("-n, --dry-run", "look and compare, say what would be written and sent, touch nothing")
+    .option("--json", "print one JSON object")
+    .option("-v, --verbose", "say what was seen and done, also when all is well")
+    .option("-q, --quiet", "say nothing on success, not even on a terminal")
+    .action(async (_options, command: Command) => finish(await actions.check(command.optsWithGlobals())));
+
+  program
+    .command("vigenere")
+    .argument("[key]", "asked for when missing")
+    .argument("[password]", "asked for when missing")
+    .description(
+      "encode the SMTP password for the configuration; this hides it from a glance over your shoulder and from nobody else",
+    )
+    .option("--decode", "turn an encoded password back")
+    .option("--env", "print the two lines for the env file")
+    .action(async (key, password, options) => finish(await actions.vigenere(key, password, options)));
+
+  program
+    .command("init")
+    .description("ask a few questions, write the env file, offer a test mail and the schedule")
+    .option("--to <addresses>", "who is told")
+    .option("--user <login>", "the mailbox that sends")
+    .option("--relay", "send through a relay on this machine, without login")
+    .option("--from <address>", "the sender, when the login is no mail address")
+    .option("--smtp-host <host>", "the mail server, when the login's domain does not tell")
+    .option("--smtp-port <port>", "its port")
+    .option("--smtp-security <how>", "tls, starttls or none")
+    .option("--password <password>", "the password (others can see it in the list of processes)")
+    .option("--password-stdin", "read the password from standard input")
+    .option("--password-command <command>", "a command that prints the password")
+    .option("--store <how>", "keep the password as: vigenere, clear, file or command")
+    .option("--name <name>", "how the machine is called in mails")
+    .option("--family <family>", "4, 6 or both")
+    .option("--lang <language>", `language of the mails: ${LANGUAGES.join(", ")}`)
+    .option("--send", "send the test mail (--no-send does not ask)")
+    .addOption(new Option("--no-send").hideHelp())
+    .option("--schedule", "install the hourly schedule (--no-schedule does not ask)")
+    .addOption(new Option("--no-schedule").hideHelp())
+    .option("-y, --yes", "ask nothing, replace an existing file (a backup is kept)")
+    .action(async (_options, command: Command) => finish(await actions.init(command.optsWithGlobals())));
+
+  program
+    .command("doctor")
+    .description("look at everything the job needs, say what is wrong and what to do")
+    .option("--send", "also send the mail that a change would produce, marked as a test")
+    .option("--json", "print one JSON object")
+    .action(async (_options, command: Command) => finish(await actions.doctor(command.optsWithGlobals())));
+
+  program
+    .command("status")
+    .description("current addresses, since when, the last look, and what is pending")
+    .option("--json", "print one JSON object")
+    .option("--prometheus", "print metrics for node_exporter's textfile collector")
+    .option("--max-age <duration>", "exit with 3 when the last good look is older, like 3h")
+    .action(async (_options, command: Command) => finish(await actions.status(command.optsWithGlobals())));
+
+  program
+    .command("history")
+    .description("every change: since when, how long, who confirmed it")
+    .option("-n, --limit <number>", "show the last so many (20 on a terminal, all with --json and --csv)")
+    .option("--json", "print a JSON array")
+    .option("--csv", "print comma-separated values (RFC 4180)")
+    .action(async (_options, command: Command) => finish(await actions.history(command.optsWithGlobals())));
+
+  program
+    .command("schedule")
+    .addArgument(new Argument("<action>", "what to do with the schedule").choices(["install", "remove", "show"]))
+    .description("run check regularly: print and install the crontab line or timer, remove it, show it")
+    .option("--cron", "the crontab (the default where one is usable)")
+    .option("--systemd", "a systemd timer of this user")
+    .option("--system", "a hardened systemd timer of the machine")
+    .option("--launchd", "a launchd agent (macOS)")
+    .option("--windows", "a task of Windows' scheduler")
+    .option("--every <interval>", "how often: 5m, 15m, 1h, 6h, 1d and the like", "1h")
+    .option("--password-file <file>", "with --system: hand this file over as the credential smtp-password")
+    .option("--print", "print what would be installed, touch nothing")
+    .option("-y, --yes", "do not ask")
+    .action(async (action, _options, command: Command) =>
+      finish(await actions.schedule(action, command.optsWithGlobals())),
+    );
+
+  program
+    .command("completion")
+    .addArgument(new Argument("<shell>", "whose completion script").choices(SHELLS))
+    .description("print a completion script for bash, zsh or fish")
+    .action(async (shell: Shell) => {
+      const { renderCompletion } = await import("./commands/completion.js");
+      await actions.print(renderCompletion(program, shell));
+    });
+
+  return program;
+}
+
+/**
+ * Runs the command line `args` (without node and script) and resolves to its exit code.
+ * @throws IpcheckError `usage`
+ */
+export async function runProgram(args: readonly string[], version: string, actions: Actions): Promise<number> {
+  let exitCode = 0;
+  const printed: string[] = [];
+  const program = buildProgram(version, actions, (code) => {
+    exitCode = code;
+  });
+  for (const command of [program, ...program.commands]) {
+    command.exitOverride().configureOutput({ writeOut: (text) => printed.push(text), writeErr: () => undefined });
+  }
+  const named = findCommandName(args);
+  const names = program.commands.map((command) => command.name()).concat("help");
+  // With a default command, commander takes a mistyped one for its argument.
+  if (named !== undefined && !names.includes(named)) throw unknownCommand(named, names);
+  try {
+    await program.parseAsync([...args], { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode !== 0) throw usageError(error, named ?? "check");
+  }
+  if (printed.length > 0) await actions.print(printed.join("").trimEnd());
+  return exitCode;
+}
+
+function findCommandName(args: readonly string[]): string | undefined {
+  for (let i = 0; i < args.length; i++) {
+    const word = args[i] ?? "";
+    if (word === "--env-file") i++;
+    else if (!word.startsWith("-")) return word;
+  }
+  return undefined;
+}
+
+function unknownCommand(name: string, names: string[]): IpcheckError {
+  const meant = suggest(name, names);
+  return new IpcheckError("usage", `unknown command '${quote(name)}'`, {
+    hint: meant ? `did you mean 'ipcheck ${meant}'?` : "'ipcheck --help' lists the commands",
+  });
+}
+
+function usageError(error: CommanderError, command: string): IpcheckError {
+  const help = `'ipcheck ${command} --help' says how it is called`;
+  if (command === "vigenere" && error.code === "commander.unknownOption") {
+    // What looks like an option may be the password: it is not repeated.
+    return new IpcheckError("usage", "unknown option for vigenere", {
+      hint: "when the key or the password begins with '-', write -- before them: ipcheck vigenere -- KEY PASSWORD",
+    });
+  }
+  const [message = "", suggestion] = error.message.replace(/^error: /, "").split("\n");
+  const hint = suggestion?.replace(/^\(|\)$/g, "").replace(/^Did/, "did");
+  return new IpcheckError("usage", quote(message), { hint: hint ?? help });
+}

@@ -1,0 +1,127 @@
+import { elapsedMs, formatDuration } from "../base/duration";
+import { exitCodeFor } from "../base/exit-codes";
+import type { Output } from "../base/output";
+import { quote } from "../base/quote";
+import { describe, isGood, reasonOf } from "../lookup/explanation";
+import type { View } from "../lookup/lookup-result";
+import type { Occurrence } from "../state/state";
+import type { CheckReport } from "./check-run";
+
+/** The switches of `check`. */
+export interface CheckOptions {
+  dryRun?: boolean;
+  json?: boolean;
+  verbose?: boolean;
+  quiet?: boolean;
+}
+
+export interface ReportOptions extends CheckOptions {
+  exitCode: number;
+  /** What a dry run would have done. */
+  plan: readonly string[];
+}
+
+/** Prints a run: errors always, results where somebody is there to read them. */
+export async function printReport(report: CheckReport, options: ReportOptions, output: Output): Promise<void> {
+  if (report.keptAside !== undefined) {
+    await output.warn(
+      `the state file could not be read and was kept as ${quote(report.keptAside)}; this run begins anew`,
+    );
+  }
+  for (const error of report.errors) if (!report.muted.has(error)) await output.fail(error);
+  if (options.json) return output.printJson(toJson(report, options));
+  if (options.verbose) {
+    for (const hearing of report.views.flatMap((view) => view.hearings)) await output.note(describe(hearing));
+    for (const { channel, why, until } of report.waiting) await output.note(`${channel}: ${why} until ${until}`);
+  }
+  const isSpoken = options.verbose || options.dryRun || (output.isTerminal && !options.quiet);
+  if (!isSpoken) return;
+  for (const view of report.views) if (isGood(view)) await output.print(resultLine(report, view));
+  for (const deed of options.plan) await output.print(`would ${deed}`);
+}
+
+/** The line that tells a change on stdout, where nobody is configured to be mailed. */
+export function announcement({ kind, old, address, family }: Occurrence): string {
+  const words: Record<Occurrence["kind"], string> = {
+    first: `${address} is the public IPv${family} address (first look)`,
+    change: `the public IPv${family} address is now ${address}, it was ${old}`,
+    back: `the home is back after an outage, its public IPv${family} address is still ${address}`,
+    heartbeat: `the public IPv${family} address is still ${address}`,
+    test: `the public IPv${family} address is ${address} (test)`,
+  };
+  return words[kind];
+}
+
+function resultLine(report: CheckReport, { family }: View): string {
+  const before = report.before.families[family]?.recorded;
+  const after = report.after.families[family]?.recorded;
+  const address = after?.address ?? "";
+  if (before?.address === address) {
+    const { since } = before;
+    const held = since ? `, for ${formatDuration(elapsedMs(since, report.startedAt))}` : "";
+    return `${address} is unchanged${held}`;
+  }
+  return before ? `${address} is new, it was ${before.address}` : `${address} is recorded (first look)`;
+}
+
+// The README documents these fields; other programs read them.
+function toJson(report: CheckReport, { exitCode, dryRun, plan }: ReportOptions): object {
+  return {
+    exitCode,
+    dryRun: dryRun ?? false,
+    at: report.startedAt.toISOString(),
+    families: Object.fromEntries(report.views.map((view) => [`ipv${view.family}`, familyJson(report, view)])),
+    pending: report.after.outbox.map(({ id, kind, family, at, old, address, told }) => ({
+      id,
+      kind,
+      family,
+      at,
+      old: old ?? null,
+      address,
+      told: told.filter((channel) => !channel.startsWith("(")),
+    })),
+    delivery: Object.entries(report.after.channels).map(([recipient, channel]) => ({
+      recipient,
+      failures: channel.failures,
+      reason: channel.reason ?? null,
+      pausedUntil: channel.pausedUntil ?? null,
+      servedAt: channel.servedAt ?? null,
+    })),
+    errors: report.errors.map((error) => ({
+      exitCode: exitCodeFor([error]),
+      message: error.message,
+      details: error.details,
+      hint: error.hint ?? null,
+    })),
+    ...(dryRun && { would: plan }),
+  };
+}
+
+function familyJson(report: CheckReport, view: View): object {
+  const before = report.before.families[view.family]?.recorded;
+  const after = report.after.families[view.family]?.recorded;
+  const status = !isGood(view)
+    ? "failed"
+    : before === undefined
+      ? "first"
+      : before.address === after?.address
+        ? "unchanged"
+        : "changed";
+  return {
+    status,
+    address: after?.address ?? null,
+    previous: status === "changed" ? before?.address : null,
+    since: after?.since ?? null,
+    confirmedBy: after?.confirmedBy ?? [],
+    unconfirmed: after?.isUnconfirmed ?? false,
+    reason: reasonOf(view) || null,
+    requests: view.requests,
+    services: view.hearings.map((hearing) => ({
+      service: hearing.service,
+      operator: hearing.operator,
+      address: "address" in hearing.voice ? hearing.voice.address : null,
+      failure: "address" in hearing.voice ? null : hearing.voice.kind,
+      detail: "address" in hearing.voice ? null : hearing.voice.detail,
+    })),
+  };
+}

@@ -1,0 +1,135 @@
+import { elapsedMs, formatDuration } from "../base/duration";
+import type { ErrorCode } from "../base/errors";
+import { quote } from "../base/quote";
+import { describe, explainView, isGood } from "../lookup/explanation";
+import type { View } from "../lookup/lookup-result";
+import type { Recollection } from "../state/state";
+import { HOOK, type State } from "../state/state";
+
+/** One line of `doctor`: what was looked at, how it is, and what to do. */
+export interface Check {
+  title: string;
+  status: "ok" | "warning" | "error";
+  text: string;
+  hint?: string | undefined;
+  /** Which exit code an error stands for. */
+  code?: ErrorCode | undefined;
+}
+
+const CLOCK_WARNING_MS = 5 * 60_000;
+const CLOCK_ERROR_MS = 24 * 3_600_000;
+/** Twice the usual interval and something on top: a look was missed. */
+const STALE_AFTER_MS = 3 * 3_600_000;
+
+/** This machine's clock against a service's Date header. */
+export function diagnoseClock(now: Date, serverDate: Date | undefined): Check {
+  const title = "clock";
+  const clock = `${now.toISOString().slice(0, 16).replace("T", " ")} UTC`;
+  if (!serverDate) {
+    return now.getTime() < Date.UTC(2026, 0, 1)
+      ? { title, status: "error", code: "no-address", text: `says ${clock}, which is long over`, hint: CLOCK_HINT }
+      : { title, status: "warning", text: `says ${clock}; no service answered with a time to compare it with` };
+  }
+  const offMs = Math.abs(now.getTime() - serverDate.getTime());
+  if (offMs < CLOCK_WARNING_MS) return { title, status: "ok", text: `says ${clock}, as the services do` };
+  const direction = now < serverDate ? "behind" : "ahead";
+  const text = `says ${clock}, ${formatDuration(offMs)} ${direction} of the services`;
+  return offMs < CLOCK_ERROR_MS
+    ? { title, status: "warning", text, hint: CLOCK_HINT }
+    : { title, status: "error", code: "no-address", text, hint: CLOCK_HINT };
+}
+
+const CLOCK_HINT = "wait for NTP (timedatectl shows it), or set the time: certificates and durations depend on it";
+
+/** What each service said, one line each, then what it amounts to. */
+export function diagnoseView(view: View, recorded: string | undefined): Check[] {
+  const family = `IPv${view.family}`;
+  const services = view.hearings.map((hearing): Check => {
+    const isAnswer = "address" in hearing.voice;
+    const text = `${describe(hearing)} (${hearing.operator}, ${family}, ${hearing.ms} ms)`;
+    return { title: "echo service", status: isAnswer ? "ok" : "warning", text };
+  });
+  if (isGood(view)) {
+    const answers = view.hearings.flatMap(({ voice }) => ("address" in voice ? [voice.address] : []));
+    const address = "address" in view.verdict ? view.verdict.address : "";
+    const voices = answers.length;
+    return [
+      ...services,
+      { title: "agreement", status: "ok", text: `${voices} of ${view.hearings.length} say ${address} (${family})` },
+    ];
+  }
+  const error = explainView(view, recorded);
+  return [
+    ...services,
+    { title: "agreement", status: "error", code: "no-address", text: error.message, hint: error.hint },
+  ];
+}
+
+/** The state as found, what is owed, and when the last good look was. */
+export function diagnoseState(path: string, { state, condition, lastLookAt }: Recollection, now: Date): Check[] {
+  const title = "state";
+  const file = quote(path);
+  if (condition === "absent")
+    return [{ title, status: "ok", text: `${file} does not exist yet; the first run writes it` }];
+  if (condition === "damaged") {
+    return [
+      {
+        title,
+        status: "error",
+        code: "state",
+        text: `${file} cannot be read as a state`,
+        hint: "the next run keeps it aside and begins anew",
+      },
+    ];
+  }
+  const recorded = Object.entries(state.families).flatMap(([family, slot]) =>
+    slot?.recorded ? [`${slot.recorded.address} (IPv${family})`] : [],
+  );
+  const checks: Check[] = [
+    { title, status: "ok", text: `${file} has ${recorded.length > 0 ? recorded.join(" and ") : "no address yet"}` },
+    ...diagnoseOutbox(state),
+  ];
+  if (lastLookAt) {
+    const ago = elapsedMs(lastLookAt, now);
+    const isStale = ago > STALE_AFTER_MS;
+    checks.push({
+      title: "last good look",
+      status: isStale ? "warning" : "ok",
+      text: `${formatDuration(ago)} ago`,
+      hint: isStale ? "is the schedule installed? 'ipcheck schedule show'" : undefined,
+    });
+  }
+  return checks;
+}
+
+function diagnoseOutbox(state: State): Check[] {
+  const title = "outbox";
+  if (state.outbox.length === 0) return [{ title, status: "ok", text: "nothing is owed to anybody" }];
+  const failing = Object.entries(state.channels).filter(([, channel]) => channel.failures > 0);
+  if (failing.length === 0) return [{ title, status: "ok", text: `${state.outbox.length} to tell with the next run` }];
+  return failing.map(([name, { reason = "unknown", hint, failures }]) => ({
+    title,
+    status: "error",
+    code: "undelivered",
+    text: `${name === HOOK ? "the command" : name} has not been told after ${failures} tries: ${reason}`,
+    hint,
+  }));
+}
+
+/** Whether the schedule that was found still leads to a node and a script. */
+export function diagnoseSchedule(found: { name: string; command: string[]; missing: string[] } | undefined): Check {
+  const title = "schedule";
+  if (!found) {
+    return { title, status: "warning", text: "none is installed", hint: "'ipcheck schedule install' does it" };
+  }
+  if (found.missing.length > 0) {
+    return {
+      title,
+      status: "error",
+      code: "config",
+      text: `the ${found.name} runs ${found.missing.map((path) => quote(path)).join(" and ")}, which does not exist`,
+      hint: "node or ipcheck has moved: 'ipcheck schedule install' writes the new paths",
+    };
+  }
+  return { title, status: "ok", text: `${found.name} runs ${quote(found.command.join(" "))}` };
+}

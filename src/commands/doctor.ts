@@ -1,0 +1,230 @@
+import { Deadline } from "../base/deadline";
+import { IpcheckError } from "../base/errors";
+import { exitCodeFor } from "../base/exit-codes";
+import type { Output } from "../base/output";
+import { quote } from "../base/quote";
+import { loadSettings, type Settings } from "../config/settings";
+import { VARIABLE_NAMES, variable } from "../config/variables";
+import type { Family } from "../lookup/address";
+import { lookAtAll } from "../lookup/lookup";
+import type { View } from "../lookup/lookup-result";
+import { deliver, fetchLogin } from "../notify/deliver";
+import { probeMail } from "../notify/mail-probe";
+import { testNotice } from "../notify/test-notice";
+import type { Recollection } from "../state/state";
+import { openStateFile, type StateFile } from "../state/state-file";
+import { findMissing, probeWrite } from "../state/write-probe";
+import { type Check, diagnoseClock, diagnoseSchedule, diagnoseState, diagnoseView } from "./diagnosis";
+import type { GlobalOptions, Host } from "./host";
+import { allSchedulers } from "./schedule";
+
+/** One conversation with the mail server, at most. */
+const PROBE_TIMEOUT_MS = 15_000;
+
+/** `ipcheck doctor`: looks at everything the job needs, touches nothing. Resolves to the exit code. */
+export async function composeDoctor(options: DoctorOptions & GlobalOptions, host: Host): Promise<number> {
+  return runDoctor(options, examine(options, host), host.output);
+}
+
+async function* examine(options: DoctorOptions & GlobalOptions, host: Host): AsyncGenerator<Check> {
+  yield {
+    title: "ipcheck",
+    status: "ok",
+    text: `${host.version}, ${host.userAgent.replace(/^\S+ /, "")}, ${host.platform}`,
+  };
+  let settings: Settings;
+  try {
+    settings = loadSettings(options.envFile, host, host.output.redactor.secrets);
+  } catch (error) {
+    yield* configProblems(error);
+    return;
+  }
+  yield* configuration(settings);
+  const deadline = new Deadline(settings.deadlineMs);
+  try {
+    const store = openStateFile(settings.stateFile);
+    const recollection = recallOrError(store);
+    if (recollection instanceof IpcheckError) yield stateProblem(recollection);
+    else yield* diagnoseState(store.path, recollection, new Date());
+    yield* writability(store.path);
+    const known = recollection instanceof IpcheckError ? undefined : recollection;
+    const views = await lookAtAllFamilies(settings, known, deadline, host);
+    yield diagnoseClock(
+      new Date(),
+      views.map(({ serverDate }) => serverDate).find((date) => date !== undefined),
+    );
+    for (const view of views) yield* diagnoseView(view, recordedIn(known, view.family));
+    yield* mailServer(settings, deadline, host);
+    if (options.send) yield* testMail(settings, store.historyFile, known, views, deadline, host);
+    yield await schedule(host);
+  } finally {
+    deadline.clear();
+  }
+}
+
+function recallOrError(store: StateFile): Recollection | IpcheckError {
+  try {
+    return store.recall();
+  } catch (error) {
+    return asIpcheckError(error);
+  }
+}
+
+function* configProblems(error: unknown): Generator<Check> {
+  const { message, details, hint } = asIpcheckError(error);
+  const problems = details.length > 0 ? details : [message];
+  for (const text of problems) yield { title: "configuration", status: "error", code: "config", text };
+  yield { title: "configuration", status: "warning", text: "the rest was not looked at", hint };
+}
+
+function* configuration(settings: Settings): Generator<Check> {
+  const { envFile, origins, warnings, smtp, recipients } = settings;
+  yield { title: "env file", status: "ok", text: envFile ? quote(envFile.path) : "none; only the environment is used" };
+  for (const name of VARIABLE_NAMES) {
+    const origin = origins.get(name);
+    if (origin === undefined) continue;
+    const value = variable(name).isSecret ? "(not shown)" : quote(origin.value);
+    yield { title: "setting", status: "ok", text: `${name}=${value} (${origin.place})` };
+  }
+  for (const text of warnings) yield { title: "permissions", status: "warning", text };
+  if (recipients.length === 0) {
+    yield { title: "recipients", status: "warning", text: "nobody is mailed", hint: "set IPCHECK_TO" };
+  } else if (smtp.password) {
+    yield { title: "password", status: "ok", text: `from ${smtp.password.origin}` };
+  }
+}
+
+async function* writability(path: string): AsyncGenerator<Check> {
+  const code = await probeWrite(path);
+  if (code === undefined || code === "ENOENT") return;
+  const isFull = code === "ENOSPC" || code === "EDQUOT";
+  yield {
+    title: "state folder",
+    status: "error",
+    code: "state",
+    text: isFull
+      ? `the disk under ${quote(path)} is full (${code})`
+      : `nothing can be written beside ${quote(path)} (${code})`,
+    hint: isFull ? "make room: a change could not be recorded" : "look at the folder's owner and mode, and at the disk",
+  };
+}
+
+function lookAtAllFamilies(
+  settings: Settings,
+  known: Recollection | undefined,
+  deadline: Deadline,
+  host: Host,
+): Promise<View[]> {
+  const redact = (text: string) => host.output.redactor.redact(text);
+  const lookup = { ...settings, ...host, now: () => new Date(), redact, signal: deadline.lookSignal };
+  return Promise.all(
+    settings.families.map((family) =>
+      lookAtAll({ family, recorded: recordedIn(known, family), candidate: undefined, rests: {} }, lookup),
+    ),
+  );
+}
+
+async function* mailServer(settings: Settings, deadline: Deadline, host: Host): AsyncGenerator<Check> {
+  const { smtp, recipients } = settings;
+  const title = "mail server";
+  if (recipients.length === 0) return;
+  const { env, output } = host;
+  const where = `${smtp.host}:${smtp.port}`;
+  const login = await fetchLogin(smtp, { env, signal: deadline.signal, redactor: output.redactor });
+  if ("ok" in login) {
+    yield { title: "password", status: "error", code: "undelivered", text: login.reason, hint: login.hint };
+    return;
+  }
+  const settingsToProbe = { server: smtp, login: login.value, timeoutMs: PROBE_TIMEOUT_MS };
+  const probe = await probeMail(settingsToProbe, (text) => output.redactor.redact(text));
+  if (probe.isConnected) yield { title, status: "ok", text: `${where} answers` };
+  if (probe.tls) {
+    const { version, issuer, expiresAt } = probe.tls;
+    const text = `${version}, certificate by ${quote(issuer)}, valid until ${expiresAt.toISOString().slice(0, 10)}`;
+    yield { title: "encryption", status: "ok", text };
+  } else if (probe.isConnected) {
+    yield { title: "encryption", status: "ok", text: "none, as configured" };
+  }
+  if (probe.isLoggedIn) yield { title: "login", status: "ok", text: `${quote(smtp.user ?? "")} is accepted` };
+  if (probe.failure) {
+    yield { title, status: "error", code: "undelivered", text: probe.failure.reason, hint: probe.failure.hint };
+  }
+}
+
+/** Sends the very mail that a change would produce, through the true path, and writes no state. */
+async function* testMail(
+  settings: Settings,
+  historyFile: string,
+  known: Recollection | undefined,
+  views: View[],
+  deadline: Deadline,
+  host: Host,
+): AsyncGenerator<Check> {
+  const title = "test mail";
+  if (settings.recipients.length === 0) {
+    yield { title, status: "error", code: "config", text: "nobody to send it to", hint: "set IPCHECK_TO" };
+    return;
+  }
+  const notice = testNotice(settings, known?.state, views, new Date());
+  const context = { ...host, historyFile, signal: deadline.signal, redactor: host.output.redactor };
+  for (const [recipient, outcome] of await deliver(notice, settings, context)) {
+    yield outcome.ok
+      ? { title, status: "ok", text: `the server took it for ${recipient}` }
+      : { title, status: "error", code: "undelivered", text: `${recipient}: ${outcome.reason}`, hint: outcome.hint };
+  }
+}
+
+async function schedule(host: Host): Promise<Check> {
+  for (const scheduler of allSchedulers(host)) {
+    const found = await scheduler.find();
+    if (!found) continue;
+    const missing = await findMissing(found.command.filter((word) => word !== "--").slice(0, 2));
+    return diagnoseSchedule({ name: scheduler.name, command: found.command, missing });
+  }
+  return diagnoseSchedule(undefined);
+}
+
+function recordedIn(known: Recollection | undefined, family: Family): string | undefined {
+  return known?.state.families[family]?.recorded?.address;
+}
+
+function stateProblem({ message, hint }: IpcheckError): Check {
+  return { title: "state", status: "error", code: "state", text: message, hint };
+}
+
+function asIpcheckError(error: unknown): IpcheckError {
+  if (error instanceof IpcheckError) return error;
+  throw error;
+}
+
+/** The switches of `doctor`. */
+export interface DoctorOptions {
+  send?: boolean;
+  json?: boolean;
+}
+
+const MARKS: Record<Check["status"], string> = { ok: "ok     ", warning: "warning", error: "ERROR  " };
+
+/** Prints the checks as they come; resolves to the exit code of the gravest. */
+export async function runDoctor(options: DoctorOptions, checks: AsyncIterable<Check>, output: Output): Promise<number> {
+  const all: Check[] = [];
+  for await (const check of checks) {
+    all.push(check);
+    if (options.json) continue;
+    await output.print(`${MARKS[check.status]}  ${check.title}: ${check.text}`);
+    if (check.hint !== undefined && check.status !== "ok") await output.print(`         hint: ${check.hint}`);
+  }
+  const errors = all.flatMap(({ status, code }) => (status === "error" && code ? [{ code }] : []));
+  // What is configured wrongly comes before what fails because of it.
+  const exitCode = errors.some(({ code }) => code === "config") ? 2 : exitCodeFor(errors);
+  if (options.json) await output.printJson({ exitCode, checks: all });
+  else await output.print(summary(all));
+  return exitCode;
+}
+
+function summary(checks: readonly Check[]): string {
+  const count = (status: Check["status"]) => checks.filter((check) => check.status === status).length;
+  const [errors, warnings] = [count("error"), count("warning")];
+  if (errors + warnings === 0) return "\nall is well";
+  return `\n${errors} error${errors === 1 ? "" : "s"}, ${warnings} warning${warnings === 1 ? "" : "s"}`;
+}

@@ -1,0 +1,25 @@
+import type { Output } from "../base/output";
+import type { Surroundings } from "../config/env-file";
+
+/** The process as the commands see it: handed down by main, which alone reads `process`. */
+export interface Host extends Surroundings {
+  version: string;
+  /** How we introduce ourselves to servers. */
+  userAgent: string;
+  output: Output;
+  /** A clock that no NTP sets, in ms. */
+  monotonicMs: () => number;
+  /** The node that runs us. */
+  execPath: string;
+  /** Whether a person is there: to be asked, and to read complaints. */
+  isStdinTerminal: boolean;
+  isStderrTerminal: boolean;
+  /** Opened when they are needed. */
+  openStdin: () => NodeJS.ReadStream;
+  openStderr: () => NodeJS.WriteStream;
+}
+
+/** The options of every command. */
+export interface GlobalOptions {
+  envFile?: string;
+}

@@ -1,0 +1,69 @@
+import type { Status } from "./status-report";
+
+type Sample = [labels: Record<string, string>, value: number];
+
+/**
+ * The status in Prometheus' text exposition format, for node_exporter's textfile collector.
+ * https://prometheus.io/docs/instrumenting/exposition_formats/
+ */
+export function formatPrometheus(status: Status): string {
+  const seconds = (time: string | null) => (time === null ? [] : [new Date(time).getTime() / 1000]);
+  const { families, pending } = status;
+  const recorded = families.filter(({ address }) => address !== null);
+  const metrics: [name: string, help: string, samples: Sample[]][] = [
+    [
+      "ipcheck_last_success_timestamp_seconds",
+      "When the public address was last seen, as a Unix time.",
+      seconds(status.lastLook).map((value) => [{}, value]),
+    ],
+    [
+      "ipcheck_address_info",
+      "The recorded public address.",
+      recorded.map(({ family, address }) => [{ family, address: address ?? "" }, 1]),
+    ],
+    [
+      "ipcheck_address_since_timestamp_seconds",
+      "Since when the recorded address has been in use, as a Unix time.",
+      recorded.flatMap(({ family, since }) => seconds(since).map((value): Sample => [{ family }, value])),
+    ],
+    [
+      "ipcheck_address_unconfirmed",
+      "1 where no second operator could confirm the recorded address.",
+      recorded.map(({ family, unconfirmed }) => [{ family }, Number(unconfirmed)]),
+    ],
+    [
+      "ipcheck_failed_runs",
+      "How many looks in a row have failed.",
+      families.map(({ family, failing }) => [{ family }, failing?.runs ?? 0]),
+    ],
+    [
+      "ipcheck_pending_notices",
+      "How many occurrences somebody has not been told yet.",
+      pending.length > 0 ? pending.map(({ channel, owed }) => [{ channel }, owed]) : [[{}, 0]],
+    ],
+    [
+      "ipcheck_delivery_failures",
+      "How many tries to tell somebody have failed in a row.",
+      pending.map(({ channel, failures }) => [{ channel }, failures]),
+    ],
+  ];
+  return metrics
+    .filter(([, , samples]) => samples.length > 0)
+    .flatMap(([name, help, samples]) => [
+      `# HELP ${name} ${help}`,
+      `# TYPE ${name} gauge`,
+      ...samples.map(sampleLine(name)),
+    ])
+    .join("\n");
+}
+
+function sampleLine(name: string): (sample: Sample) => string {
+  return ([labels, value]) => {
+    const pairs = Object.entries(labels).map(([label, text]) => `${label}="${escapeLabel(text)}"`);
+    return `${name}${pairs.length > 0 ? `{${pairs.join(",")}}` : ""} ${value}`;
+  };
+}
+
+function escapeLabel(text: string): string {
+  return text.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
+}

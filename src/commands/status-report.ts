@@ -1,0 +1,83 @@
+import { elapsedMs } from "../base/duration";
+import type { Family } from "../lookup/address";
+import { owedTo } from "../state/outbox";
+import type { Recollection } from "../state/state";
+import { HOOK, type State } from "../state/state";
+
+/** How things stand, as plain data: what `status --json` prints. */
+export interface Status {
+  /** The last good look; null when there never was one. */
+  lastLook: string | null;
+  lastLookAgeSeconds: number | null;
+  families: FamilyStatus[];
+  pending: PendingChannel[];
+  rests: { service: string; until: string }[];
+}
+
+export interface FamilyStatus {
+  family: "ipv4" | "ipv6";
+  address: string | null;
+  since: string | null;
+  confirmedBy: string[];
+  unconfirmed: boolean;
+  failing: { since: string | null; lastFailure: string; runs: number; reason: string } | null;
+}
+
+export interface PendingChannel {
+  /** A recipient's address, or `command` for IPCHECK_ON_CHANGE. */
+  channel: string;
+  /** How many occurrences are owed. */
+  owed: number;
+  failures: number;
+  reason: string | null;
+  lastTry: string | null;
+  /** Null for the next run. */
+  nextTry: string | null;
+}
+
+/** Reads the state for people and programs. */
+export function readStatus({ state, lastLookAt }: Recollection, channels: readonly string[], now: Date): Status {
+  return {
+    lastLook: lastLookAt?.toISOString() ?? null,
+    lastLookAgeSeconds: lastLookAt ? Math.round(elapsedMs(lastLookAt, now) / 1000) : null,
+    families: ([4, 6] as Family[]).flatMap((family) => familyStatus(state, family)),
+    pending: channels.flatMap((channel) => pendingChannel(state, channel)),
+    rests: Object.entries(state.rests)
+      .filter(([, until]) => new Date(until) > now)
+      .map(([service, until]) => ({ service, until })),
+  };
+}
+
+function familyStatus(state: State, family: Family): FamilyStatus[] {
+  const slot = state.families[family];
+  if (!slot) return [];
+  const { recorded, blind } = slot;
+  return [
+    {
+      family: `ipv${family}`,
+      address: recorded?.address ?? null,
+      since: recorded?.since ?? null,
+      confirmedBy: recorded?.confirmedBy ?? [],
+      unconfirmed: recorded?.isUnconfirmed ?? false,
+      failing: blind
+        ? { since: blind.since ?? null, lastFailure: blind.failedAt, runs: blind.runs, reason: blind.reason }
+        : null,
+    },
+  ];
+}
+
+function pendingChannel(state: State, channel: string): PendingChannel[] {
+  const owed = owedTo(state, channel).length;
+  const record = state.channels[channel];
+  if (owed === 0) return [];
+  return [
+    {
+      channel: channel === HOOK ? "command" : channel,
+      owed,
+      failures: record?.failures ?? 0,
+      reason: record?.reason ?? null,
+      lastTry: record?.triedAt ?? null,
+      nextTry: record?.pausedUntil ?? null,
+    },
+  ];
+}

@@ -1,0 +1,102 @@
+import { elapsedMs, formatDuration, parseDuration } from "../base/duration";
+import { IpcheckError } from "../base/errors";
+import { EXIT_CODES } from "../base/exit-codes";
+import { localTime } from "../base/local-time";
+import type { Output } from "../base/output";
+import { loadSettings } from "../config/settings";
+import { HOOK } from "../state/state";
+import { openStateFile } from "../state/state-file";
+import type { GlobalOptions, Host } from "./host";
+import { formatPrometheus } from "./prometheus";
+import type { FamilyStatus, PendingChannel, Status } from "./status-report";
+import { readStatus } from "./status-report";
+
+/** `ipcheck status`: reads, and touches nothing. Resolves to the exit code. */
+export async function composeStatus(options: StatusOptions & GlobalOptions, host: Host): Promise<number> {
+  const settings = loadSettings(options.envFile, host, host.output.redactor.secrets);
+  const store = openStateFile(settings.stateFile);
+  const recollection = store.recall();
+  if (recollection.condition === "damaged") {
+    await host.output.warn("the state file cannot be read; the next check keeps it aside and begins anew");
+  }
+  const now = new Date();
+  const channels = [...settings.recipients, ...(settings.onChange === undefined ? [] : [HOOK])];
+  return runStatus(options, readStatus(recollection, channels, now), now, host.output);
+}
+
+/** The switches of `status`. */
+export interface StatusOptions {
+  json?: boolean;
+  prometheus?: boolean;
+  maxAge?: string;
+}
+
+/** Prints how things stand; resolves to the exit code, which is 0 unless --max-age says otherwise. */
+export async function runStatus(options: StatusOptions, status: Status, now: Date, output: Output): Promise<number> {
+  if (options.json && options.prometheus) {
+    throw new IpcheckError("usage", "--json and --prometheus do not go together");
+  }
+  const maxAgeMs = readMaxAge(options.maxAge);
+  if (options.json) await output.printJson(status);
+  else if (options.prometheus) await output.print(formatPrometheus(status));
+  else for (const line of describeStatus(status, now)) await output.print(line);
+
+  if (maxAgeMs === undefined) return 0;
+  const ageMs = status.lastLook === null ? undefined : elapsedMs(status.lastLook, now);
+  if (ageMs !== undefined && ageMs <= maxAgeMs) return 0;
+  const age = ageMs === undefined ? "there never was one" : `it was ${formatDuration(ageMs)} ago`;
+  await output.fail(
+    new IpcheckError("no-address", `the last good look is older than ${options.maxAge}: ${age}`, {
+      hint: "'ipcheck doctor' looks for the reason",
+    }),
+  );
+  return EXIT_CODES["no-address"];
+}
+
+function readMaxAge(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const ms = parseDuration(text);
+  if (ms === undefined) throw new IpcheckError("usage", "--max-age: expected a duration like 90m or 3h");
+  return ms;
+}
+
+function describeStatus(status: Status, now: Date): string[] {
+  const { families, pending, lastLook, rests } = status;
+  if (families.length === 0) return ["nothing is recorded yet: 'ipcheck check' makes the first look"];
+  return [
+    ...families.flatMap((family) => describeFamily(family, now)),
+    lastLook === null
+      ? "last good look: never"
+      : `last good look: ${formatDuration(elapsedMs(lastLook, now))} ago (${localTime(lastLook)})`,
+    ...(pending.length === 0 ? ["pending: nothing"] : pending.map((channel) => describePending(channel, now))),
+    ...rests.map(({ service, until }) => `left alone: ${service}, until ${localTime(until)}`),
+  ];
+}
+
+function describeFamily(
+  { family, address, since, confirmedBy, unconfirmed, failing }: FamilyStatus,
+  now: Date,
+): string[] {
+  const name = family === "ipv4" ? "IPv4" : "IPv6";
+  const held = since === null ? "" : `, for ${formatDuration(elapsedMs(since, now))} (since ${localTime(since)})`;
+  const by = unconfirmed
+    ? ", confirmed by nobody"
+    : confirmedBy.length > 0
+      ? `, confirmed by ${confirmedBy.join(", ")}`
+      : "";
+  const lines = [`${name}: ${address ?? "no address yet"}${held}${by}`];
+  if (failing) {
+    const { since: blindSince, lastFailure, runs, reason } = failing;
+    const count = runs === 1 ? "the last look" : `the last ${runs} looks`;
+    const from = blindSince === null ? "" : `, blind since ${localTime(blindSince)}`;
+    lines.push(`${name} last failure: ${localTime(lastFailure)}, ${count} failed${from}: ${reason}`);
+  }
+  return lines;
+}
+
+function describePending({ channel, owed, failures, reason, nextTry }: PendingChannel, now: Date): string {
+  const what = owed === 1 ? "1 notice" : `${owed} notices`;
+  const tries = failures === 0 ? "not tried yet" : `${failures} failed ${failures === 1 ? "try" : "tries"}: ${reason}`;
+  const next = nextTry !== null && new Date(nextTry) > now ? `after ${localTime(nextTry)}` : "with the next run";
+  return `pending: ${what} to ${channel}, ${tries}; next try ${next}`;
+}

@@ -1,0 +1,92 @@
+import { runCommand } from "../base/command";
+import type { Redactor } from "../base/redaction";
+import type { PasswordSource } from "../base/secret";
+import { readRecentHistory } from "../state/history-file";
+import type { FailedOutcome, Outcome } from "../state/outbox";
+import { readHostKeys } from "./host-keys";
+import { sendMail } from "./mail";
+import { composeLetter } from "./message/compose";
+import type { Language } from "./message/languages";
+import type { Notice } from "./ports";
+import type { SmtpServer } from "./smtp-errors";
+
+/** The part of the configuration that mail needs. */
+export interface DeliverySettings {
+  smtp: SmtpServer & { user: string | undefined; password: PasswordSource | undefined };
+  from: string;
+  machineName: string;
+  sshLine: string;
+  language: Language;
+}
+
+export interface DeliveryContext {
+  version: string;
+  hostName: string;
+  /** Beside the state file; the last changes are drawn from it. */
+  historyFile: string;
+  env: NodeJS.ProcessEnv;
+  /** The end of the run. */
+  signal: AbortSignal;
+  redactor: Redactor;
+}
+
+/** One mail takes no longer, however slowly the server answers. */
+const DELIVERY_TIMEOUT_MS = 20_000;
+
+/** Such as unlocking a password store over the network. */
+const PASSWORD_COMMAND_TIMEOUT_MS = 15_000;
+
+/** Fetches the password, writes the letter and hands it over. Never rejects. */
+export async function deliver(
+  notice: Notice,
+  settings: DeliverySettings,
+  context: DeliveryContext,
+): Promise<Map<string, Outcome>> {
+  const { smtp, from, machineName } = settings;
+  const { redactor, signal } = context;
+  const login = await fetchLogin(smtp, context);
+  if ("ok" in login) {
+    return new Map(notice.recipients.map((recipient) => [recipient, login]));
+  }
+  const letter = composeLetter(notice.occurrences, {
+    ...settings,
+    hostName: context.hostName,
+    version: context.version,
+    timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone,
+    now: new Date(),
+    hostKeys: await readHostKeys(),
+    history: await readRecentHistory(context.historyFile),
+  });
+  return sendMail(notice, letter, {
+    server: smtp,
+    login: login.value,
+    from,
+    machineName,
+    timeoutMs: DELIVERY_TIMEOUT_MS,
+    signal,
+    redact: (text) => redactor.redact(text),
+  });
+}
+
+/** The login to use, or why there is none; secrets become known to the redactor before anybody sees them. */
+export async function fetchLogin(
+  { user, password }: Pick<DeliverySettings["smtp"], "user" | "password">,
+  { env, signal, redactor }: Pick<DeliveryContext, "env" | "signal" | "redactor">,
+): Promise<{ value: { user: string; password: string } | undefined } | FailedOutcome> {
+  if (user === undefined || password === undefined) return { value: undefined };
+  const result =
+    password.kind === "value"
+      ? { stdout: password.value, failure: undefined }
+      : await runCommand(password.command, { env, signal, timeoutMs: PASSWORD_COMMAND_TIMEOUT_MS });
+  const secret = password.kind === "value" ? password.value : (result.stdout.split(/\r?\n/, 1)[0] ?? "");
+  redactor.secrets.push(secret, `\0${user}\0${secret}`);
+  const fail = (reason: string): FailedOutcome => ({
+    ok: false,
+    isPermanent: false,
+    reason: redactor.redact(reason),
+    hint: `run it by hand, as the user that runs ipcheck: see ${password.origin}`,
+  });
+  if (result.failure !== undefined) return fail(`the password command ${result.failure}`);
+  if (secret === "") return fail("the password command printed no password on its first line");
+  return { value: { user, password: secret } };
+}

@@ -1,0 +1,34 @@
+import { runCommand } from "../base/command";
+import type { Outcome } from "../state/outbox";
+import type { Occurrence } from "../state/state";
+
+/** A hook that takes longer is killed and tried again in the next run. */
+const HOOK_TIMEOUT_MS = 30_000;
+
+/** Runs the user's command for one change, told about it through its environment. Never rejects. */
+export async function runHook(
+  command: string,
+  occurrence: Occurrence,
+  { env, signal }: { env: NodeJS.ProcessEnv; signal: AbortSignal },
+): Promise<Outcome> {
+  // Nothing of our configuration goes with it: it holds the password.
+  const inherited = Object.entries(env).filter(([name]) => !/^(IPCHECK_|CREDENTIALS_DIRECTORY$)/i.test(name));
+  const { failure } = await runCommand(command, {
+    env: {
+      ...Object.fromEntries(inherited),
+      IPCHECK_EVENT: occurrence.kind,
+      IPCHECK_OLD: occurrence.old ?? "",
+      IPCHECK_NEW: occurrence.address,
+      IPCHECK_FAMILY: String(occurrence.family),
+    },
+    timeoutMs: HOOK_TIMEOUT_MS,
+    signal,
+  });
+  if (failure === undefined) return { ok: true };
+  return {
+    ok: false,
+    isPermanent: false,
+    reason: `it ${failure}`,
+    hint: "the next run calls it again; try it by hand with IPCHECK_EVENT, IPCHECK_OLD, IPCHECK_NEW and IPCHECK_FAMILY set",
+  };
+}

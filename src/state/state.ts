@@ -1,0 +1,156 @@
+import { createHash } from "node:crypto";
+import { IpcheckError } from "../base/errors";
+import { type Family, parseAddress } from "../lookup/address";
+import type { Candidate } from "../lookup/quorum";
+
+/** Everything ipcheck remembers from one run to the next: the content of `state.json`. */
+export interface State {
+  families: Partial<Record<Family, Slot>>;
+  /** What happened and has not been told to everybody yet, oldest first. */
+  outbox: Occurrence[];
+  /** How telling went, by channel: a recipient's address, or `HOOK`. */
+  channels: Record<string, Channel>;
+  /** Services that asked to be left alone: host → until (ISO 8601 UTC). */
+  rests: Record<string, string>;
+  /** When stderr last spoke of undelivered notices, and of which: to say it once a day. */
+  complaint?: { at: string; about: string };
+}
+
+/** The state as it was found. */
+export interface Recollection {
+  state: State;
+  /** When the last good look was: the state file's mtime; undefined where there is no file. */
+  lastLookAt: Date | undefined;
+  /** `legacy`: one address in plain text was taken over. `damaged`: not readable as a state. */
+  condition: "sound" | "absent" | "legacy" | "damaged";
+}
+
+/** What is known of the home in one address family. */
+export interface Slot {
+  recorded?: Recorded;
+  candidate?: Candidate;
+  blind?: Blindness;
+}
+
+export interface Recorded {
+  address: string;
+  /** When it was first seen; unknown where it was taken over from another program. */
+  since?: string;
+  confirmedBy: string[];
+  /** Accepted although no second operator could be reached. */
+  isUnconfirmed?: true;
+}
+
+/** Looks have failed since: cleared by the next good one. */
+export interface Blindness {
+  /** The last good look before; absent when there never was one. */
+  since?: string;
+  failedAt: string;
+  runs: number;
+  reason: string;
+  /** When stderr last spoke of it. */
+  spokenAt: string;
+}
+
+/** Something the owner is owed word of. */
+export interface Occurrence {
+  id: string;
+  kind: "first" | "change" | "back" | "heartbeat" | "test";
+  family: Family;
+  at: string;
+  /** The address before; absent for a first look. */
+  old?: string;
+  oldSince?: string;
+  address: string;
+  confirmedBy: string[];
+  isUnconfirmed?: true;
+  /** The home had not been seen since then. */
+  blindSince?: string;
+  /** How many changes in between were folded into this one to bound the outbox. */
+  folded?: number;
+  /** Channels that have acknowledged it. */
+  told: string[];
+}
+
+export interface Channel {
+  /** Failed attempts in a row; 0 after a success. */
+  failures: number;
+  /** How many of them were permanent refusals: the pause grows with each. */
+  refusals: number;
+  triedAt: string;
+  /** Why the last attempt failed, safe to print. */
+  reason?: string;
+  hint?: string;
+  /** No attempt before then: set after a permanent refusal. */
+  pausedUntil?: string;
+  /** The configuration the refusal was about: another one is tried at once. */
+  pausedFor?: string;
+  servedAt?: string;
+  /** When the last mail about a change was served. */
+  changeServedAt?: string;
+}
+
+/** The channel of `IPCHECK_ON_CHANGE`; no mail address can be called so. */
+export const HOOK = "(command)";
+/** The channel of `history.jsonl`. */
+export const HISTORY = "(history)";
+/** The channel that takes the place of mail where no recipient is configured. */
+export const STDOUT = "(stdout)";
+
+export const EMPTY_STATE: State = { families: {}, outbox: [], channels: {}, rests: {} };
+
+const VERSION = 1;
+
+/** The text of `state.json`: readable, and sealed with a checksum against bit rot on worn-out cards. */
+export function encodeState(state: State): string {
+  const content = { version: VERSION, ...state };
+  return `${JSON.stringify({ ...content, checksum: checksumOf(content) }, null, 2)}\n`;
+}
+
+/**
+ * Reads the text of a state file. A text holding one address, as older scripts wrote it, is taken
+ * over. Returns undefined for damage, which a checksum tells from anything this program wrote.
+ * @throws IpcheckError `state` when a newer version of ipcheck wrote it
+ */
+export function decodeState(text: string): { state: State; isLegacy: boolean } | undefined {
+  const legacy = text.length < 100 ? parseAddress(text.trim()) : undefined;
+  if (legacy) {
+    const slot: Slot = { recorded: { address: legacy.address, confirmedBy: [] } };
+    return {
+      state: { ...structuredClone(EMPTY_STATE), families: { [legacy.family]: slot } },
+      isLegacy: true,
+    };
+  }
+  const parsed = parseJson(text);
+  if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) return undefined;
+  const { checksum, ...content } = parsed as Record<string, unknown>;
+  const { version, ...state } = content;
+  if (typeof version === "number" && version > VERSION) {
+    throw new IpcheckError("state", `the state file was written by a newer ipcheck (format ${version})`, {
+      hint: "update ipcheck, or move the state file away to begin anew; it was not touched",
+    });
+  }
+  // The checksum vouches for the shape too: only encodeState makes one.
+  if (version !== VERSION || typeof checksum !== "string" || !isSealed(content, checksum)) return undefined;
+  return { state: state as unknown as State, isLegacy: false };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined; // Also a RangeError, for ten thousand opening brackets.
+  }
+}
+
+function isSealed(content: object, checksum: string): boolean {
+  try {
+    return checksumOf(content) === checksum;
+  } catch {
+    return false; // A RangeError again: what can be parsed may be nested too deep to be written.
+  }
+}
+
+function checksumOf(content: object): string {
+  return createHash("sha256").update(JSON.stringify(content)).digest("hex").slice(0, 16);
+}

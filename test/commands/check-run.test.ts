@@ -1,0 +1,432 @@
+import fc from "fast-check";
+import { beforeEach, describe, expect, test } from "vitest";
+import { IpcheckError } from "../../src/base/errors";
+import { encodeState } from "../../src/state/state";
+import { addressOf, FakeHome, GREYLISTED, inWords, OK, PowerCut, REFUSED, spoken } from "../support/fake-home";
+
+const [A, B] = ["a@example.net", "b@example.net"] as const;
+const DAY = 24 * 60;
+
+let home: FakeHome;
+beforeEach(() => {
+  home = new FakeHome();
+});
+
+describe("looking and recording", () => {
+  test("the first look is recorded, written to the history and mailed", async () => {
+    const report = await home.run(0);
+    expect([report.errors, home.told, home.history.map(inWords)]).toEqual([[], ["first 1"], ["first 1"]]);
+    // The address and what is owed because of it are written before anything is told.
+    expect(home.effects).toEqual(["remember", "appendHistory", "mail", "remember", "remember"]);
+    expect(home.state).toMatchObject({
+      families: { 4: { recorded: { address: addressOf("1"), since: "2026-06-01T12:00:00.000Z" } } },
+      outbox: [],
+    });
+  });
+
+  test("a quiet run notes the time of the look and nothing else", async () => {
+    await home.run(0);
+    const before = home.stored;
+    const report = await home.run(60);
+    expect([report.errors, home.effects, home.lastLookAt]).toEqual([[], ["touch"], home.now]);
+    expect(home.stored).toBe(before);
+    expect(report.after).toBe(report.before);
+  });
+
+  // Each row: what the operators say run by run, an hour apart, and what is mailed.
+  test.each([
+    ["111 111 111", ["first 1"]],
+    ["111 222", ["first 1", "change 1>2"]],
+    ["111 222 111", ["first 1", "change 1>2", "change 2>1"]],
+    ["111 122 222", ["first 1", "change 1>2"]],
+    ["111 12t 111", ["first 1", "back 1"]],
+    ["111 1pp 111", ["first 1"]],
+    ["111 2pp 2pp 2pp 2pp 111", ["first 1", "back 1"]],
+    ["111 2tt 2tt 111", ["first 1", "back 1"]],
+    ["111 ttt 111", ["first 1", "back 1"]],
+    ["111 ttt 222", ["first 1", "change 1>2"]],
+    ["ttt ttt 111", ["first 1"]],
+    // A lone voice, three runs in a row.
+    ["111 2tt 2tt 2tt", ["first 1", "change 1>2"]],
+    ["111 2tt t2t tt2 222", ["first 1", "change 1>2"]],
+    ["111 2tt 2tt ttt 2tt 2tt", ["first 1"]],
+    ["111 2tt 2tt 3tt 2tt 2tt", ["first 1"]],
+    ["111 2tt 2tt 2pt 2tt 2tt", ["first 1"]],
+    ["111 2tt 111 2tt 2tt", ["first 1", "back 1"]],
+    ["111 2tt 222", ["first 1", "change 1>2"]],
+    ["1tt 1tt 1tt", ["first 1"]],
+    ["1tt 1tt", []],
+  ])("%s", async (script, expected) => {
+    for (const says of script.split(" ")) await home.run(60, says);
+    expect(home.told).toEqual(expected);
+  });
+
+  test("a lone voice that was accepted is marked as unconfirmed", async () => {
+    for (const says of ["111", "2tt", "2tt", "2tt"]) await home.run(60, says);
+    expect(home.mails.at(-1)?.occurrences).toMatchObject([{ address: addressOf("2"), isUnconfirmed: true }]);
+    expect(home.state.families[4]?.recorded).toMatchObject({ confirmedBy: ["a"], isUnconfirmed: true });
+  });
+
+  test.each([
+    ["2tt", 1, /only a says 81\.2\.69\.2/],
+    ["2pt", 0, /only a says 81\.2\.69\.2/],
+    ["23t", 0, /contradict/],
+    ["ppp", 0, /captive portal/],
+    ["ttt", 0, /no answer in time/],
+  ])("%s: nothing is recorded, and each answer is named", async (says, runs, reason) => {
+    await home.run(0);
+    const { errors } = await home.run(10, says);
+    expect(errors).toMatchObject([{ code: "no-address", message: expect.stringMatching(reason) }]);
+    expect(errors[0]?.details).toHaveLength(3);
+    expect(errors[0]?.message).toContain(`${addressOf("1")} stays recorded`);
+    expect(home.state.families[4]?.recorded?.address).toBe(addressOf("1"));
+    expect(home.state.families[4]?.candidate).toEqual(runs === 0 ? undefined : { address: addressOf("2"), runs });
+    // The last good look is what it was.
+    expect(home.lastLookAt).toEqual(new Date("2026-06-01T12:00:00Z"));
+  });
+
+  test("families fail and change independently", async () => {
+    const both = { families: [4, 6] } as const;
+    await home.run(0, "111", both);
+    expect(home.told).toEqual(["first 1, first v6/1"]);
+    home.says[6] = "nnn";
+    const report = await home.run(60, "222", both);
+    expect(report.errors).toMatchObject([{ code: "no-address", message: expect.stringContaining("IPv6") }]);
+    expect(home.state.families[6]?.recorded?.address).toBe(addressOf("1", 6));
+    home.says[6] = "333";
+    await home.run(60, "ttt", both);
+    expect(home.told.slice(1)).toEqual(["change 1>2", "change v6/1>v6/3"]);
+    expect(home.state.families[4]?.recorded?.address).toBe(addressOf("2"));
+  });
+});
+
+describe("outages", () => {
+  test.each([
+    ["an hour blind", 50, {}, ["back 1"]],
+    ["less than an hour", 40, {}, []],
+    ["switched off", 300, { reportOutageMs: undefined }, []],
+    ["two hours, where three are reported", 110, { reportOutageMs: 3 * 3_600_000 }, []],
+  ])("%s: %d minutes after the first failure", async (_, minutes, rules, expected) => {
+    await home.run(0);
+    await home.run(10, "ttt");
+    await home.run(minutes, "111", rules);
+    expect(home.told.slice(1)).toEqual(expected);
+    expect(home.state.families[4]?.blind).toBeUndefined();
+  });
+
+  test("a change after an outage says how long the home was blind", async () => {
+    await home.run(0);
+    for (const minutes of [60, 60]) await home.run(minutes, "ttt");
+    await home.run(60, "222");
+    expect(home.mails.at(-1)?.occurrences).toMatchObject([{ kind: "change", blindSince: "2026-06-01T12:00:00.000Z" }]);
+  });
+
+  test("a home that is seen in one family is not blind", async () => {
+    const both = { families: [4, 6] } as const;
+    await home.run(0, "111", both);
+    home.says[6] = "nnn";
+    for (const minutes of [60, 60]) await home.run(minutes, "111", both);
+    home.says[6] = "111";
+    await home.run(60, "111", both);
+    expect(home.told).toEqual(["first 1, first v6/1"]);
+  });
+});
+
+describe("a clock that ran backwards", () => {
+  test("is never fatal, holds no mail back and gives no negative time", async () => {
+    await home.run(0);
+    await home.run(60, "222");
+    const report = await home.run(-30 * DAY, "333");
+    expect(report.errors).toEqual([]);
+    await home.run(1, "ttt");
+    await home.run(-DAY, "333");
+    expect(home.told).toEqual(["first 1", "change 1>2", "change 2>3"]);
+  });
+
+  test("ends pauses that were set in what is now the future", async () => {
+    home.answer = () => REFUSED;
+    await home.run(0);
+    home.answer = () => OK;
+    await home.run(-DAY);
+    expect(home.told).toEqual(["first 1"]);
+  });
+
+  test("makes stderr speak again rather than never", async () => {
+    await home.run(0);
+    expect(spoken(await home.run(5, "ttt"))).toEqual(["no-address"]);
+    expect(spoken(await home.run(5, "ttt"))).toEqual([]);
+    expect(spoken(await home.run(-30 * DAY, "ttt"))).toEqual(["no-address"]);
+    expect(spoken(await home.run(5, "ttt"))).toEqual([]);
+  });
+});
+
+describe("telling", () => {
+  test("changes close together are gathered, none is dropped, and waiting is no failure", async () => {
+    await home.run(0);
+    await home.run(60, "222");
+    for (const [minutes, says] of [
+      [5, "111"],
+      [5, "222"],
+      [4, "111"],
+    ] as const) {
+      const report = await home.run(minutes, says);
+      expect([report.errors, home.mails.length]).toEqual([[], 2]);
+      expect(report.waiting).toMatchObject([{ channel: A, why: "gathering", until: "2026-06-01T13:15:00.000Z" }]);
+    }
+    await home.run(1, "111");
+    expect(home.told.slice(2)).toEqual(["change 2>1, change 1>2, change 2>1"]);
+  });
+
+  test("the one who was refused is tried again, the one who was served is not", async () => {
+    const rules = { recipients: [A, B] };
+    home.answer = (recipient) => (recipient === B ? GREYLISTED : OK);
+    const first = await home.run(0, "111", rules);
+    expect(first.errors).toMatchObject([
+      { code: "undelivered", message: expect.stringContaining(`${B} has not been told`) },
+    ]);
+    home.answer = () => OK;
+    const second = await home.run(60, "111", rules);
+    expect(second.errors).toEqual([]);
+    expect(home.mails.map(({ recipients }) => recipients)).toEqual([[A], [B]]);
+    expect(new Set(home.mails.map(({ id }) => id)).size).toBe(1);
+    expect(home.state.outbox).toEqual([]);
+  });
+
+  test("a refused recipient holds nobody up: each is told all that is new to them", async () => {
+    const rules = { recipients: [A, B] };
+    home.answer = (recipient) => (recipient === B ? GREYLISTED : OK);
+    for (const says of ["111", "222", "333"]) await home.run(60, says, rules);
+    home.answer = () => OK;
+    await home.run(60, "333", rules);
+    expect(home.mails.map(({ recipients }) => recipients.join())).toEqual([A, A, A, B]);
+    expect(home.told).toEqual(["first 1", "change 1>2", "change 2>3", "first 1, change 1>2, change 2>3"]);
+  });
+
+  test("after a permanent refusal the pause grows from an hour to a day; other settings or a person end it", async () => {
+    home.answer = () => REFUSED;
+    const tries: number[] = [];
+    for (let minute = 0; minute < 4 * DAY; minute += 30) {
+      await home.run(minute === 0 ? 0 : 30);
+      if (home.effects.includes("mail")) tries.push(minute / 60);
+    }
+    expect(tries).toEqual([0, 1, 3, 7, 15, 31, 55, 79]);
+    const paused = await home.run(30);
+    expect(paused.waiting).toMatchObject([{ channel: A, why: "paused", reason: "no such user" }]);
+    expect(paused.errors).toMatchObject([{ code: "undelivered" }]);
+    await home.run(1, "111", { isLoud: true });
+    expect(home.effects).toContain("mail");
+    await home.run(1, "111");
+    expect(home.effects).not.toContain("mail");
+    await home.run(1, "111", { revision: "second" });
+    expect(home.effects).toContain("mail");
+  });
+
+  test("without recipients a change is announced once, and cron mails it", async () => {
+    const rules = { recipients: [], hasHook: true };
+    for (const says of ["111", "111", "222"]) await home.run(60, says, rules);
+    expect(home.announced.map(inWords)).toEqual(["first 1", "change 1>2"]);
+    expect([home.mails, home.state.outbox]).toEqual([[], []]);
+  });
+
+  test("a sign of life is mailed when none was for that long, and only when an address was seen", async () => {
+    const rules = { heartbeatMailMs: 30 * DAY * 60_000 };
+    await home.run(0, "111", rules);
+    await home.run(29 * DAY, "111", rules);
+    expect(home.told).toEqual(["first 1"]);
+    await home.run(DAY, "ttt", rules);
+    expect(home.told).toEqual(["first 1"]);
+    await home.run(30, "111", { ...rules, reportOutageMs: undefined });
+    await home.run(DAY, "111", rules);
+    expect(home.told).toEqual(["first 1", "heartbeat 1"]);
+    expect(home.history).toHaveLength(1);
+  });
+});
+
+describe("what cannot be written", () => {
+  const full = new IpcheckError("state", "no space left");
+
+  test("the state: nothing is told that would be forgotten, and the next run tells it", async () => {
+    await home.run(0);
+    home.failures = { remember: full };
+    const report = await home.run(60, "222");
+    expect([report.errors, home.effects]).toEqual([[full], ["remember"]]);
+    home.failures = {};
+    await home.run(60, "222");
+    expect(home.told).toEqual(["first 1", "change 1>2"]);
+  });
+
+  test("the time of a quiet look", async () => {
+    await home.run(0);
+    home.failures = { touch: full };
+    expect((await home.run(60)).errors).toEqual([full]);
+  });
+
+  test("both a failed look and the state are reported", async () => {
+    home.failures = { remember: full };
+    expect((await home.run(0, "ttt")).errors.map(({ code }) => code)).toEqual(["no-address", "state"]);
+  });
+
+  test("the history: people are told all the same, and the line is made up for", async () => {
+    home.failures = { appendHistory: full };
+    const report = await home.run(0);
+    expect([report.errors, home.told]).toEqual([[full], ["first 1"]]);
+    home.failures = {};
+    await home.run(60);
+    expect([home.history.map(inWords), home.told, home.state.outbox]).toEqual([["first 1"], ["first 1"], []]);
+  });
+
+  test("a bug is not taken for a full disk", async () => {
+    home.failures = { remember: new TypeError("a bug") };
+    await expect(home.run(0)).rejects.toThrow(TypeError);
+  });
+});
+
+describe("the state that is found", () => {
+  test("damaged: kept aside, and the run goes on as a first one", async () => {
+    home.stored = "{ torn";
+    const report = await home.run(0);
+    expect([report.keptAside, report.errors, home.told]).toEqual(["state.json.damaged", [], ["first 1"]]);
+    expect(home.effects[0]).toBe("keepAside");
+  });
+
+  test.each([
+    ["the same address", "111", []],
+    ["another", "222", ["change 1>2"]],
+  ])("one address in plain text, and %s is seen: taken over", async (_, says, expected) => {
+    home.stored = `${addressOf("1")}\n`;
+    await home.run(0, says);
+    expect(home.told).toEqual(expected);
+    expect(home.stored).toBe(encodeState(home.state));
+  });
+
+  test("of a newer version: refused, untouched", async () => {
+    home.stored = '{"version": 99}';
+    await expect(home.run(0)).rejects.toMatchObject({ code: "state" });
+    expect([home.effects, home.stored]).toEqual([[], '{"version": 99}']);
+  });
+});
+
+describe("noise: sixty failing runs, five minutes apart, speak twice at most", () => {
+  async function speak(says: string[], rules: Parameters<FakeHome["run"]>[2] = {}): Promise<string[]> {
+    await home.run(0, "111", { ...rules, recipients: [], families: [4], hasHook: false });
+    const words: string[] = [];
+    for (let run = 0; run < 60; run++) {
+      const report = await home.run(5, says[run % says.length], rules);
+      expect(report.errors).not.toEqual([]);
+      words.push(...spoken(report));
+    }
+    return words;
+  }
+
+  test("looks that fail", async () => expect(await speak(["ttt"])).toEqual(["no-address"]));
+  test("looks that fail for changing reasons", async () => {
+    expect(await speak(["ttt", "ppp", "2pp", "123"])).toEqual(["no-address"]);
+  });
+  test("both families", async () => {
+    home.says[6] = "nnn";
+    expect(await speak(["ttt"], { families: [4, 6] })).toEqual(["no-address", "no-address"]);
+  });
+  test("a mail server that says the same each time", async () => {
+    home.answer = () => GREYLISTED;
+    expect(await speak(["222"])).toEqual(["undelivered"]);
+  });
+  test("a command that fails", async () => {
+    home.hookOutcome = GREYLISTED;
+    expect(await speak(["222"], { hasHook: true })).toEqual(["undelivered"]);
+  });
+  // It spoke six times once: the end of each pause was news.
+  test("a recipient refused for good, paused and tried again", async () => {
+    home.answer = () => REFUSED;
+    expect((await speak(["222"])).length).toBeLessThanOrEqual(2);
+  });
+  // It spoke sixty times once: the server's own words were news.
+  test("a mail server that words every refusal differently", async () => {
+    let count = 0;
+    home.answer = () => ({ ...GREYLISTED, reason: `451 try again in ${300 - count++} seconds` });
+    expect((await speak(["222"])).length).toBeLessThanOrEqual(2);
+  });
+  // Speaks sixty times: another hint is news, also when it is the one before the last.
+  test("a mail server that fails in two ways in turn", async () => {
+    let count = 0;
+    home.answer = () => ({ ...GREYLISTED, hint: count++ % 2 === 0 ? "look at the network" : "look at the port" });
+    expect((await speak(["222"])).length).toBeLessThanOrEqual(2);
+  });
+  test("a history that cannot be written", async () => {
+    home.failures = { appendHistory: new IpcheckError("state", "history.jsonl cannot be written") };
+    expect((await speak(["222"])).length).toBeLessThanOrEqual(2);
+  });
+
+  test("a failure that goes on is spoken of once a day, and always to a person", async () => {
+    const words: string[] = [];
+    for (let hour = 0; hour < 72; hour++) words.push(...spoken(await home.run(60, "ttt")));
+    expect(words).toHaveLength(3);
+    expect(spoken(await home.run(1, "ttt", { isLoud: true }))).toEqual(["no-address"]);
+  });
+});
+
+describe("power cuts", () => {
+  test.each([
+    ["before the state is written", 0, 1],
+    ["after the state is written", 1, 1],
+    ["after the history is written", 3, 1],
+    ["before the mail", 4, 1],
+    ["after the mail, before that is noted", 5, 2],
+    ["before the outcome is written", 6, 2],
+    ["after the outcome is written", 7, 1],
+    ["at the very end", 9, 1],
+  ])("%s: the change is mailed, and repeated under the same id at worst", async (_, cutPowerAt, copies) => {
+    await home.run(0);
+    home.cutPowerAt = cutPowerAt;
+    await expect(home.run(60, "222")).rejects.toThrow(PowerCut);
+    home.cutPowerAt = undefined;
+    await home.run(60, "222");
+    expect(home.told.slice(1)).toEqual(Array(copies).fill("change 1>2"));
+    expect(new Set(home.mails.slice(1).map(({ id }) => id)).size).toBe(1);
+    expect(home.state.outbox).toEqual([]);
+    expect(new Set(home.history.map(({ id }) => id)).size).toBe(2);
+  });
+
+  test("whatever happens in whatever order, everybody hears of every recorded change in the end", async () => {
+    const step = fc.record({
+      says: fc.constantFrom("111", "222", "333", "ttt", "2tt", "2pp"),
+      minutes: fc.constantFrom(1, 5, 16, 61, 25 * 60, -120),
+      outcomes: fc.tuple(fc.constantFrom(OK, GREYLISTED, REFUSED), fc.constantFrom(OK, GREYLISTED, REFUSED)),
+      hookOutcome: fc.constantFrom(OK, GREYLISTED),
+      cutPowerAt: fc.option(fc.nat(16), { nil: undefined, freq: 2 }),
+      isFull: fc.boolean(),
+    });
+    const rules = { recipients: [A, B], hasHook: true };
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 20 }), async (steps) => {
+        const home = new FakeHome();
+        const owed = new Map<string, string>();
+        for (const { says, minutes, outcomes, hookOutcome, cutPowerAt, isFull } of steps) {
+          home.answer = (recipient) => outcomes[recipient === A ? 0 : 1];
+          home.failures = isFull ? { appendHistory: new IpcheckError("state", "no space left") } : {};
+          Object.assign(home, { hookOutcome, cutPowerAt });
+          const run = home.run(minutes, says, rules);
+          await run.catch((error) => expect(error).toBeInstanceOf(PowerCut));
+          for (const { id, kind } of home.state.outbox) owed.set(id, kind);
+        }
+        Object.assign(home, { answer: () => OK, hookOutcome: OK, cutPowerAt: undefined, failures: {} });
+        for (let day = 0; day < 4; day++) await home.run(25 * 60, "444", rules);
+
+        expect(home.state.outbox).toEqual([]);
+        for (const recipient of [A, B]) {
+          const mails = home.mails.filter(({ recipients }) => recipients.includes(recipient));
+          const told = new Set(mails.flatMap(({ occurrences }) => occurrences.map(({ id }) => id)));
+          expect([...owed.keys()].filter((id) => !told.has(id))).toEqual([]);
+          expect(mails.at(-1)?.occurrences.at(-1)?.address).toBe(addressOf("4"));
+        }
+        const changes = [...owed].filter(([, kind]) => kind === "first" || kind === "change").map(([id]) => id);
+        for (const channel of [home.history, home.hooked]) {
+          const ids = new Set(channel.map(({ id }) => id));
+          expect(changes.filter((id) => !ids.has(id))).toEqual([]);
+        }
+        const tellings = home.mails.map(({ id, occurrences }) => `${id} ${occurrences.map((one) => one.id).join()}`);
+        expect(new Set(tellings).size).toBe(new Set(home.mails.map(({ id }) => id)).size);
+      }),
+      { numRuns: 200 },
+    );
+  });
+});

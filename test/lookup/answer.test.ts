@@ -1,0 +1,154 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { parseAddress, parseCidr } from "../../src/lookup/address";
+import { type RawAnswer, readAnswer } from "../../src/lookup/answer";
+
+const HOME = "81.2.69.142";
+
+/** An answer as a service sends it; the body goes over the wire as UTF-8 and arrives as latin-1. */
+function answer(body: string, { status = 200, ...headers }: { status?: number } & Record<string, unknown> = {}) {
+  return { status, headers, body: Buffer.from(body).toString("latin1") } as RawAnswer;
+}
+
+/** The address, or the kind of failure. */
+function read(raw: RawAnswer, { family = 4 as 4 | 6, accept = [] as string[] } = {}): string {
+  const result = readAnswer(raw, { family, acceptRanges: accept.flatMap((text) => parseCidr(text) ?? []) });
+  return "address" in result ? result.address : result.kind;
+}
+
+describe("a body that is one address and nothing else", () => {
+  test.each([
+    ["bare", HOME, 4, HOME],
+    ["with a line feed", `${HOME}\n`, 4, HOME],
+    ["with blanks around", ` \t\r\n${HOME}\r\n \t`, 4, HOME],
+    ["IPv6", "2a02:8109::1\n", 6, "2a02:8109::1"],
+    ["IPv6, made canonical", "2A02:8109:0:0:0:0:0:1", 6, "2a02:8109::1"],
+  ] as const)("%s", (_, body, family, expected) => expect(read(answer(body), { family })).toBe(expected));
+});
+
+describe("a body that is something else", () => {
+  test.each([
+    ["nothing", "", "garbage"],
+    ["only blanks", " \r\n", "garbage"],
+    ["a byte order mark", `\ufeff${HOME}`, "garbage"],
+    ["a no-break space", `${HOME}\u00a0`, "garbage"],
+    ["a zero-width space", `${HOME}\u200b`, "garbage"],
+    ["NUL", `${HOME}\0`, "garbage"],
+    ["a vertical tab", `${HOME}\v`, "garbage"],
+    ["an escape sequence", `\u001b[2J${HOME}`, "garbage"],
+    ["two addresses in lines", `${HOME}\n81.2.69.143\n`, "garbage"],
+    ["two addresses in a line", `${HOME} 81.2.69.143`, "garbage"],
+    ["an address and a word", `${HOME} ok`, "garbage"],
+    ["a sentence", `Your IP is ${HOME}`, "garbage"],
+    ["JSON", `{"ip":"${HOME}"}`, "garbage"],
+    ["quotes", `"${HOME}"`, "garbage"],
+    ["a port", `${HOME}:443`, "garbage"],
+    ["a mask", `${HOME}/32`, "garbage"],
+    ["a zone id", "fe80::1%eth0", "garbage"],
+    ["a leading zero", "081.2.69.142", "garbage"],
+    ["one number", "1359103374", "garbage"],
+    ["a list", `${HOME}, 10.0.0.1`, "proxy"],
+    ["a list of three", `10.0.0.1,${HOME},2a02::1`, "proxy"],
+    ["a list with a word", `${HOME}, unknown`, "garbage"],
+    ["a page", `<!DOCTYPE html><p>${HOME}</p>`, "portal"],
+    ["a page in capitals", "<HTML><BODY>log in</BODY></HTML>", "portal"],
+    ["XHTML", '<?xml version="1.0"?><html/>', "portal"],
+    ["a script", "<script>location='http://login.hotel'</script>", "portal"],
+  ])("%s: %s", (_, body, kind) => expect(read(answer(body))).toBe(kind));
+
+  test("the type of a page is enough, but an address called HTML is still one", () => {
+    expect(read(answer("please log in", { "content-type": "text/html; charset=utf-8" }))).toBe("portal");
+    expect(read(answer("please log in", { "content-type": "application/xhtml+xml" }))).toBe("portal");
+    expect(read(answer(HOME, { "content-type": "text/html" }))).toBe(HOME);
+  });
+});
+
+describe("statuses: only 200 counts, whatever the body says", () => {
+  test.each([
+    [201, "status"],
+    [204, "status"],
+    [206, "status"],
+    [301, "portal"],
+    [302, "portal"],
+    [304, "portal"],
+    [400, "status"],
+    [403, "status"],
+    [404, "status"],
+    [407, "proxy"],
+    [418, "status"],
+    [429, "rate-limit"],
+    [500, "server"],
+    [502, "server"],
+    [503, "rate-limit"],
+    [504, "server"],
+    [511, "portal"],
+  ])("%d: %s", (status, kind) => expect(read(answer(HOME, { status }))).toBe(kind));
+
+  test.each([
+    ["http://login.hotel/?room=12&token=hunter22", "to login.hotel"],
+    ["https://user:hunter22@login.hotel:8443/a", "to login.hotel:8443"],
+    ["/relative?hunter22", "to another page"],
+    ["\u001b[31m", "to another page"],
+    [["a", "b"], "a redirect"],
+    [undefined, "a redirect"],
+  ])("a redirect to %j is named by its host alone", (location, expected) => {
+    const result = readAnswer(answer("", { status: 302, location }), { family: 4, acceptRanges: [] });
+    expect(result).toMatchObject({ kind: "portal", detail: expect.stringContaining(expected) });
+    expect(JSON.stringify(result)).not.toMatch(/hunter22|\\u001b/);
+  });
+});
+
+describe("an address that is not the home's", () => {
+  test.each([
+    ["2a02:8109::1", 4, "wrong-family"],
+    [HOME, 6, "wrong-family"],
+    [`::ffff:${HOME}`, 6, "wrong-family"],
+    [`::FFFF:5102:458E`, 6, "wrong-family"],
+    [`::ffff:${HOME}`, 4, "wrong-family"],
+    ["100.64.0.1", 4, "cgnat"],
+    ["100.127.255.254", 4, "cgnat"],
+    ["100.128.0.1", 4, "100.128.0.1"],
+    ["192.168.1.1", 4, "private"],
+    ["0.0.0.0", 4, "private"],
+    ["203.0.113.7", 4, "private"],
+    ["224.0.0.1", 4, "private"],
+    ["255.255.255.255", 4, "private"],
+    ["fe80::1", 6, "private"],
+    ["::1", 6, "private"],
+    ["2001:db8::1", 6, "private"],
+    ["64:ff9b::5102:458e", 6, "private"],
+  ] as const)("%s over IPv%d: %s", (body, family, expected) => expect(read(answer(body), { family })).toBe(expected));
+
+  test.each([
+    ["192.168.1.1", 4, ["192.168.0.0/16"], "192.168.1.1"],
+    ["192.168.1.1", 4, ["10.0.0.0/8", "192.168.1.1"], "192.168.1.1"],
+    ["192.169.1.1", 4, ["192.168.0.0/16"], "192.169.1.1"],
+    ["10.0.0.1", 4, ["192.168.0.0/16"], "private"],
+    ["100.64.0.1", 4, ["100.64.0.0/10"], "100.64.0.1"],
+    ["10.0.0.1", 4, ["::/0"], "private"],
+    ["2001:db8::1", 6, ["2001:db8::/32"], "2001:db8::1"],
+    ["192.168.1.1", 6, ["0.0.0.0/0"], "wrong-family"],
+    [`::ffff:192.168.1.1`, 6, ["::/0"], "wrong-family"],
+  ] as const)("%s over IPv%d, accepting %j: %s", (body, family, accept, expected) => {
+    expect(read(answer(body), { family, accept: [...accept] })).toBe(expected);
+  });
+});
+
+test("whatever arrives: a canonical address of the family asked for, or a printable reason", () => {
+  const bytes = fc.uint8Array({ maxLength: 80 }).map((array) => Buffer.from(array).toString("latin1"));
+  const nearly = fc.tuple(fc.ipV4(), fc.string({ unit: "binary-ascii", maxLength: 3 })).map((parts) => parts.join(""));
+  const body = fc.oneof(bytes, fc.ipV4(), fc.ipV6(), nearly);
+  fc.assert(
+    fc.property(fc.constantFrom(4 as const, 6 as const), body, (family, text) => {
+      const result = readAnswer({ status: 200, headers: {}, body: text }, { family, acceptRanges: [] });
+      if ("address" in result) {
+        expect(parseAddress(result.address)).toEqual({ family, address: result.address });
+        expect(parseAddress(text.trim())?.address).toBe(result.address);
+      } else {
+        expect(result.detail).not.toMatch(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
+        expect(result.detail.length).toBeLessThan(600);
+      }
+    }),
+    { numRuns: 1000 },
+  );
+});

@@ -1,0 +1,52 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { isResting, restUntil } from "../../src/lookup/cool-down";
+
+const NOW = new Date("2026-06-01T12:00:00Z");
+const DAY = 24 * 60;
+
+test.each([
+  ["seconds", "120", 2],
+  ["blanks around", " 3600 ", 60],
+  ["a date", "Mon, 01 Jun 2026 13:30:00 GMT", 90],
+  ["an old date form", "Monday, 01-Jun-26 12:05:00 GMT", 5],
+  ["none", undefined, 30],
+  ["two fields", ["60", "120"], 30],
+  ["zero", "0", 30],
+  ["empty", "", 30],
+  ["negative", "-60", 30],
+  ["a date in the past", "Mon, 01 Jun 2026 11:00:00 GMT", 30],
+  ["a word", "soon", 30],
+  ["a number and a word", "60 seconds", 30],
+  ["longer than a day", "86401", DAY],
+  ["a year", "31536000", DAY],
+  ["absurd", "9".repeat(400), DAY],
+  ["a date next year", "Tue, 01 Jun 2027 12:00:00 GMT", DAY],
+])("Retry-After, %s: %j is %d minutes", (_, field, minutes) => {
+  expect(restUntil(field, NOW)).toEqual(new Date(NOW.getTime() + minutes * 60_000));
+});
+
+test.each([
+  ["never", undefined, false],
+  ["until later", "2026-06-01T12:00:01Z", true],
+  ["until now", "2026-06-01T12:00:00Z", false],
+  ["until before", "2026-06-01T11:00:00Z", false],
+  ["a whole day", "2026-06-02T12:00:00Z", true],
+  ["longer than we set: the clock jumped", "2026-06-02T12:00:01Z", false],
+  ["garbage", "tomorrow", false],
+])("isResting %s: %s is %s", (_, until, expected) => expect(isResting(until, NOW)).toBe(expected));
+
+test("whatever a service says, it rests for some time and for a day at most", () => {
+  const field = fc.oneof(
+    fc.string(),
+    fc.nat().map(String),
+    fc.date({ noInvalidDate: true }).map((date) => date.toUTCString()),
+  );
+  fc.assert(
+    fc.property(field, (text) => {
+      const until = restUntil(text, NOW);
+      expect(isResting(until.toISOString(), NOW)).toBe(true);
+      expect(isResting(until.toISOString(), new Date(NOW.getTime() + DAY * 60_000))).toBe(false);
+    }),
+  );
+});

@@ -1,0 +1,58 @@
+import { describe, expect, test } from "vitest";
+import { operatorOf, PANEL, servicesFor } from "../../src/lookup/services";
+
+describe.each(PANEL)("the panel's row of $operator", ({ operator, urls, domains }) => {
+  const all = Object.values(urls).map((url) => new URL(url));
+
+  test("has URLs that are asked over HTTPS, without a secret", () => {
+    expect(all).not.toEqual([]);
+    for (const url of all) expect(url).toMatchObject({ protocol: "https:", username: "", password: "", search: "" });
+  });
+
+  test("lists the domain of each of its URLs", () => {
+    expect(all.map(operatorOf)).toEqual(all.map(() => operator));
+  });
+
+  test("shares no name, URL or domain with another row", () => {
+    const others = PANEL.filter((row) => row.operator !== operator);
+    expect(others).toHaveLength(PANEL.length - 1);
+    expect(others.flatMap((row) => row.domains).filter((domain) => domains.includes(domain))).toEqual([]);
+    expect(others.flatMap((row) => Object.values(row.urls)).filter((url) => Object.values(urls).includes(url))).toEqual(
+      [],
+    );
+  });
+});
+
+test.each([4, 6] as const)("over IPv%i there are enough operators for a majority without one of them", (family) => {
+  expect(new Set(servicesFor(family, undefined).map(({ operator }) => operator)).size).toBeGreaterThan(3);
+});
+
+test.each([
+  ["https://v4.ident.me/", "ident.me"],
+  ["https://tnedi.me/", "ident.me"],
+  ["https://API.IPIFY.ORG./?format=text", "ipify"],
+  ["https://1.one.one.one.one/cdn-cgi/trace", "Cloudflare"],
+  ["https://notipify.org/", "https://notipify.org"],
+  ["https://ipify.org.example.net/", "https://ipify.org.example.net"],
+  ["http://example.net:8080/ip", "http://example.net:8080"],
+])("%s is spoken for by %s", (url, operator) => {
+  expect(operatorOf(new URL(url))).toBe(operator);
+});
+
+test.each([
+  ["an IPv4 literal", "http://192.0.2.1/", [true, false]],
+  ["an IPv6 literal", "http://[2001:db8::1]/", [false, true]],
+  ["a name", "https://echo.example.net/", [true, true]],
+  ["the panel's host of one family", "https://ipv4.icanhazip.com/", [true, false]],
+  ["the panel's host of the other", "https://api6.ipify.org/", [false, true]],
+  ["the panel's operator without such a host", "https://checkip.amazonaws.com/", [true, false]],
+] as const)("%s is asked in the families that it has", (_, url, families) => {
+  expect(([4, 6] as const).map((family) => servicesFor(family, [new URL(url)]).length > 0)).toEqual(families);
+});
+
+test("a service that is configured twice is asked once, and is called by its host", () => {
+  const urls = ["http://example.net:8080/", "http://example.net:8080/", "https://example.net/"].map(
+    (url) => new URL(url),
+  );
+  expect(servicesFor(4, urls).map(({ name }) => name)).toEqual(["example.net:8080", "example.net"]);
+});

@@ -1,0 +1,125 @@
+import { execFileSync } from "node:child_process";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { crontabLines, editCrontab, findBlock, readCommand } from "../../src/schedule/crontab";
+import { commandOf, offsetFor } from "../../src/schedule/plan";
+import { anySchedule, INTERVALS, makeSchedule, NASTY_PATHS } from "./schedules";
+
+describe("the lines", () => {
+  test("as a person reads them", () => {
+    expect(crontabLines(makeSchedule({ envFile: "/srv/100% mine" }))).toEqual([
+      "17 * * * * /usr/bin/node -- /opt/ipcheck/bin/ipcheck.js check --env-file '/srv/100\\% mine'",
+      "@reboot sleep 60; /usr/bin/node -- /opt/ipcheck/bin/ipcheck.js check --env-file '/srv/100\\% mine'",
+    ]);
+  });
+
+  test.for(Object.values(INTERVALS))("every %d minutes: as often as that, evenly, all day long", (everyMinutes) => {
+    for (const name of ["raspberrypi", "attic", "vm", ""]) {
+      const schedule = makeSchedule({ everyMinutes, offsetMinutes: offsetFor(name, everyMinutes) });
+      const [minutes = "", hours = "", ...days] = (crontabLines(schedule)[0] ?? "").split(" ").slice(0, 5);
+      expect(days).toEqual(["*", "*", "*"]);
+      const runs = expand(hours, 24).flatMap((hour) => expand(minutes, 60).map((minute) => hour * 60 + minute));
+      const expected = Array.from({ length: 1440 / everyMinutes }, (_, i) => schedule.offsetMinutes + i * everyMinutes);
+      expect(runs).toEqual(expected);
+    }
+  });
+
+  test("a shell makes of them the very words, once cron has taken its escapes away", () => {
+    for (const path of NASTY_PATHS) {
+      const schedule = makeSchedule({ nodePath: "/bin/echo", scriptPath: path, envFile: path });
+      const command = (crontabLines(schedule)[0] ?? "").split(" ").slice(5).join(" ");
+      // An unescaped percent sign ends the command in cron.
+      expect(command.replaceAll("\\%", "")).not.toContain("%");
+      const printing = command.replaceAll("\\%", "%").replace("/bin/echo", "printf '%s\\0'");
+      const words = execFileSync("/bin/sh", ["-c", printing], { encoding: "utf8" }).split("\0").slice(0, -1);
+      expect(words).toEqual(commandOf(schedule).slice(1));
+    }
+  });
+
+  test("are read back as the command's words", () => {
+    fc.assert(
+      fc.property(anySchedule, (schedule) => {
+        for (const line of crontabLines(schedule)) expect(readCommand(line)).toEqual(commandOf(schedule));
+      }),
+    );
+  });
+
+  test.for(["", "# comment", "17 * * * *", "@daily x"])("of another kind do no harm: '%s'", (line) => {
+    expect(Array.isArray(readCommand(line))).toBe(true);
+  });
+});
+
+describe("the table", () => {
+  // Each character stands for one byte.
+  const anyByte = fc.integer({ min: 0, max: 255 }).map((code) => String.fromCharCode(code));
+  const anyLine = fc.oneof(
+    fc.array(anyByte, { maxLength: 20 }).map((bytes) => bytes.join("")),
+    fc.constantFrom(
+      "",
+      "# mine",
+      'MAILTO=""',
+      "0 3 * * * backup \\%d",
+      "# ipcheck: end",
+      "\xe9t\xe9",
+      "# ipcheck: beginner",
+    ),
+  );
+  const anyTable = fc
+    .tuple(fc.array(fc.tuple(anyLine, fc.constantFrom("\n", "\r\n"))), fc.option(anyLine, { nil: "" }))
+    .map(([lines, last]) => lines.map((line) => line.join("")).join("") + last);
+  const LINES = ["17 * * * * x", "@reboot sleep 60; x"];
+
+  test("install, install again and remove give back any table byte for byte", () => {
+    fc.assert(
+      fc.property(anyTable, anySchedule, (table, schedule) => {
+        const once = editCrontab(table, LINES);
+        expect(findBlock(once)).toEqual(LINES);
+        expect(once.startsWith(table)).toBe(true);
+        expect(once.endsWith("\n")).toBe(true);
+        expect(editCrontab(once, LINES)).toBe(once);
+        const lines = crontabLines(schedule);
+        const twice = editCrontab(once, lines);
+        expect(findBlock(twice)).toEqual(lines);
+        expect(editCrontab(twice, undefined)).toBe(table);
+        expect(findBlock(table)).toBeUndefined();
+        expect(editCrontab(table, undefined)).toBe(table);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test("lines that somebody adds behind the block stay", () => {
+    const added = "0 4 * * * mine\n";
+    for (const table of ["", "# a\n", "# a\r\n"]) {
+      expect(editCrontab(editCrontab(table, LINES) + added, undefined)).toBe(table + added);
+      expect(editCrontab(editCrontab(table, LINES) + added, LINES)).toContain(added);
+    }
+  });
+
+  // The newline that we added is taken away although other lines follow: two lines become one.
+  test("lines that somebody adds behind the block stay lines of their own", () => {
+    const table = "0 3 * * * backup";
+    const later = `${editCrontab(table, LINES)}0 4 * * * mine\n`;
+    expect(editCrontab(later, undefined)).toBe(`${table}\n0 4 * * * mine\n`);
+  });
+
+  // A block whose last line was deleted by hand is taken to reach to the end of the next one.
+  test("a block without its end costs nobody's lines", () => {
+    const [begin = ""] = editCrontab("", LINES).split("\n");
+    const broken = `${begin}\n0 3 * * * backup\n`;
+    const installed = editCrontab(broken, LINES);
+    for (const table of [installed, editCrontab(installed, LINES), editCrontab(installed, undefined)]) {
+      expect(table).toContain("0 3 * * * backup\n");
+    }
+  });
+});
+
+/** The values that a field of a crontab line stands for: `*`, `7`, `7-59` or `7-59/5`. */
+function expand(field: string, size: number): number[] {
+  const match = /^(?:\*|(\d+)(?:-(\d+))?)(?:\/(\d+))?$/.exec(field);
+  expect(match, field).toBeTruthy();
+  const [, first, last = first, step = "1"] = match ?? [];
+  const all = Array.from({ length: size }, (_, value) => value);
+  if (first === undefined) return all;
+  return all.filter((value) => value >= +first && value <= +(last ?? first) && (value - +first) % +step === 0);
+}
