@@ -7,7 +7,7 @@ import type { Shell } from "./commands/completion";
 import type { DoctorOptions } from "./commands/doctor";
 import type { HistoryOptions } from "./commands/history";
 import type { GlobalOptions } from "./commands/host";
-import type { InitOptions } from "./commands/init";
+import type { InitOptions } from "./commands/init-questions";
 import type { ScheduleAction, ScheduleOptions } from "./commands/schedule";
 import type { StatusOptions } from "./commands/status";
 import type { VigenereOptions } from "./commands/vigenere";

@@ -3,8 +3,8 @@ import { exitCodeFor } from "../base/exit-codes";
 import type { Output } from "../base/output";
 import { quote } from "../base/quote";
 import { describe, isGood, reasonOf } from "../lookup/explanation";
-import type { View } from "../lookup/lookup-result";
-import type { Occurrence } from "../state/state";
+import type { LookupResult } from "../lookup/lookup-result";
+import type { AddressEvent } from "../state/state";
 import type { CheckReport } from "./check-run";
 
 /** The switches of `check`. */
@@ -23,26 +23,28 @@ export interface ReportOptions extends CheckOptions {
 
 /** Prints a run: errors always, results where somebody is there to read them. */
 export async function printReport(report: CheckReport, options: ReportOptions, output: Output): Promise<void> {
-  if (report.keptAside !== undefined) {
+  if (report.quarantined !== undefined) {
     await output.warn(
-      `the state file could not be read and was kept as ${quote(report.keptAside)}; this run begins anew`,
+      `the state file could not be read and was kept as ${quote(report.quarantined)}; this run begins anew`,
     );
   }
   for (const error of report.errors) if (!report.muted.has(error)) await output.fail(error);
   if (options.json) return output.printJson(toJson(report, options));
   if (options.verbose) {
-    for (const hearing of report.views.flatMap((view) => view.hearings)) await output.note(describe(hearing));
+    for (const response of report.lookupResults.flatMap((lookupResult) => lookupResult.responses))
+      await output.note(describe(response));
     for (const { channel, why, until } of report.waiting) await output.note(`${channel}: ${why} until ${until}`);
   }
   const isSpoken = options.verbose || options.dryRun || (output.isTerminal && !options.quiet);
   if (!isSpoken) return;
-  for (const view of report.views) if (isGood(view)) await output.print(resultLine(report, view));
+  for (const lookupResult of report.lookupResults)
+    if (isGood(lookupResult)) await output.print(resultLine(report, lookupResult));
   for (const deed of options.plan) await output.print(`would ${deed}`);
 }
 
 /** The line that tells a change on stdout, where nobody is configured to be mailed. */
-export function announcement({ kind, old, address, family }: Occurrence): string {
-  const words: Record<Occurrence["kind"], string> = {
+export function announcement({ kind, old, address, family }: AddressEvent): string {
+  const words: Record<AddressEvent["kind"], string> = {
     first: `${address} is the public IPv${family} address (first look)`,
     change: `the public IPv${family} address is now ${address}, it was ${old}`,
     back: `the home is back after an outage, its public IPv${family} address is still ${address}`,
@@ -52,7 +54,7 @@ export function announcement({ kind, old, address, family }: Occurrence): string
   return words[kind];
 }
 
-function resultLine(report: CheckReport, { family }: View): string {
+function resultLine(report: CheckReport, { family }: LookupResult): string {
   const before = report.before.families[family]?.recorded;
   const after = report.after.families[family]?.recorded;
   const address = after?.address ?? "";
@@ -70,7 +72,9 @@ function toJson(report: CheckReport, { exitCode, dryRun, plan }: ReportOptions):
     exitCode,
     dryRun: dryRun ?? false,
     at: report.startedAt.toISOString(),
-    families: Object.fromEntries(report.views.map((view) => [`ipv${view.family}`, familyJson(report, view)])),
+    families: Object.fromEntries(
+      report.lookupResults.map((lookupResult) => [`ipv${lookupResult.family}`, familyJson(report, lookupResult)]),
+    ),
     pending: report.after.outbox.map(({ id, kind, family, at, old, address, told }) => ({
       id,
       kind,
@@ -84,7 +88,7 @@ function toJson(report: CheckReport, { exitCode, dryRun, plan }: ReportOptions):
       recipient,
       failures: channel.failures,
       reason: channel.reason ?? null,
-      pausedUntil: channel.pausedUntil ?? null,
+      pausedUntil: channel.deferredUntil ?? null,
       servedAt: channel.servedAt ?? null,
     })),
     errors: report.errors.map((error) => ({
@@ -97,10 +101,10 @@ function toJson(report: CheckReport, { exitCode, dryRun, plan }: ReportOptions):
   };
 }
 
-function familyJson(report: CheckReport, view: View): object {
-  const before = report.before.families[view.family]?.recorded;
-  const after = report.after.families[view.family]?.recorded;
-  const status = !isGood(view)
+function familyJson(report: CheckReport, lookupResult: LookupResult): object {
+  const before = report.before.families[lookupResult.family]?.recorded;
+  const after = report.after.families[lookupResult.family]?.recorded;
+  const status = !isGood(lookupResult)
     ? "failed"
     : before === undefined
       ? "first"
@@ -114,14 +118,14 @@ function familyJson(report: CheckReport, view: View): object {
     since: after?.since ?? null,
     confirmedBy: after?.confirmedBy ?? [],
     unconfirmed: after?.isUnconfirmed ?? false,
-    reason: reasonOf(view) || null,
-    requests: view.requests,
-    services: view.hearings.map((hearing) => ({
-      service: hearing.service,
-      operator: hearing.operator,
-      address: "address" in hearing.voice ? hearing.voice.address : null,
-      failure: "address" in hearing.voice ? null : hearing.voice.kind,
-      detail: "address" in hearing.voice ? null : hearing.voice.detail,
+    reason: reasonOf(lookupResult) || null,
+    requests: lookupResult.requests,
+    services: lookupResult.responses.map((response) => ({
+      service: response.service,
+      operator: response.operator,
+      address: "address" in response.vote ? response.vote.address : null,
+      failure: "address" in response.vote ? null : response.vote.kind,
+      detail: "address" in response.vote ? null : response.vote.detail,
     })),
   };
 }

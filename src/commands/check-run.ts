@@ -1,22 +1,22 @@
 import { isDue } from "../base/duration";
 import type { IpcheckError } from "../base/errors";
-import { explainView, isGood, reasonOf } from "../lookup/explanation";
-import type { View } from "../lookup/lookup-result";
+import { explainLookup, isGood, reasonOf } from "../lookup/explanation";
+import type { LookupResult } from "../lookup/lookup-result";
 import { channelsOf, Telling } from "../notify/dispatch";
-import type { World } from "../notify/ports";
+import type { Dependencies } from "../notify/ports";
 import type { CheckRules } from "../notify/rules";
-import { owe, tidy, type Waiting } from "../state/outbox";
-import { isSpoken, recordFinding } from "../state/recording";
-import type { Recollection, State } from "../state/state";
+import { type Deferred, enqueue, prune } from "../state/outbox";
+import { isSpoken, recordLookup } from "../state/recording";
+import type { LoadedState, State } from "../state/state";
 
 /** What a run came to, as plain data. */
 export interface CheckReport {
   startedAt: Date;
-  views: View[];
+  lookupResults: LookupResult[];
   before: State;
   after: State;
-  waiting: Waiting[];
-  keptAside: string | undefined;
+  waiting: Deferred[];
+  quarantined: string | undefined;
   /** In the order they are printed; the exit code is taken from them. */
   errors: IpcheckError[];
   /** Errors that count for the exit code but were said less than a day ago. */
@@ -24,71 +24,85 @@ export interface CheckReport {
 }
 
 /** The job: look, compare, record, tell. */
-export async function check(rules: CheckRules, world: World): Promise<CheckReport> {
-  const recollection = world.recall();
-  const keptAside = recollection.condition === "damaged" ? world.keepAside() : undefined;
-  const views = await look(rules, world, recollection.state);
-  const now = world.now();
-  const recorded = record(rules, world, recollection, views, now);
+export async function check(rules: CheckRules, dependencies: Dependencies): Promise<CheckReport> {
+  const loaded = dependencies.load();
+  const quarantined = loaded.condition === "damaged" ? dependencies.quarantine() : undefined;
+  const lookupResults = await look(rules, dependencies, loaded.state);
+  const now = dependencies.now();
+  const recorded = record(rules, dependencies, loaded, lookupResults, now);
 
-  const run = new Telling(rules, world, recorded, views.some(isGood) ? now : recollection.lastLookAt);
-  run.report(lookErrors(rules, recollection.state, views, now));
-  const isQuiet = recorded === recollection.state && recollection.condition === "sound";
+  const run = new Telling(rules, dependencies, recorded, lookupResults.some(isGood) ? now : loaded.lastLookAt);
+  run.report(lookErrors(rules, loaded.state, lookupResults, now));
+  const isQuiet = recorded === loaded.state && loaded.condition === "sound";
   if (run.save(isQuiet)) await run.tell();
   return {
     startedAt: now,
-    views,
-    before: recollection.state,
+    lookupResults,
+    before: loaded.state,
     after: run.state,
     waiting: run.waiting,
-    keptAside,
+    quarantined,
     errors: run.errors,
     muted: run.muted,
   };
 }
 
-function look({ families }: CheckRules, world: World, state: State): Promise<View[]> {
+function look({ families }: CheckRules, dependencies: Dependencies, state: State): Promise<LookupResult[]> {
   return Promise.all(
     families.map((family) => {
-      const slot = state.families[family];
-      return world.look({
+      const familyState = state.families[family];
+      return dependencies.look({
         family,
-        recorded: slot?.recorded?.address,
-        candidate: slot?.candidate,
-        rests: state.rests,
+        recorded: familyState?.recorded?.address,
+        candidate: familyState?.candidate,
+        coolDowns: state.coolDowns,
       });
     }),
   );
 }
 
-function record(rules: CheckRules, world: World, { state, lastLookAt }: Recollection, views: View[], now: Date): State {
-  // A home that could be seen in one family was not blind.
-  const wasBlind = rules.families.every((family) => state.families[family]?.blind);
-  const reportOutageMs = wasBlind ? rules.reportOutageMs : undefined;
-  const context = { ...rules, reportOutageMs, now, lastLookAt, createId: () => world.createId() };
+function record(
+  rules: CheckRules,
+  dependencies: Dependencies,
+  { state, lastLookAt }: LoadedState,
+  lookupResults: LookupResult[],
+  now: Date,
+): State {
+  // An outage is a time in which no family could be seen.
+  const wasOut = rules.families.every((family) => state.families[family]?.outage);
+  const reportOutageMs = wasOut ? rules.reportOutageMs : undefined;
+  const context = { ...rules, reportOutageMs, now, lastLookAt, createId: () => dependencies.createId() };
   let next = state;
-  for (const view of views) next = recordFinding(next, { ...view, reason: reasonOf(view) }, context);
-  const newRests = Object.assign({}, ...views.map((view) => view.newRests));
-  if (Object.keys(newRests).length > 0) next = { ...next, rests: { ...unexpired(next.rests, now), ...newRests } };
-  next = oweHeartbeat(next, rules, world, views, now);
-  return tidy(next, channelsOf(rules));
+  for (const lookupResult of lookupResults)
+    next = recordLookup(next, { ...lookupResult, reason: reasonOf(lookupResult) }, context);
+  const newCoolDowns = Object.assign({}, ...lookupResults.map((lookupResult) => lookupResult.newCoolDowns));
+  if (Object.keys(newCoolDowns).length > 0)
+    next = { ...next, coolDowns: { ...unexpired(next.coolDowns, now), ...newCoolDowns } };
+  next = enqueueHeartbeat(next, rules, dependencies, lookupResults, now);
+  return prune(next, channelsOf(rules));
 }
 
-function unexpired(rests: State["rests"], now: Date): State["rests"] {
-  return Object.fromEntries(Object.entries(rests).filter(([, until]) => new Date(until) > now));
+function unexpired(coolDowns: State["coolDowns"], now: Date): State["coolDowns"] {
+  return Object.fromEntries(Object.entries(coolDowns).filter(([, until]) => new Date(until) > now));
 }
 
 // Only with an address that was seen just now: a sign of life must not tell what may be over.
-function oweHeartbeat(state: State, rules: CheckRules, world: World, views: View[], now: Date): State {
+function enqueueHeartbeat(
+  state: State,
+  rules: CheckRules,
+  dependencies: Dependencies,
+  lookupResults: LookupResult[],
+  now: Date,
+): State {
   const { heartbeatMailMs, recipients } = rules;
-  const family = views.find(isGood)?.family;
+  const family = lookupResults.find(isGood)?.family;
   const recorded = family && state.families[family]?.recorded;
   if (heartbeatMailMs === undefined || recipients.length === 0 || state.outbox.length > 0 || !recorded) return state;
   const served = recipients.map((channel) => state.channels[channel]?.servedAt ?? recorded.since ?? "");
   const last = served.sort().at(-1) || undefined;
   if (!isDue(last, heartbeatMailMs, now)) return state;
-  return owe(state, {
-    id: world.createId(),
+  return enqueue(state, {
+    id: dependencies.createId(),
     kind: "heartbeat",
     family,
     at: now.toISOString(),
@@ -99,11 +113,16 @@ function oweHeartbeat(state: State, rules: CheckRules, world: World, views: View
   });
 }
 
-function lookErrors(rules: CheckRules, before: State, views: View[], now: Date): [IpcheckError, boolean][] {
-  return views
-    .filter((view) => !isGood(view))
-    .map((view) => [
-      explainView(view, before.families[view.family]?.recorded?.address),
-      isSpoken(before.families[view.family]?.blind, { now, isLoud: rules.isLoud }),
+function lookErrors(
+  rules: CheckRules,
+  before: State,
+  lookupResults: LookupResult[],
+  now: Date,
+): [IpcheckError, boolean][] {
+  return lookupResults
+    .filter((lookupResult) => !isGood(lookupResult))
+    .map((lookupResult) => [
+      explainLookup(lookupResult, before.families[lookupResult.family]?.recorded?.address),
+      isSpoken(before.families[lookupResult.family]?.outage, { now, isInteractive: rules.isInteractive }),
     ]);
 }

@@ -4,7 +4,7 @@ import { exitCodeFor } from "../base/exit-codes";
 import type { Output } from "../base/output";
 import { loadSettings, type Settings } from "../config/settings";
 import { look } from "../lookup/lookup";
-import type { World } from "../notify/ports";
+import type { Dependencies } from "../notify/ports";
 import type { CheckRules } from "../notify/rules";
 import { takeLock } from "../state/lock";
 import { openStateFile, type StateFile } from "../state/state-file";
@@ -37,8 +37,8 @@ export async function composeCheck(options: CheckOptions & GlobalOptions, host: 
 async function checkWith(options: CheckOptions, settings: Settings, store: StateFile, host: Host): Promise<number> {
   const deadline = new Deadline(settings.deadlineMs);
   // A person is watching: on a terminal, or by asking for it.
-  const isLoud = options.verbose || options.dryRun || host.isStderrTerminal;
-  const rules: CheckRules = { ...settings, hasHook: settings.onChange !== undefined, isLoud };
+  const isInteractive = options.verbose || options.dryRun || host.isStderrTerminal;
+  const rules: CheckRules = { ...settings, hasHook: settings.onChange !== undefined, isInteractive };
   try {
     return await runCheck(options, rules, buildWorld(settings, store, deadline, host), host.output);
   } finally {
@@ -46,7 +46,7 @@ async function checkWith(options: CheckOptions, settings: Settings, store: State
   }
 }
 
-function buildWorld(settings: Settings, store: StateFile, deadline: Deadline, host: Host): World {
+function buildWorld(settings: Settings, store: StateFile, deadline: Deadline, host: Host): Dependencies {
   const { env, output } = host;
   const { signal } = deadline;
   const now = () => new Date();
@@ -58,17 +58,17 @@ function buildWorld(settings: Settings, store: StateFile, deadline: Deadline, ho
     random: Math.random,
     createId: randomUUID,
     look: (request) => look(request, lookup),
-    keepAside: () => store.keepAside(now()),
+    quarantine: () => store.quarantine(now()),
     async mail(notice) {
       // Loaded only here: on a quiet day neither the library nor the templates are read from the card.
       const { deliver } = await import("../notify/deliver.js");
       return deliver(notice, settings, { ...host, historyFile: store.historyFile, signal, redactor: output.redactor });
     },
-    async runHook(occurrence) {
+    async runHook(event) {
       const { runHook } = await import("../notify/hook.js");
-      return runHook(settings.onChange ?? "", occurrence, { env, signal });
+      return runHook(settings.onChange ?? "", event, { env, signal });
     },
-    announce: (occurrence) => output.print(announcement(occurrence)),
+    announce: (event) => output.print(announcement(event)),
   };
 }
 
@@ -83,11 +83,11 @@ async function ping(url: URL, isSuccess: boolean, { verbose }: CheckOptions, hos
 export async function runCheck(
   options: CheckOptions,
   rules: CheckRules,
-  world: World,
+  dependencies: Dependencies,
   output: Output,
 ): Promise<number> {
   const plan: string[] = [];
-  const report = await check(rules, options.dryRun ? withoutEffects(world, plan) : world);
+  const report = await check(rules, options.dryRun ? withoutEffects(dependencies, plan) : dependencies);
   const exitCode = exitCodeFor(report.errors);
   await printReport(report, { ...options, exitCode, plan }, output);
   return exitCode;

@@ -1,13 +1,13 @@
 import { elapsedMs, formatDuration } from "../base/duration";
 import type { ErrorCode } from "../base/errors";
 import { quote } from "../base/quote";
-import { describe, explainView, isGood } from "../lookup/explanation";
-import type { View } from "../lookup/lookup-result";
-import type { Recollection } from "../state/state";
+import { describe, explainLookup, isGood } from "../lookup/explanation";
+import type { LookupResult } from "../lookup/lookup-result";
+import type { LoadedState } from "../state/state";
 import { HOOK, type State } from "../state/state";
 
 /** One line of `doctor`: what was looked at, how it is, and what to do. */
-export interface Check {
+export interface Finding {
   title: string;
   status: "ok" | "warning" | "error";
   text: string;
@@ -22,7 +22,7 @@ const CLOCK_ERROR_MS = 24 * 3_600_000;
 const STALE_AFTER_MS = 3 * 3_600_000;
 
 /** This machine's clock against a service's Date header. */
-export function diagnoseClock(now: Date, serverDate: Date | undefined): Check {
+export function diagnoseClock(now: Date, serverDate: Date | undefined): Finding {
   const title = "clock";
   const clock = `${now.toISOString().slice(0, 16).replace("T", " ")} UTC`;
   if (!serverDate) {
@@ -42,23 +42,27 @@ export function diagnoseClock(now: Date, serverDate: Date | undefined): Check {
 const CLOCK_HINT = "wait for NTP (timedatectl shows it), or set the time: certificates and durations depend on it";
 
 /** What each service said, one line each, then what it amounts to. */
-export function diagnoseView(view: View, recorded: string | undefined): Check[] {
-  const family = `IPv${view.family}`;
-  const services = view.hearings.map((hearing): Check => {
-    const isAnswer = "address" in hearing.voice;
-    const text = `${describe(hearing)} (${hearing.operator}, ${family}, ${hearing.ms} ms)`;
+export function diagnoseLookup(lookupResult: LookupResult, recorded: string | undefined): Finding[] {
+  const family = `IPv${lookupResult.family}`;
+  const services = lookupResult.responses.map((response): Finding => {
+    const isAnswer = "address" in response.vote;
+    const text = `${describe(response)} (${response.operator}, ${family}, ${response.ms} ms)`;
     return { title: "echo service", status: isAnswer ? "ok" : "warning", text };
   });
-  if (isGood(view)) {
-    const answers = view.hearings.flatMap(({ voice }) => ("address" in voice ? [voice.address] : []));
-    const address = "address" in view.verdict ? view.verdict.address : "";
-    const voices = answers.length;
+  if (isGood(lookupResult)) {
+    const answers = lookupResult.responses.flatMap(({ vote }) => ("address" in vote ? [vote.address] : []));
+    const address = "address" in lookupResult.decision ? lookupResult.decision.address : "";
+    const votes = answers.length;
     return [
       ...services,
-      { title: "agreement", status: "ok", text: `${voices} of ${view.hearings.length} say ${address} (${family})` },
+      {
+        title: "agreement",
+        status: "ok",
+        text: `${votes} of ${lookupResult.responses.length} say ${address} (${family})`,
+      },
     ];
   }
-  const error = explainView(view, recorded);
+  const error = explainLookup(lookupResult, recorded);
   return [
     ...services,
     { title: "agreement", status: "error", code: "no-address", text: error.message, hint: error.hint },
@@ -66,7 +70,7 @@ export function diagnoseView(view: View, recorded: string | undefined): Check[] 
 }
 
 /** The state as found, what is owed, and when the last good look was. */
-export function diagnoseState(path: string, { state, condition, lastLookAt }: Recollection, now: Date): Check[] {
+export function diagnoseState(path: string, { state, condition, lastLookAt }: LoadedState, now: Date): Finding[] {
   const title = "state";
   const file = quote(path);
   if (condition === "absent")
@@ -82,10 +86,10 @@ export function diagnoseState(path: string, { state, condition, lastLookAt }: Re
       },
     ];
   }
-  const recorded = Object.entries(state.families).flatMap(([family, slot]) =>
-    slot?.recorded ? [`${slot.recorded.address} (IPv${family})`] : [],
+  const recorded = Object.entries(state.families).flatMap(([family, familyState]) =>
+    familyState?.recorded ? [`${familyState.recorded.address} (IPv${family})`] : [],
   );
-  const checks: Check[] = [
+  const checks: Finding[] = [
     { title, status: "ok", text: `${file} has ${recorded.length > 0 ? recorded.join(" and ") : "no address yet"}` },
     ...diagnoseOutbox(state),
   ];
@@ -102,7 +106,7 @@ export function diagnoseState(path: string, { state, condition, lastLookAt }: Re
   return checks;
 }
 
-function diagnoseOutbox(state: State): Check[] {
+function diagnoseOutbox(state: State): Finding[] {
   const title = "outbox";
   if (state.outbox.length === 0) return [{ title, status: "ok", text: "nothing is owed to anybody" }];
   const failing = Object.entries(state.channels).filter(([, channel]) => channel.failures > 0);
@@ -117,7 +121,7 @@ function diagnoseOutbox(state: State): Check[] {
 }
 
 /** Whether the schedule that was found still leads to a node and a script. */
-export function diagnoseSchedule(found: { name: string; command: string[]; missing: string[] } | undefined): Check {
+export function diagnoseSchedule(found: { name: string; command: string[]; missing: string[] } | undefined): Finding {
   const title = "schedule";
   if (!found) {
     return { title, status: "warning", text: "none is installed", hint: "'ipcheck schedule install' does it" };

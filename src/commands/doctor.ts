@@ -7,14 +7,14 @@ import { loadSettings, type Settings } from "../config/settings";
 import { VARIABLE_NAMES, variable } from "../config/variables";
 import type { Family } from "../lookup/address";
 import { lookAtAll } from "../lookup/lookup";
-import type { View } from "../lookup/lookup-result";
+import type { LookupResult } from "../lookup/lookup-result";
 import { deliver, fetchLogin } from "../notify/deliver";
 import { probeMail } from "../notify/mail-probe";
 import { testNotice } from "../notify/test-notice";
-import type { Recollection } from "../state/state";
+import type { LoadedState } from "../state/state";
 import { openStateFile, type StateFile } from "../state/state-file";
 import { findMissing, probeWrite } from "../state/write-probe";
-import { type Check, diagnoseClock, diagnoseSchedule, diagnoseState, diagnoseView } from "./diagnosis";
+import { diagnoseClock, diagnoseLookup, diagnoseSchedule, diagnoseState, type Finding } from "./diagnosis";
 import type { GlobalOptions, Host } from "./host";
 import { allSchedulers } from "./schedule";
 
@@ -26,7 +26,7 @@ export async function composeDoctor(options: DoctorOptions & GlobalOptions, host
   return runDoctor(options, examine(options, host), host.output);
 }
 
-async function* examine(options: DoctorOptions & GlobalOptions, host: Host): AsyncGenerator<Check> {
+async function* examine(options: DoctorOptions & GlobalOptions, host: Host): AsyncGenerator<Finding> {
   yield {
     title: "ipcheck",
     status: "ok",
@@ -43,41 +43,42 @@ async function* examine(options: DoctorOptions & GlobalOptions, host: Host): Asy
   const deadline = new Deadline(settings.deadlineMs);
   try {
     const store = openStateFile(settings.stateFile);
-    const recollection = recallOrError(store);
-    if (recollection instanceof IpcheckError) yield stateProblem(recollection);
-    else yield* diagnoseState(store.path, recollection, new Date());
+    const loaded = recallOrError(store);
+    if (loaded instanceof IpcheckError) yield stateProblem(loaded);
+    else yield* diagnoseState(store.path, loaded, new Date());
     yield* writability(store.path);
-    const known = recollection instanceof IpcheckError ? undefined : recollection;
-    const views = await lookAtAllFamilies(settings, known, deadline, host);
+    const known = loaded instanceof IpcheckError ? undefined : loaded;
+    const lookupResults = await lookAtAllFamilies(settings, known, deadline, host);
     yield diagnoseClock(
       new Date(),
-      views.map(({ serverDate }) => serverDate).find((date) => date !== undefined),
+      lookupResults.map(({ serverDate }) => serverDate).find((date) => date !== undefined),
     );
-    for (const view of views) yield* diagnoseView(view, recordedIn(known, view.family));
+    for (const lookupResult of lookupResults)
+      yield* diagnoseLookup(lookupResult, recordedIn(known, lookupResult.family));
     yield* mailServer(settings, deadline, host);
-    if (options.send) yield* testMail(settings, store.historyFile, known, views, deadline, host);
+    if (options.send) yield* testMail(settings, store.historyFile, known, lookupResults, deadline, host);
     yield await schedule(host);
   } finally {
     deadline.clear();
   }
 }
 
-function recallOrError(store: StateFile): Recollection | IpcheckError {
+function recallOrError(store: StateFile): LoadedState | IpcheckError {
   try {
-    return store.recall();
+    return store.load();
   } catch (error) {
     return asIpcheckError(error);
   }
 }
 
-function* configProblems(error: unknown): Generator<Check> {
+function* configProblems(error: unknown): Generator<Finding> {
   const { message, details, hint } = asIpcheckError(error);
   const problems = details.length > 0 ? details : [message];
   for (const text of problems) yield { title: "configuration", status: "error", code: "config", text };
   yield { title: "configuration", status: "warning", text: "the rest was not looked at", hint };
 }
 
-function* configuration(settings: Settings): Generator<Check> {
+function* configuration(settings: Settings): Generator<Finding> {
   const { envFile, origins, warnings, smtp, recipients } = settings;
   yield { title: "env file", status: "ok", text: envFile ? quote(envFile.path) : "none; only the environment is used" };
   for (const name of VARIABLE_NAMES) {
@@ -94,7 +95,7 @@ function* configuration(settings: Settings): Generator<Check> {
   }
 }
 
-async function* writability(path: string): AsyncGenerator<Check> {
+async function* writability(path: string): AsyncGenerator<Finding> {
   const code = await probeWrite(path);
   if (code === undefined || code === "ENOENT") return;
   const isFull = code === "ENOSPC" || code === "EDQUOT";
@@ -111,20 +112,20 @@ async function* writability(path: string): AsyncGenerator<Check> {
 
 function lookAtAllFamilies(
   settings: Settings,
-  known: Recollection | undefined,
+  known: LoadedState | undefined,
   deadline: Deadline,
   host: Host,
-): Promise<View[]> {
+): Promise<LookupResult[]> {
   const redact = (text: string) => host.output.redactor.redact(text);
   const lookup = { ...settings, ...host, now: () => new Date(), redact, signal: deadline.lookSignal };
   return Promise.all(
     settings.families.map((family) =>
-      lookAtAll({ family, recorded: recordedIn(known, family), candidate: undefined, rests: {} }, lookup),
+      lookAtAll({ family, recorded: recordedIn(known, family), candidate: undefined, coolDowns: {} }, lookup),
     ),
   );
 }
 
-async function* mailServer(settings: Settings, deadline: Deadline, host: Host): AsyncGenerator<Check> {
+async function* mailServer(settings: Settings, deadline: Deadline, host: Host): AsyncGenerator<Finding> {
   const { smtp, recipients } = settings;
   const title = "mail server";
   if (recipients.length === 0) return;
@@ -155,17 +156,17 @@ async function* mailServer(settings: Settings, deadline: Deadline, host: Host): 
 async function* testMail(
   settings: Settings,
   historyFile: string,
-  known: Recollection | undefined,
-  views: View[],
+  known: LoadedState | undefined,
+  lookupResults: LookupResult[],
   deadline: Deadline,
   host: Host,
-): AsyncGenerator<Check> {
+): AsyncGenerator<Finding> {
   const title = "test mail";
   if (settings.recipients.length === 0) {
     yield { title, status: "error", code: "config", text: "nobody to send it to", hint: "set IPCHECK_TO" };
     return;
   }
-  const notice = testNotice(settings, known?.state, views, new Date());
+  const notice = testNotice(settings, known?.state, lookupResults, new Date());
   const context = { ...host, historyFile, signal: deadline.signal, redactor: host.output.redactor };
   for (const [recipient, outcome] of await deliver(notice, settings, context)) {
     yield outcome.ok
@@ -174,7 +175,7 @@ async function* testMail(
   }
 }
 
-async function schedule(host: Host): Promise<Check> {
+async function schedule(host: Host): Promise<Finding> {
   for (const scheduler of allSchedulers(host)) {
     const found = await scheduler.find();
     if (!found) continue;
@@ -184,11 +185,11 @@ async function schedule(host: Host): Promise<Check> {
   return diagnoseSchedule(undefined);
 }
 
-function recordedIn(known: Recollection | undefined, family: Family): string | undefined {
+function recordedIn(known: LoadedState | undefined, family: Family): string | undefined {
   return known?.state.families[family]?.recorded?.address;
 }
 
-function stateProblem({ message, hint }: IpcheckError): Check {
+function stateProblem({ message, hint }: IpcheckError): Finding {
   return { title: "state", status: "error", code: "state", text: message, hint };
 }
 
@@ -203,11 +204,15 @@ export interface DoctorOptions {
   json?: boolean;
 }
 
-const MARKS: Record<Check["status"], string> = { ok: "ok     ", warning: "warning", error: "ERROR  " };
+const MARKS: Record<Finding["status"], string> = { ok: "ok     ", warning: "warning", error: "ERROR  " };
 
 /** Prints the checks as they come; resolves to the exit code of the gravest. */
-export async function runDoctor(options: DoctorOptions, checks: AsyncIterable<Check>, output: Output): Promise<number> {
-  const all: Check[] = [];
+export async function runDoctor(
+  options: DoctorOptions,
+  checks: AsyncIterable<Finding>,
+  output: Output,
+): Promise<number> {
+  const all: Finding[] = [];
   for await (const check of checks) {
     all.push(check);
     if (options.json) continue;
@@ -222,8 +227,8 @@ export async function runDoctor(options: DoctorOptions, checks: AsyncIterable<Ch
   return exitCode;
 }
 
-function summary(checks: readonly Check[]): string {
-  const count = (status: Check["status"]) => checks.filter((check) => check.status === status).length;
+function summary(checks: readonly Finding[]): string {
+  const count = (status: Finding["status"]) => checks.filter((check) => check.status === status).length;
   const [errors, warnings] = [count("error"), count("warning")];
   if (errors + warnings === 0) return "\nall is well";
   return `\n${errors} error${errors === 1 ? "" : "s"}, ${warnings} warning${warnings === 1 ? "" : "s"}`;

@@ -1,21 +1,21 @@
-import type { World } from "../notify/ports";
+import type { Dependencies } from "../notify/ports";
 
-/** The same world with its hands tied: looks and reads are real, every effect becomes a line in `plan`. */
-export function withoutEffects(world: World, plan: string[]): World {
+/** The same dependencies without effects: looks and reads are real, every effect becomes a line in `plan`. */
+export function withoutEffects(dependencies: Dependencies, plan: string[]): Dependencies {
   const say = (line: string) => {
     if (!plan.includes(line)) plan.push(line);
   };
   return {
-    ...world,
-    keepAside: () => {
+    ...dependencies,
+    quarantine: () => {
       say("keep the unreadable state file aside under a dated name");
       return "(not moved: dry run)";
     },
-    remember: () => say("write the state file"),
+    save: () => say("write the state file"),
     touch: () => say("note the time of this look on the state file"),
-    appendHistory: (occurrences) => say(`append ${occurrences.length} to history.jsonl`),
-    mail: async ({ recipients, occurrences }) => {
-      const addresses = occurrences.map(({ address }) => address).join(", ");
+    appendHistory: (events) => say(`append ${events.length} to history.jsonl`),
+    mail: async ({ recipients, events }) => {
+      const addresses = events.map(({ address }) => address).join(", ");
       say(`mail ${addresses} to ${recipients.join(", ")}`);
       return new Map(recipients.map((recipient) => [recipient, { ok: true }]));
     },

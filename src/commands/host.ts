@@ -1,8 +1,8 @@
 import type { Output } from "../base/output";
-import type { Surroundings } from "../config/env-file";
+import type { Environment } from "../config/env-file";
 
 /** The process as the commands see it: handed down by main, which alone reads `process`. */
-export interface Host extends Surroundings {
+export interface Host extends Environment {
   version: string;
   /** How we introduce ourselves to servers. */
   userAgent: string;

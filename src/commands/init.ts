@@ -17,11 +17,10 @@ import { isGood } from "../lookup/explanation";
 import { look } from "../lookup/lookup";
 import { deliver } from "../notify/deliver";
 import { findProvider } from "../notify/mail-providers";
-import type { MailProvider } from "../notify/providers";
 import { testNotice } from "../notify/test-notice";
 import { openStateFile } from "../state/state-file";
 import type { GlobalOptions, Host } from "./host";
-import { Interview } from "./init-questions";
+import { type InitOptions, type InitTools, Interview, type Prompter } from "./init-questions";
 import { composeSchedule } from "./schedule";
 
 /** Nobody waits longer for a question's suggestion. */
@@ -111,7 +110,7 @@ async function detectIpv6(host: Host): Promise<boolean> {
       redact: (text: string) => text,
       signal: deadline.lookSignal,
     };
-    return isGood(await look({ family: 6, recorded: undefined, candidate: undefined, rests: {} }, lookup));
+    return isGood(await look({ family: 6, recorded: undefined, candidate: undefined, coolDowns: {} }, lookup));
   } finally {
     deadline.clear();
   }
@@ -168,65 +167,4 @@ async function offer(
 
 function mask(text: string): string {
   return text.replace(/^(IPCHECK_(?:SMTP_PASSWORD|SMTP_PASSWORD_VIGENERE|VIGENERE_KEY))=.*$/gm, "$1=(not shown)");
-}
-
-/** The switches of `init`: one for every question. */
-export interface InitOptions {
-  to?: string;
-  from?: string;
-  user?: string;
-  smtpHost?: string;
-  smtpPort?: string;
-  smtpSecurity?: string;
-  relay?: boolean;
-  password?: string;
-  passwordStdin?: boolean;
-  passwordCommand?: string;
-  store?: string;
-  name?: string;
-  family?: string;
-  lang?: string;
-  send?: boolean;
-  schedule?: boolean;
-  yes?: boolean;
-}
-
-/** How questions are put; every method throws IpcheckError `usage` when the person stops. */
-export interface Prompter {
-  text(question: {
-    message: string;
-    initial?: string;
-    validate?: (text: string) => string | undefined;
-  }): Promise<string>;
-  secret(message: string): Promise<string>;
-  select(question: { message: string; options: Choice[]; initial?: string }): Promise<string>;
-  confirm(message: string): Promise<boolean>;
-}
-
-export interface Choice {
-  value: string;
-  label: string;
-  hint?: string;
-}
-
-export interface InitTools {
-  /** Undefined where nobody can be asked. */
-  prompter: Prompter | undefined;
-  envFile: string;
-  envFileExists: boolean;
-  hostName: string;
-  /** What the locale suggests. */
-  language: string;
-  detectIpv6(): Promise<boolean>;
-  findProvider(address: string): MailProvider | undefined;
-  /** What is wrong with a variable's text, or undefined. */
-  findProblem(name: string, text: string): string | undefined;
-  readPasswordFromStdin(): Promise<string | undefined>;
-  /** An env file's text; undefined where no quoting can carry a value. */
-  renderEnvFile(values: Record<string, string>): string | undefined;
-  /** Writes the env file, and the password file where there is one; resolves to the backup's path. */
-  write(text: string, passwordFile: { path: string; password: string } | undefined): Promise<string | undefined>;
-  /** Sends the test mail; resolves to the exit code, having said how it went. */
-  sendTest(): Promise<number>;
-  installSchedule(): Promise<number>;
 }

@@ -38,7 +38,7 @@ export function formatPrometheus(status: Status): string {
     ],
     [
       "ipcheck_pending_notices",
-      "How many occurrences somebody has not been told yet.",
+      "How many events somebody has not been told yet.",
       pending.length > 0 ? pending.map(({ channel, owed }) => [{ channel }, owed]) : [[{}, 0]],
     ],
     [

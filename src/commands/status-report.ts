@@ -1,7 +1,7 @@
 import { elapsedMs } from "../base/duration";
 import type { Family } from "../lookup/address";
 import { owedTo } from "../state/outbox";
-import type { Recollection } from "../state/state";
+import type { LoadedState } from "../state/state";
 import { HOOK, type State } from "../state/state";
 
 /** How things stand, as plain data: what `status --json` prints. */
@@ -26,7 +26,7 @@ export interface FamilyStatus {
 export interface PendingChannel {
   /** A recipient's address, or `command` for IPCHECK_ON_CHANGE. */
   channel: string;
-  /** How many occurrences are owed. */
+  /** How many events are owed. */
   owed: number;
   failures: number;
   reason: string | null;
@@ -36,22 +36,22 @@ export interface PendingChannel {
 }
 
 /** Reads the state for people and programs. */
-export function readStatus({ state, lastLookAt }: Recollection, channels: readonly string[], now: Date): Status {
+export function readStatus({ state, lastLookAt }: LoadedState, channels: readonly string[], now: Date): Status {
   return {
     lastLook: lastLookAt?.toISOString() ?? null,
     lastLookAgeSeconds: lastLookAt ? Math.round(elapsedMs(lastLookAt, now) / 1000) : null,
     families: ([4, 6] as Family[]).flatMap((family) => familyStatus(state, family)),
     pending: channels.flatMap((channel) => pendingChannel(state, channel)),
-    rests: Object.entries(state.rests)
+    rests: Object.entries(state.coolDowns)
       .filter(([, until]) => new Date(until) > now)
       .map(([service, until]) => ({ service, until })),
   };
 }
 
 function familyStatus(state: State, family: Family): FamilyStatus[] {
-  const slot = state.families[family];
-  if (!slot) return [];
-  const { recorded, blind } = slot;
+  const familyState = state.families[family];
+  if (!familyState) return [];
+  const { recorded, outage } = familyState;
   return [
     {
       family: `ipv${family}`,
@@ -59,8 +59,8 @@ function familyStatus(state: State, family: Family): FamilyStatus[] {
       since: recorded?.since ?? null,
       confirmedBy: recorded?.confirmedBy ?? [],
       unconfirmed: recorded?.isUnconfirmed ?? false,
-      failing: blind
-        ? { since: blind.since ?? null, lastFailure: blind.failedAt, runs: blind.runs, reason: blind.reason }
+      failing: outage
+        ? { since: outage.since ?? null, lastFailure: outage.failedAt, runs: outage.runs, reason: outage.reason }
         : null,
     },
   ];
@@ -77,7 +77,7 @@ function pendingChannel(state: State, channel: string): PendingChannel[] {
       failures: record?.failures ?? 0,
       reason: record?.reason ?? null,
       lastTry: record?.triedAt ?? null,
-      nextTry: record?.pausedUntil ?? null,
+      nextTry: record?.deferredUntil ?? null,
     },
   ];
 }

@@ -15,13 +15,13 @@ import { readStatus } from "./status-report";
 export async function composeStatus(options: StatusOptions & GlobalOptions, host: Host): Promise<number> {
   const settings = loadSettings(options.envFile, host, host.output.redactor.secrets);
   const store = openStateFile(settings.stateFile);
-  const recollection = store.recall();
-  if (recollection.condition === "damaged") {
+  const loaded = store.load();
+  if (loaded.condition === "damaged") {
     await host.output.warn("the state file cannot be read; the next check keeps it aside and begins anew");
   }
   const now = new Date();
   const channels = [...settings.recipients, ...(settings.onChange === undefined ? [] : [HOOK])];
-  return runStatus(options, readStatus(recollection, channels, now), now, host.output);
+  return runStatus(options, readStatus(loaded, channels, now), now, host.output);
 }
 
 /** The switches of `status`. */
@@ -86,9 +86,9 @@ function describeFamily(
       : "";
   const lines = [`${name}: ${address ?? "no address yet"}${held}${by}`];
   if (failing) {
-    const { since: blindSince, lastFailure, runs, reason } = failing;
+    const { since: outageSince, lastFailure, runs, reason } = failing;
     const count = runs === 1 ? "the last look" : `the last ${runs} looks`;
-    const from = blindSince === null ? "" : `, blind since ${localTime(blindSince)}`;
+    const from = outageSince === null ? "" : `, outage since ${localTime(outageSince)}`;
     lines.push(`${name} last failure: ${localTime(lastFailure)}, ${count} failed${from}: ${reason}`);
   }
   return lines;

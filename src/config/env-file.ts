@@ -5,7 +5,7 @@ import { systemCode } from "../base/errors";
 import { quote } from "../base/quote";
 
 /** Where the program runs, as far as the configuration depends on it. */
-export interface Surroundings {
+export interface Environment {
   env: NodeJS.ProcessEnv;
   platform: NodeJS.Platform;
   /** Undefined where neither HOME nor a passwd entry tells. */
@@ -26,26 +26,26 @@ export interface EnvFile {
   isReadableByOthers: boolean;
 }
 
-/** The first of the places in their order that exists; problems are added for one that cannot be used. */
+/** The first of the sections in their order that exists; problems are added for one that cannot be used. */
 export function readEnvFile(
   flag: string | undefined,
-  surroundings: Surroundings,
+  environment: Environment,
   problems: string[],
 ): EnvFile | undefined {
-  const { env } = surroundings;
+  const { env } = environment;
   const explicit = flag ?? (env["IPCHECK_ENV_FILE"] || undefined);
   const named = flag !== undefined ? "--env-file" : "IPCHECK_ENV_FILE";
-  const candidates = explicit !== undefined ? [explicit] : defaultEnvFiles(surroundings);
+  const candidates = explicit !== undefined ? [explicit] : defaultEnvFiles(environment);
   for (const path of candidates) {
     try {
-      const { text, stats } = readGuarded(path, surroundings);
+      const { text, stats } = readGuarded(path, environment);
       // An invisible mark that Windows editors write, and that would become part of the first name.
       const values = parse(text.replace(/^\uFEFF/, ""));
       return {
         path,
         values,
         mtimeMs: stats.mtimeMs,
-        isReadableByOthers: isReadableByOthers(path, stats, surroundings),
+        isReadableByOthers: isReadableByOthers(path, stats, environment),
       };
     } catch (error) {
       const isMissing = ["ENOENT", "ENOTDIR"].includes(systemCode(error));
@@ -59,7 +59,7 @@ export function readEnvFile(
 }
 
 /** Where an env file is looked for when none is named; the first is where `init` writes one. */
-export function defaultEnvFiles({ env, platform, home, packageDirectory }: Surroundings): string[] {
+export function defaultEnvFiles({ env, platform, home, packageDirectory }: Environment): string[] {
   const { join, isAbsolute } = platform === "win32" ? win32 : posix;
   const inConfig = (base: string | undefined) => (base ? [join(base, "ipcheck", ".env")] : []);
   const beside = join(packageDirectory, ".env");
@@ -70,7 +70,7 @@ export function defaultEnvFiles({ env, platform, home, packageDirectory }: Surro
 }
 
 /** Reads a file that decides what this program does or sends; refuses one that another user could write. */
-export function readGuarded(path: string, { uid }: Surroundings): { text: string; stats: Stats } {
+export function readGuarded(path: string, { uid }: Environment): { text: string; stats: Stats } {
   const stats = statSync(path);
   if (stats.isDirectory()) throw new Error("is a directory");
   if (uid !== undefined) {
@@ -83,7 +83,7 @@ export function readGuarded(path: string, { uid }: Surroundings): { text: string
 }
 
 /** Whether group or others may read a file (never true on Windows, where modes say nothing). */
-export function isReadableByOthers(path: string, stats: Stats, { uid, env }: Surroundings): boolean {
+export function isReadableByOthers(path: string, stats: Stats, { uid, env }: Environment): boolean {
   // systemd gives its credentials a mode and an ACL of its own.
   const credentials = env["CREDENTIALS_DIRECTORY"];
   if (credentials && path.startsWith(`${credentials}/`)) return false;

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { quote } from "../base/quote";
 import type { PasswordSource } from "../base/secret";
-import { isReadableByOthers, readGuarded, reasonOf, type Surroundings } from "./env-file";
+import { type Environment, isReadableByOthers, readGuarded, reasonOf } from "./env-file";
 import { path as readPath } from "./readers";
 import type { VariableName } from "./variables";
 import { decodeVigenere, isVigenereKey } from "./vigenere";
@@ -20,10 +20,10 @@ export interface Findings {
 /** The one source of the password, or undefined; two sources are a problem that names both. */
 export function resolvePassword(
   get: (name: VariableName) => string | undefined,
-  surroundings: Surroundings,
+  environment: Environment,
   findings: Findings,
 ): PasswordSource | undefined {
-  const credentials = surroundings.env["CREDENTIALS_DIRECTORY"];
+  const credentials = environment.env["CREDENTIALS_DIRECTORY"];
   const credential = credentials ? join(credentials, "smtp-password") : undefined;
   const key = get("IPCHECK_VIGENERE_KEY");
   const encoded = get("IPCHECK_SMTP_PASSWORD_VIGENERE");
@@ -34,7 +34,7 @@ export function resolvePassword(
   };
   add("IPCHECK_SMTP_PASSWORD", (value) => ({ kind: "value", origin: "IPCHECK_SMTP_PASSWORD", value }));
   add("IPCHECK_SMTP_PASSWORD_VIGENERE", (value) => fromEncoded(value, key, findings));
-  add("IPCHECK_SMTP_PASSWORD_FILE", (path) => fromFile(path, "IPCHECK_SMTP_PASSWORD_FILE", surroundings, findings));
+  add("IPCHECK_SMTP_PASSWORD_FILE", (path) => fromFile(path, "IPCHECK_SMTP_PASSWORD_FILE", environment, findings));
   add("IPCHECK_SMTP_PASSWORD_COMMAND", (command) => ({
     kind: "command",
     origin: "IPCHECK_SMTP_PASSWORD_COMMAND",
@@ -72,19 +72,19 @@ function fromEncoded(value: string, key: string | undefined, findings: Findings)
 function fromFile(
   given: string,
   origin: VariableName,
-  surroundings: Surroundings,
+  environment: Environment,
   findings: Findings,
 ): PasswordSource | undefined {
-  const resolved = readPath(surroundings)(given);
+  const resolved = readPath(environment)(given);
   if ("expected" in resolved) {
     findings.problems.push(`${origin}: expected ${resolved.expected}`);
     return undefined;
   }
   const path = resolved.value;
   try {
-    const { text, stats } = readGuarded(path, surroundings);
+    const { text, stats } = readGuarded(path, environment);
     findings.mtimes.push(stats.mtimeMs);
-    if (isReadableByOthers(path, stats, surroundings)) {
+    if (isReadableByOthers(path, stats, environment)) {
       findings.warnings.push(
         `${quote(path)} holds the password and can be read by other users: run chmod 600 ${quote(path)}`,
       );
@@ -100,7 +100,7 @@ function fromFile(
 function fromCredential(path: string, findings: Findings): PasswordSource | undefined {
   const origin = "systemd credential smtp-password";
   try {
-    const { text, stats } = readGuarded(path, { uid: undefined } as Surroundings);
+    const { text, stats } = readGuarded(path, { uid: undefined } as Environment);
     findings.mtimes.push(stats.mtimeMs);
     return firstLine(text, origin, path, findings);
   } catch (error) {

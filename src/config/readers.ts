@@ -4,7 +4,7 @@ import { parseDuration } from "../base/duration";
 import { quote } from "../base/quote";
 import { type Cidr, type Family, parseCidr } from "../lookup/address";
 import { LANGUAGES } from "../notify/message/languages";
-import type { Surroundings } from "./env-file";
+import type { Environment } from "./env-file";
 import { type VariableName, variable } from "./variables";
 
 /** Turns a variable's text into its value, or says what was expected instead. */
@@ -144,7 +144,7 @@ export const sshLine: Read<string> = (text) =>
   text.includes("{ip}") ? { value: text } : { expected: "a command with {ip} in it, like ssh pi@{ip}" };
 
 /** An absolute path, or one below the home folder: the working directory under cron is nobody's choice. */
-export function path({ platform, home }: Surroundings): Read<string> {
+export function path({ platform, home }: Environment): Read<string> {
   const { isAbsolute, join } = platform === "win32" ? win32 : posix;
   return (text) => {
     if (text.startsWith("~/") && home) return { value: join(home, text.slice(2)) };

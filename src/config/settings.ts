@@ -5,7 +5,7 @@ import { quote } from "../base/quote";
 import type { PasswordSource } from "../base/secret";
 import type { Cidr, Family } from "../lookup/address";
 import { LANGUAGES, type Language } from "../notify/message/languages";
-import { type EnvFile, readEnvFile, type Surroundings } from "./env-file";
+import { type EnvFile, type Environment, readEnvFile } from "./env-file";
 import { type Findings, resolvePassword } from "./password";
 import * as read from "./readers";
 import { collectUrlSecrets } from "./url-secrets";
@@ -56,15 +56,15 @@ export interface Settings {
  * it is found, so that it is known even when the configuration turns out to be unusable.
  * @throws IpcheckError `config` naming every problem at once
  */
-export function loadSettings(envFileFlag: string | undefined, surroundings: Surroundings, secrets: string[]): Settings {
+export function loadSettings(envFileFlag: string | undefined, environment: Environment, secrets: string[]): Settings {
   const findings: Findings = { problems: [], warnings: [], secrets, mtimes: [] };
   const { problems } = findings;
-  const envFile = readEnvFile(envFileFlag, surroundings, problems);
-  const { values, origins } = mergeValues(envFile, surroundings, findings);
+  const envFile = readEnvFile(envFileFlag, environment, problems);
+  const { values, origins } = mergeValues(envFile, environment, findings);
   const get = (name: VariableName) => values.get(name);
   const reader = new read.Reader(get, problems);
 
-  const password = resolvePassword(get, surroundings, findings);
+  const password = resolvePassword(get, environment, findings);
   const user = get("IPCHECK_SMTP_USER");
   const port = reader.read("IPCHECK_SMTP_PORT", "587", read.port) ?? 587;
   const security = reader.read("IPCHECK_SMTP_SECURITY", port === 465 ? "tls" : "starttls", read.security);
@@ -84,16 +84,16 @@ export function loadSettings(envFileFlag: string | undefined, surroundings: Surr
     recipients,
     from: readFrom(reader, user, recipients),
     smtp,
-    machineName: reader.read("IPCHECK_NAME", surroundings.hostName, read.anyText) ?? "",
-    sshLine: reader.read("IPCHECK_SSH", `ssh ${surroundings.userName}@{ip}`, read.sshLine) ?? "",
-    language: reader.read("IPCHECK_LANG", localeLanguage(surroundings.env), read.language) ?? "en",
+    machineName: reader.read("IPCHECK_NAME", environment.hostName, read.anyText) ?? "",
+    sshLine: reader.read("IPCHECK_SSH", `ssh ${environment.userName}@{ip}`, read.sshLine) ?? "",
+    language: reader.read("IPCHECK_LANG", localeLanguage(environment.env), read.language) ?? "en",
     families: family ?? [4],
     ipv6PrefixLength: reader.read("IPCHECK_IPV6_PREFIX", "64", read.prefixLength) ?? 64,
     serviceUrls: reader.readOptional("IPCHECK_SERVICES", read.serviceUrls),
     acceptRanges: reader.read("IPCHECK_ACCEPT_RANGES", "", read.cidrs) ?? [],
     timeoutMs: reader.read("IPCHECK_TIMEOUT", "5s", read.durationWithin(1000, 300_000)) ?? 5000,
     deadlineMs: reader.read("IPCHECK_DEADLINE", "60s", read.durationWithin(1000, 3_600_000)) ?? 60_000,
-    stateFile: reader.read("IPCHECK_STATE_FILE", defaultStateFile(surroundings), read.path(surroundings)) ?? "",
+    stateFile: reader.read("IPCHECK_STATE_FILE", defaultStateFile(environment), read.path(environment)) ?? "",
     mailIntervalMs: reader.read("IPCHECK_MAIL_INTERVAL", "15m", read.duration) ?? 0,
     reportOutageMs: reader.readSwitchable("IPCHECK_REPORT_OUTAGE", "1h"),
     heartbeatMailMs: reader.readSwitchable("IPCHECK_HEARTBEAT_MAIL", "off"),
@@ -114,7 +114,7 @@ export function loadSettings(envFileFlag: string | undefined, surroundings: Surr
 }
 
 /** The default state file, or an empty string where no home folder is known. */
-export function defaultStateFile({ env, platform, home }: Surroundings): string {
+export function defaultStateFile({ env, platform, home }: Environment): string {
   const { join, isAbsolute } = platform === "win32" ? win32 : posix;
   const stateDirectory = env["STATE_DIRECTORY"]?.split(":")[0];
   if (stateDirectory) return join(stateDirectory, "state.json");

@@ -1,6 +1,6 @@
 import { quote } from "../base/quote";
 import { suggest } from "../base/suggest";
-import type { EnvFile, Surroundings } from "./env-file";
+import type { EnvFile, Environment } from "./env-file";
 import type { Findings } from "./password";
 import { OTHER_NAMES, VARIABLE_NAMES, type VariableName, variable } from "./variables";
 
@@ -8,7 +8,7 @@ import { OTHER_NAMES, VARIABLE_NAMES, type VariableName, variable } from "./vari
 export type Origins = Map<VariableName, { place: "environment" | "env file"; value: string }>;
 
 /** The variables that are set, the environment before the env file; names and values nobody can have meant are found. */
-export function mergeValues(envFile: EnvFile | undefined, { env }: Surroundings, findings: Findings) {
+export function mergeValues(envFile: EnvFile | undefined, { env }: Environment, findings: Findings) {
   const values = new Map<VariableName, string>();
   const origins: Origins = new Map();
   const fileValues = envFile?.values ?? {};

@@ -5,7 +5,7 @@ const DEFAULT_REST_MS = 30 * 60_000;
 const LONGEST_REST_MS = 24 * 3_600_000;
 
 /** When a service may be asked again, by its Retry-After field in seconds or as a date (RFC 9110, 10.2.3). */
-export function restUntil(retryAfter: string | string[] | undefined, now: Date): Date {
+export function coolDownUntil(retryAfter: string | string[] | undefined, now: Date): Date {
   const text = typeof retryAfter === "string" ? retryAfter.trim() : "";
   const ms = /^\d+$/.test(text) ? Number(text) * 1000 : new Date(text).getTime() - now.getTime();
   const restMs = Number.isNaN(ms) || ms <= 0 ? DEFAULT_REST_MS : Math.min(ms, LONGEST_REST_MS);
@@ -13,7 +13,7 @@ export function restUntil(retryAfter: string | string[] | undefined, now: Date):
 }
 
 /** Whether a service is still left alone. A rest longer than a day was not set by us: the clock jumped. */
-export function isResting(until: string | undefined, now: Date): boolean {
+export function isCoolingDown(until: string | undefined, now: Date): boolean {
   if (until === undefined) return false;
   const ms = new Date(until).getTime() - now.getTime();
   return ms > 0 && ms <= LONGEST_REST_MS;

@@ -1,5 +1,5 @@
 import type { Family } from "./address";
-import type { Candidate, Verdict, Voice } from "./quorum";
+import type { Candidate, Decision, Vote } from "./quorum";
 
 /** What a look needs to know of one family. */
 export interface LookRequest {
@@ -7,27 +7,27 @@ export interface LookRequest {
   recorded: string | undefined;
   candidate: Candidate | undefined;
   /** Hosts to be left alone → until (ISO 8601 UTC). */
-  rests: Readonly<Record<string, string>>;
+  coolDowns: Readonly<Record<string, string>>;
 }
 
 /** What one service said; `service` is its host, with the port where it is not the usual one. */
-export interface Hearing {
+export interface ServiceResponse {
   service: string;
   operator: string;
-  voice: Voice;
+  vote: Vote;
   /** How long it took to answer; 0 where it was not asked. */
   ms: number;
 }
 
 /** What a look in one family came to. */
-export interface View {
+export interface LookupResult {
   family: Family;
-  verdict: Exclude<Verdict, { kind: "ask" }>;
-  hearings: Hearing[];
+  decision: Exclude<Decision, { kind: "ask" }>;
+  responses: ServiceResponse[];
   /** How many requests were made. */
   requests: number;
   /** Hosts that asked to be left alone → until. */
-  newRests: Record<string, string>;
+  newCoolDowns: Record<string, string>;
   /** What the last HTTP Date header said: this machine's clock may be wrong. */
   serverDate: Date | undefined;
 }

@@ -3,10 +3,10 @@ import { systemCode } from "../base/errors";
 import type { Cidr, Family } from "./address";
 import { type RawAnswer, readAnswer } from "./answer";
 import { ask } from "./client";
-import { isResting, restUntil } from "./cool-down";
+import { coolDownUntil, isCoolingDown } from "./cool-down";
 import { failureOfConnection } from "./failures";
-import type { Hearing, LookRequest, View } from "./lookup-result";
-import { judge, type Voice } from "./quorum";
+import type { LookRequest, LookupResult, ServiceResponse } from "./lookup-result";
+import { decide, type Vote } from "./quorum";
 import { type EchoService, servicesFor } from "./services";
 
 export interface LookupOptions {
@@ -26,27 +26,27 @@ export interface LookupOptions {
   signal: AbortSignal;
 }
 
-/** Looks in one family: one service when it says what is recorded, others until the verdict stands. */
-export async function look(request: LookRequest, options: LookupOptions): Promise<View> {
-  const { family, rests } = request;
+/** Looks in one family: one service when it says what is recorded, others until the decision stands. */
+export async function look(request: LookRequest, options: LookupOptions): Promise<LookupResult> {
+  const { family, coolDowns } = request;
   const services = servicesFor(family, options.serviceUrls);
   const inquiry = new Inquiry(family, options);
   const queue: EchoService[] = [];
   for (const service of shuffle(services, options)) {
-    const until = rests[service.name];
-    if (until && isResting(until, options.now())) inquiry.noteRest(service, until);
+    const until = coolDowns[service.name];
+    if (until && isCoolingDown(until, options.now())) inquiry.noteCoolDown(service, until);
     else queue.push(service);
   }
-  const verdict = await inquiry.hold(request, queue, services.length === 1);
-  return { family, verdict, ...inquiry.result(services) };
+  const decision = await inquiry.hold(request, queue, services.length === 1);
+  return { family, decision, ...inquiry.result(services) };
 }
 
 /** Asks every service once, side by side, resting ones too: for a person who wants to see each answer. */
-export async function lookAtAll(request: LookRequest, options: LookupOptions): Promise<View> {
+export async function lookAtAll(request: LookRequest, options: LookupOptions): Promise<LookupResult> {
   const services = servicesFor(request.family, options.serviceUrls);
   const inquiry = new Inquiry(request.family, options);
-  const verdict = await inquiry.holdAll(request, services);
-  return { family: request.family, verdict, ...inquiry.result(services) };
+  const decision = await inquiry.holdAll(request, services);
+  return { family: request.family, decision, ...inquiry.result(services) };
 }
 
 // A hash spreads evenly over any panel and any schedule; rotating by the hour would not: every
@@ -62,9 +62,9 @@ function shuffle(services: EchoService[], { hostName, now }: LookupOptions): Ech
 
 /** One family's questions and answers. */
 class Inquiry {
-  private readonly hearings: Hearing[] = [];
-  private readonly voices = new Map<string, Voice>();
-  private readonly newRests: Record<string, string> = {};
+  private readonly responses: ServiceResponse[] = [];
+  private readonly votes = new Map<string, Vote>();
+  private readonly newCoolDowns: Record<string, string> = {};
   private readonly losers = new AbortController();
   private requests = 0;
   private serverDate: Date | undefined;
@@ -74,24 +74,24 @@ class Inquiry {
     private readonly options: LookupOptions,
   ) {}
 
-  /** Asks as many services side by side as the verdict needs, and more as they fail or disagree. */
-  async hold(request: LookRequest, queue: EchoService[], isSoleService: boolean): Promise<View["verdict"]> {
+  /** Asks as many services side by side as the decision needs, and more as they fail or disagree. */
+  async hold(request: LookRequest, queue: EchoService[], isSoleService: boolean): Promise<LookupResult["decision"]> {
     const underWay = new Map<EchoService, Promise<EchoService>>();
     try {
       for (;;) {
         const waiting = new Set([...queue, ...underWay.keys()].map(({ operator }) => operator));
-        for (const operator of this.voices.keys()) if (this.hasAnswered(operator)) waiting.delete(operator);
-        const voices = new Map([...this.voices].filter(([operator]) => !waiting.has(operator)));
-        const verdict = judge({
+        for (const operator of this.votes.keys()) if (this.hasAnswered(operator)) waiting.delete(operator);
+        const votes = new Map([...this.votes].filter(([operator]) => !waiting.has(operator)));
+        const decision = decide({
           ...request,
-          voices,
-          unheard: waiting.size,
+          votes,
+          remaining: waiting.size,
           isSoleService,
           ipv6PrefixLength: this.options.ipv6PrefixLength,
         });
-        if (verdict.kind !== "ask") return verdict;
-        // Nothing to compare the first answer with: a second voice is needed anyway.
-        const count = verdict.count === 1 && request.recorded === undefined && waiting.size > 1 ? 2 : verdict.count;
+        if (decision.kind !== "ask") return decision;
+        // Nothing to compare the first answer with: a second vote is needed anyway.
+        const count = decision.count === 1 && request.recorded === undefined && waiting.size > 1 ? 2 : decision.count;
         while (underWay.size < count) {
           const next = this.takeNext(queue, new Set([...underWay.keys()].map(({ operator }) => operator)));
           if (!next) break;
@@ -106,29 +106,29 @@ class Inquiry {
     }
   }
 
-  async holdAll(request: LookRequest, services: EchoService[]): Promise<View["verdict"]> {
+  async holdAll(request: LookRequest, services: EchoService[]): Promise<LookupResult["decision"]> {
     await Promise.all(services.map((service) => this.hear(service)));
     const { ipv6PrefixLength } = this.options;
     const isSoleService = services.length === 1;
-    const verdict = judge({ ...request, voices: this.voices, unheard: 0, isSoleService, ipv6PrefixLength });
-    return verdict.kind === "ask" ? { kind: "silence" } : verdict;
+    const decision = decide({ ...request, votes: this.votes, remaining: 0, isSoleService, ipv6PrefixLength });
+    return decision.kind === "ask" ? { kind: "silence" } : decision;
   }
 
-  noteRest(service: EchoService, until: string): void {
-    const voice: Voice = {
+  noteCoolDown(service: EchoService, until: string): void {
+    const vote: Vote = {
       kind: "rate-limit",
       detail: `asked to be left alone until ${until.slice(0, 16)}Z`,
     };
-    this.note(service, voice, 0);
+    this.note(service, vote, 0);
   }
 
-  result(services: EchoService[]): Pick<View, "hearings" | "requests" | "newRests" | "serverDate"> {
+  result(services: EchoService[]): Pick<LookupResult, "responses" | "requests" | "newCoolDowns" | "serverDate"> {
     // In the order they were configured, not in the order chance gave them.
-    const hearings = services.flatMap(({ name }) => this.hearings.filter(({ service }) => service === name));
+    const responses = services.flatMap(({ name }) => this.responses.filter(({ service }) => service === name));
     return {
-      hearings: [...new Set(hearings)],
+      responses: [...new Set(responses)],
       requests: this.requests,
-      newRests: this.newRests,
+      newCoolDowns: this.newCoolDowns,
       serverDate: this.serverDate,
     };
   }
@@ -140,8 +140,8 @@ class Inquiry {
   }
 
   private hasAnswered(operator: string): boolean {
-    const voice = this.voices.get(operator);
-    return voice !== undefined && "address" in voice;
+    const vote = this.votes.get(operator);
+    return vote !== undefined && "address" in vote;
   }
 
   private async hear(service: EchoService): Promise<EchoService> {
@@ -157,14 +157,14 @@ class Inquiry {
       const body = options.redact(raw.body);
       this.note(service, readAnswer({ ...raw, body }, { family, acceptRanges: options.acceptRanges }), start);
     } catch (error) {
-      // A loser was stopped because the verdict stood; it failed at nothing.
+      // A loser was stopped because the decision stood; it failed at nothing.
       if (this.losers.signal.aborted) return service;
       const code = systemCode(error);
-      const voice: Voice =
+      const vote: Vote =
         code === "EMSGSIZE"
           ? { kind: "garbage", detail: "answered far more than an address" }
           : failureOfConnection(code, { family, now: now(), serverDate: this.serverDate });
-      this.note(service, voice, start);
+      this.note(service, vote, start);
     }
     return service;
   }
@@ -174,13 +174,13 @@ class Inquiry {
     if (!Number.isNaN(date.getTime())) this.serverDate = date;
     if (status !== 429 && status !== 503) return;
     const retryAfter = headers["retry-after"];
-    this.newRests[service.name] = restUntil(retryAfter, this.options.now()).toISOString();
+    this.newCoolDowns[service.name] = coolDownUntil(retryAfter, this.options.now()).toISOString();
   }
 
-  private note(service: EchoService, voice: Voice, start: number): void {
+  private note(service: EchoService, vote: Vote, start: number): void {
     const ms = start === 0 ? 0 : Math.round(this.options.monotonicMs() - start);
-    this.hearings.push({ service: service.name, operator: service.operator, voice, ms });
+    this.responses.push({ service: service.name, operator: service.operator, vote, ms });
     // An operator's answer outweighs the failure of its other URL.
-    if (!this.hasAnswered(service.operator)) this.voices.set(service.operator, voice);
+    if (!this.hasAnswered(service.operator)) this.votes.set(service.operator, vote);
   }
 }

@@ -6,7 +6,7 @@ interface PanelRow {
   operator: string;
   /** The URL that answers in each family. */
   urls: Partial<Record<Family, string>>;
-  /** All its domains, those of services that are not asked here too, so that its voice is not counted twice. */
+  /** All its domains, those of services that are not asked here too, so that its vote is not counted twice. */
   domains: readonly string[];
 }
 

@@ -55,7 +55,7 @@ export const SPECIAL_RANGES: Record<4 | 6, readonly SpecialRange[]> = {
     no("::1/128", "loopback (RFC 4291)"),
     no("::/128", "unspecified (RFC 4291)"),
     no("::ffff:0:0/96", "IPv4-mapped (RFC 4291)"),
-    // Reachable, but a translator's view of an IPv4 host: never the address of a home.
+    // Reachable, but a translator's form of an IPv4 host: never the address of a home.
     no("64:ff9b::/96", "IPv4-IPv6 translation (RFC 6052)"),
     no("64:ff9b:1::/48", "IPv4-IPv6 translation (RFC 8215)"),
     no("100::/64", "discard-only (RFC 6666)"),

@@ -5,7 +5,7 @@ import { readRecentHistory } from "../state/history-file";
 import type { FailedOutcome, Outcome } from "../state/outbox";
 import { readHostKeys } from "./host-keys";
 import { sendMail } from "./mail";
-import { composeLetter } from "./message/compose";
+import { composeMessage } from "./message/compose";
 import type { Language } from "./message/languages";
 import type { Notice } from "./ports";
 import type { SmtpServer } from "./smtp-errors";
@@ -36,7 +36,7 @@ const DELIVERY_TIMEOUT_MS = 20_000;
 /** Such as unlocking a password store over the network. */
 const PASSWORD_COMMAND_TIMEOUT_MS = 15_000;
 
-/** Fetches the password, writes the letter and hands it over. Never rejects. */
+/** Fetches the password, writes the message and hands it over. Never rejects. */
 export async function deliver(
   notice: Notice,
   settings: DeliverySettings,
@@ -48,7 +48,7 @@ export async function deliver(
   if ("ok" in login) {
     return new Map(notice.recipients.map((recipient) => [recipient, login]));
   }
-  const letter = composeLetter(notice.occurrences, {
+  const message = composeMessage(notice.events, {
     ...settings,
     hostName: context.hostName,
     version: context.version,
@@ -57,7 +57,7 @@ export async function deliver(
     hostKeys: await readHostKeys(),
     history: await readRecentHistory(context.historyFile),
   });
-  return sendMail(notice, letter, {
+  return sendMail(notice, message, {
     server: smtp,
     login: login.value,
     from,

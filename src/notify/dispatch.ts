@@ -1,9 +1,18 @@
 import { isDue } from "../base/duration";
 import { IpcheckError } from "../base/errors";
-import { noticeId, type Outcome, owedTo, planMails, settle, strikeOff, tidy, type Waiting } from "../state/outbox";
+import {
+  acknowledge,
+  type Deferred,
+  noticeId,
+  type Outcome,
+  owedTo,
+  planMails,
+  prune,
+  recordOutcome,
+} from "../state/outbox";
 import { REPEAT_AFTER_MS } from "../state/recording";
 import { HISTORY, HOOK, STDOUT, type State } from "../state/state";
-import type { World } from "./ports";
+import type { Dependencies } from "./ports";
 import type { CheckRules } from "./rules";
 
 /** Everybody who is owed word of a change. Without recipients, cron's own mail stands in for ours. */
@@ -15,14 +24,14 @@ export function channelsOf({ recipients, hasHook }: CheckRules): string[] {
 export class Telling {
   readonly errors: IpcheckError[] = [];
   readonly muted = new Set<IpcheckError>();
-  waiting: Waiting[] = [];
+  waiting: Deferred[] = [];
   private historyError: IpcheckError | undefined;
   /** The state has been written in this run: it can be. */
   private isSaved = false;
 
   constructor(
     private readonly rules: CheckRules,
-    private readonly world: World,
+    private readonly dependencies: Dependencies,
     public state: State,
     private readonly lastLookAt: Date | undefined,
   ) {}
@@ -38,9 +47,9 @@ export class Telling {
   save(isQuiet = false): boolean {
     try {
       if (!isQuiet) {
-        this.world.remember(this.state, this.lastLookAt);
+        this.dependencies.save(this.state, this.lastLookAt);
         this.isSaved = true;
-      } else if (this.lastLookAt) this.world.touch(this.lastLookAt);
+      } else if (this.lastLookAt) this.dependencies.touch(this.lastLookAt);
       return true;
     } catch (error) {
       return this.fail(error);
@@ -48,27 +57,27 @@ export class Telling {
   }
 
   /** What cannot be struck off afterwards would be told again every hour: a full disk shows here. */
-  private canStrikeOff(): boolean {
+  private canAcknowledge(): boolean {
     return this.isSaved || this.save();
   }
 
   async tell(): Promise<void> {
     if (this.state.outbox.length === 0) return;
     const before = this.state;
-    this.tellHistory();
-    if (!(await this.tellPeople())) return;
-    if (!(await this.tellHook())) return;
-    this.complain();
-    this.state = tidy(this.state, channelsOf(this.rules));
+    this.appendOwedHistory();
+    if (!(await this.notifyRecipients())) return;
+    if (!(await this.notifyHook())) return;
+    this.reportUndelivered();
+    this.state = prune(this.state, channelsOf(this.rules));
     if (this.state !== before) this.save();
   }
 
-  private tellHistory(): void {
+  private appendOwedHistory(): void {
     const owed = owedTo(this.state, HISTORY);
     if (owed.length === 0) return;
     try {
-      this.world.appendHistory(owed);
-      this.state = strikeOff(this.state, HISTORY, new Set(owed.map(({ id }) => id)));
+      this.dependencies.appendHistory(owed);
+      this.state = acknowledge(this.state, HISTORY, new Set(owed.map(({ id }) => id)));
     } catch (error) {
       // It stays owed; people come first.
       if (!(error instanceof IpcheckError)) throw error;
@@ -76,57 +85,57 @@ export class Telling {
     }
   }
 
-  private async tellPeople(): Promise<boolean> {
-    const { rules, world } = this;
+  private async notifyRecipients(): Promise<boolean> {
+    const { rules, dependencies } = this;
     if (rules.recipients.length === 0) {
       const owed = owedTo(this.state, STDOUT);
-      if (owed.length > 0 && !this.canStrikeOff()) return false;
-      for (const occurrence of owed) await world.announce(occurrence);
-      this.state = strikeOff(this.state, STDOUT, new Set(owed.map(({ id }) => id)));
+      if (owed.length > 0 && !this.canAcknowledge()) return false;
+      for (const event of owed) await dependencies.announce(event);
+      this.state = acknowledge(this.state, STDOUT, new Set(owed.map(({ id }) => id)));
       return true;
     }
     const plan = planMails(this.state, rules.recipients, {
       ...rules,
-      now: world.now(),
-      ignorePauses: rules.isLoud,
+      now: dependencies.now(),
+      ignoreDeferral: rules.isInteractive,
     });
     this.waiting = plan.waiting;
-    if (plan.errands.length > 0 && !this.canStrikeOff()) return false;
-    for (const { channels, occurrences } of plan.errands) {
-      const notice = { id: noticeId(occurrences), recipients: channels, occurrences };
-      const outcomes = await world.mail(notice);
-      for (const channel of channels) this.settle(channel, occurrences, outcomes.get(channel) ?? NO_OUTCOME);
+    if (plan.deliveries.length > 0 && !this.canAcknowledge()) return false;
+    for (const { channels, events } of plan.deliveries) {
+      const notice = { id: noticeId(events), recipients: channels, events };
+      const outcomes = await dependencies.mail(notice);
+      for (const channel of channels) this.recordOutcome(channel, events, outcomes.get(channel) ?? NO_OUTCOME);
       if (!this.save()) return false;
     }
     return true;
   }
 
-  private async tellHook(): Promise<boolean> {
+  private async notifyHook(): Promise<boolean> {
     if (!this.rules.hasHook) return true;
     const owed = owedTo(this.state, HOOK);
-    if (owed.length > 0 && !this.canStrikeOff()) return false;
-    for (const occurrence of owed) {
-      const outcome = await this.world.runHook(occurrence);
-      this.settle(HOOK, [occurrence], outcome);
+    if (owed.length > 0 && !this.canAcknowledge()) return false;
+    for (const event of owed) {
+      const outcome = await this.dependencies.runHook(event);
+      this.recordOutcome(HOOK, [event], outcome);
       if (!this.save()) return false;
       if (!outcome.ok) break; // In order: a later change must not be undone by an earlier one tried again.
     }
     return true;
   }
 
-  private settle(channel: string, occurrences: Parameters<typeof settle>[2], outcome: Outcome): void {
-    this.state = settle(this.state, channel, occurrences, outcome, {
+  private recordOutcome(channel: string, events: Parameters<typeof recordOutcome>[2], outcome: Outcome): void {
+    this.state = recordOutcome(this.state, channel, events, outcome, {
       ...this.rules,
-      now: this.world.now(),
-      random: () => this.world.random(),
+      now: this.dependencies.now(),
+      random: () => this.dependencies.random(),
     });
   }
 
   /** Reports what is still owed, except where the only reason is that changes are being gathered. */
-  private complain(): void {
-    const gathering = new Set(this.waiting.filter(({ why }) => why === "gathering").map(({ channel }) => channel));
+  private reportUndelivered(): void {
+    const grouping = new Set(this.waiting.filter(({ why }) => why === "grouping").map(({ channel }) => channel));
     const channels = channelsOf(this.rules).filter(
-      (channel) => channel !== HISTORY && !gathering.has(channel) && owedTo(this.state, channel).length > 0,
+      (channel) => channel !== HISTORY && !grouping.has(channel) && owedTo(this.state, channel).length > 0,
     );
     const errors = [...(this.historyError ? [this.historyError] : []), ...this.undelivered(channels)];
     const { complaint, ...rest } = this.state;
@@ -134,10 +143,10 @@ export class Telling {
       if (complaint) this.state = rest;
       return;
     }
-    const now = this.world.now();
+    const now = this.dependencies.now();
     // Who is concerned, not why: a server finds other words, and other reasons, every hour.
     const about = [...channels, ...(this.historyError ? [HISTORY] : [])].join(" ");
-    const speaks = this.rules.isLoud || complaint?.about !== about || isDue(complaint.at, REPEAT_AFTER_MS, now);
+    const speaks = this.rules.isInteractive || complaint?.about !== about || isDue(complaint.at, REPEAT_AFTER_MS, now);
     if (speaks) this.state = { ...this.state, complaint: { at: now.toISOString(), about } };
     this.report(errors.map((error) => [error, speaks]));
   }
@@ -157,9 +166,9 @@ export class Telling {
 
   private reasonFor(channel: string): string {
     const record = this.state.channels[channel];
-    const paused = this.waiting.find((wait) => wait.channel === channel);
+    const deferred = this.waiting.find((wait) => wait.channel === channel);
     const reason = record?.reason ?? "not tried yet";
-    return paused ? `${reason} (next try after ${paused.until.slice(0, 16)}Z)` : reason;
+    return deferred ? `${reason} (next try after ${deferred.until.slice(0, 16)}Z)` : reason;
   }
 
   private fail(error: unknown): false {

@@ -1,6 +1,6 @@
 import { runCommand } from "../base/command";
 import type { Outcome } from "../state/outbox";
-import type { Occurrence } from "../state/state";
+import type { AddressEvent } from "../state/state";
 
 /** A hook that takes longer is killed and tried again in the next run. */
 const HOOK_TIMEOUT_MS = 30_000;
@@ -8,7 +8,7 @@ const HOOK_TIMEOUT_MS = 30_000;
 /** Runs the user's command for one change, told about it through its environment. Never rejects. */
 export async function runHook(
   command: string,
-  occurrence: Occurrence,
+  event: AddressEvent,
   { env, signal }: { env: NodeJS.ProcessEnv; signal: AbortSignal },
 ): Promise<Outcome> {
   // Nothing of our configuration goes with it: it holds the password.
@@ -16,10 +16,10 @@ export async function runHook(
   const { failure } = await runCommand(command, {
     env: {
       ...Object.fromEntries(inherited),
-      IPCHECK_EVENT: occurrence.kind,
-      IPCHECK_OLD: occurrence.old ?? "",
-      IPCHECK_NEW: occurrence.address,
-      IPCHECK_FAMILY: String(occurrence.family),
+      IPCHECK_EVENT: event.kind,
+      IPCHECK_OLD: event.old ?? "",
+      IPCHECK_NEW: event.address,
+      IPCHECK_FAMILY: String(event.family),
     },
     timeoutMs: HOOK_TIMEOUT_MS,
     signal,

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { createTransport, type SMTPTransportOptions } from "nodemailer";
 import { quote } from "../base/quote";
 import type { Outcome } from "../state/outbox";
-import type { Letter } from "./message/compose";
+import type { MailMessage } from "./message/compose";
 import type { Notice } from "./ports";
 import { explainSmtp, type SmtpError, type SmtpServer } from "./smtp-errors";
 
@@ -42,7 +42,11 @@ export function connectionOptions({ server, login, timeoutMs }: ConnectionSettin
 }
 
 /** Hands one mail to the server; every recipient gets an outcome. Never rejects. */
-export async function sendMail(notice: Notice, letter: Letter, options: MailOptions): Promise<Map<string, Outcome>> {
+export async function sendMail(
+  notice: Notice,
+  message: MailMessage,
+  options: MailOptions,
+): Promise<Map<string, Outcome>> {
   const { from, machineName } = options;
   const transport = createTransport(connectionOptions(options));
   const domain = from.slice(from.lastIndexOf("@") + 1);
@@ -50,9 +54,9 @@ export async function sendMail(notice: Notice, letter: Letter, options: MailOpti
     const info = await transport.sendMail({
       from: { name: quote(machineName, 60), address: from },
       to: [...notice.recipients],
-      subject: letter.subject,
-      text: letter.text,
-      html: letter.html,
+      subject: message.subject,
+      text: message.text,
+      html: message.html,
       messageId: `<${notice.id}@${domain}>`,
       // The same for every mail of one machine, so that mail programs show them as one thread.
       references: `<${threadId(machineName)}@${domain}>`,

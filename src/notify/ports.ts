@@ -1,35 +1,35 @@
-import type { LookRequest, View } from "../lookup/lookup-result";
+import type { LookRequest, LookupResult } from "../lookup/lookup-result";
 import type { Outcome } from "../state/outbox";
-import type { Occurrence, Recollection, State } from "../state/state";
+import type { AddressEvent, LoadedState, State } from "../state/state";
 
 /** One mail to be written: what it tells, and to whom. */
 export interface Notice {
-  /** Stable for the same occurrences: the Message-ID is made of it. */
+  /** Stable for the same events: the Message-ID is made of it. */
   id: string;
   recipients: readonly string[];
-  occurrences: readonly Occurrence[];
+  events: readonly AddressEvent[];
 }
 
-/** Everything `check` does to the world; picked in main, replaced as a whole for a dry run. */
-export interface World {
+/** Everything `check` needs from the world; picked in its command, replaced as a whole for a dry run. */
+export interface Dependencies {
   now(): Date;
   random(): number;
   createId(): string;
-  look(request: LookRequest): Promise<View>;
+  look(request: LookRequest): Promise<LookupResult>;
   /** @throws IpcheckError `state` */
-  recall(): Recollection;
+  load(): LoadedState;
   /** Moves an unreadable state file away and returns its new path. @throws IpcheckError `state` */
-  keepAside(): string;
+  quarantine(): string;
   /** Replaces the state; `lastLookAt` becomes the file's mtime. @throws IpcheckError `state` */
-  remember(state: State, lastLookAt: Date | undefined): void;
+  save(state: State, lastLookAt: Date | undefined): void;
   /** Notes a quiet look without writing content. @throws IpcheckError `state` */
   touch(lastLookAt: Date): void;
   /** @throws IpcheckError `state` */
-  appendHistory(occurrences: readonly Occurrence[]): void;
+  appendHistory(events: readonly AddressEvent[]): void;
   /** Mails one notice; every recipient gets an outcome. Never throws. */
   mail(notice: Notice): Promise<ReadonlyMap<string, Outcome>>;
   /** Runs the user's command for one change. Never throws. */
-  runHook(occurrence: Occurrence): Promise<Outcome>;
+  runHook(event: AddressEvent): Promise<Outcome>;
   /** Prints a change as a result, on stdout, where nobody is configured to be mailed. */
-  announce(occurrence: Occurrence): Promise<void>;
+  announce(event: AddressEvent): Promise<void>;
 }

@@ -10,6 +10,6 @@ export interface CheckRules {
   heartbeatMailMs: number | undefined;
   /** Names the mail settings in force: a pause set under others is over. */
   revision: string;
-  /** A person is watching: speak of every failure, and try paused recipients at once. */
-  isLoud: boolean;
+  /** A person is watching: speak of every failure, and try deferred recipients at once. */
+  isInteractive: boolean;
 }

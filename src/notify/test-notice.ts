@@ -1,6 +1,6 @@
 import type { Family } from "../lookup/address";
 import { isGood } from "../lookup/explanation";
-import type { View } from "../lookup/lookup-result";
+import type { LookupResult } from "../lookup/lookup-result";
 import type { State } from "../state/state";
 import type { Notice } from "./ports";
 
@@ -8,19 +8,19 @@ import type { Notice } from "./ports";
 export function testNotice(
   { families, recipients }: { families: readonly Family[]; recipients: readonly string[] },
   state: State | undefined,
-  views: readonly View[],
+  lookupResults: readonly LookupResult[],
   now: Date,
 ): Notice {
-  const view = views.find(isGood);
-  const family = view?.family ?? families[0] ?? 4;
+  const lookupResult = lookupResults.find(isGood);
+  const family = lookupResult?.family ?? families[0] ?? 4;
   const recorded = state?.families[family]?.recorded;
   // Where nothing could be seen the mail path can still be tried.
   const placeholder = family === 4 ? "192.0.2.1" : "2001:db8::1";
-  const seen = view && "address" in view.verdict ? view.verdict.address : undefined;
+  const seen = lookupResult && "address" in lookupResult.decision ? lookupResult.decision.address : undefined;
   return {
     id: `test-${now.getTime().toString(36)}`,
     recipients,
-    occurrences: [
+    events: [
       {
         id: "test",
         kind: "test",
@@ -29,7 +29,8 @@ export function testNotice(
         address: seen ?? recorded?.address ?? placeholder,
         ...(recorded && { old: recorded.address }),
         ...(recorded?.since && { oldSince: recorded.since }),
-        confirmedBy: view?.hearings.flatMap(({ operator, voice }) => ("address" in voice ? [operator] : [])) ?? [],
+        confirmedBy:
+          lookupResult?.responses.flatMap(({ operator, vote }) => ("address" in vote ? [operator] : [])) ?? [],
         told: [],
       },
     ],

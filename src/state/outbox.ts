@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
 import { isDue } from "../base/duration";
-import { type Channel, HISTORY, HOOK, type Occurrence, type State } from "./state";
+import { type AddressEvent, type Channel, HISTORY, HOOK, type State } from "./state";
 
-/** One message to be told: these occurrences, to these channels. */
-export interface Errand {
+/** One message to be told: these events, to these channels. */
+export interface Delivery {
   channels: string[];
-  occurrences: Occurrence[];
+  events: AddressEvent[];
 }
 
 /** How telling one channel went. */
@@ -20,11 +20,11 @@ export interface FailedOutcome {
 }
 
 /** A channel that is owed something but is not tried in this run. */
-export interface Waiting {
+export interface Deferred {
   channel: string;
   until: string;
-  /** `paused`: it refused for good. `gathering`: the last change mail is too recent. */
-  why: "paused" | "gathering";
+  /** `deferred`: it refused for good. `grouping`: the last change mail is too recent. */
+  why: "deferred" | "grouping";
   reason?: string | undefined;
 }
 
@@ -34,15 +34,15 @@ export interface TellingRules {
   /** Names the mail settings in force; a pause set under others is over. */
   revision: string;
   /** A person is watching: try everybody now. */
-  ignorePauses: boolean;
+  ignoreDeferral: boolean;
 }
 
 /** More than this are folded together: an outbox that nobody empties for a year stays small. */
 const MAX_OCCURRENCES = 60;
 
-/** Adds an occurrence to the outbox. */
-export function owe(state: State, occurrence: Occurrence): State {
-  return { ...state, outbox: fold([...state.outbox, occurrence]) };
+/** Adds an event to the outbox. */
+export function enqueue(state: State, event: AddressEvent): State {
+  return { ...state, outbox: fold([...state.outbox, event]) };
 }
 
 /**
@@ -50,7 +50,7 @@ export function owe(state: State, occurrence: Occurrence): State {
  * Nothing is forgotten: where it began, where it ended and how often it changed stay, and
  * history.jsonl has every step.
  */
-function fold(outbox: Occurrence[]): Occurrence[] {
+function fold(outbox: AddressEvent[]): AddressEvent[] {
   if (outbox.length <= MAX_OCCURRENCES) return outbox;
   // From the second on: the mail begins with the oldest one's old address.
   for (let i = 1; i < outbox.length - 1; i++) {
@@ -61,11 +61,11 @@ function fold(outbox: Occurrence[]): Occurrence[] {
     const b = outbox[j];
     if (!b || a.told.join() !== b.told.join() || (a.kind === "change" && !a.told.includes(HISTORY))) continue;
     const { old: _old, oldSince: _oldSince, ...rest } = b;
-    const folded: Occurrence = {
+    const folded: AddressEvent = {
       ...rest,
       ...(a.old !== undefined && { old: a.old }),
       ...(a.oldSince !== undefined && { oldSince: a.oldSince }),
-      ...(a.blindSince !== undefined && { blindSince: a.blindSince }),
+      ...(a.outageSince !== undefined && { outageSince: a.outageSince }),
       folded: (a.folded ?? 0) + (b.folded ?? 0) + 1,
     };
     return fold(outbox.map((one, index) => (index === j ? folded : one)).filter((_, index) => index !== i));
@@ -74,12 +74,12 @@ function fold(outbox: Occurrence[]): Occurrence[] {
 }
 
 /** What a channel has not acknowledged yet, oldest first. */
-export function owedTo(state: State, channel: string): Occurrence[] {
-  return state.outbox.filter((occurrence) => !occurrence.told.includes(channel) && concerns(occurrence, channel));
+export function owedTo(state: State, channel: string): AddressEvent[] {
+  return state.outbox.filter((event) => !event.told.includes(channel) && concerns(event, channel));
 }
 
 // Only changes are history and call the command; people are told the rest too.
-function concerns({ kind }: Occurrence, channel: string): boolean {
+function concerns({ kind }: AddressEvent, channel: string): boolean {
   return (channel !== HISTORY && channel !== HOOK) || kind === "first" || kind === "change";
 }
 
@@ -88,56 +88,57 @@ export function planMails(
   state: State,
   recipients: readonly string[],
   rules: TellingRules,
-): { errands: Errand[]; waiting: Waiting[] } {
-  const errands = new Map<string, Errand>();
-  const waiting: Waiting[] = [];
+): { deliveries: Delivery[]; waiting: Deferred[] } {
+  const deliveries = new Map<string, Delivery>();
+  const waiting: Deferred[] = [];
   for (const channel of recipients) {
-    const occurrences = owedTo(state, channel);
-    if (occurrences.length === 0) continue;
-    const wait = waitOf(channel, occurrences, state.channels[channel], rules);
+    const events = owedTo(state, channel);
+    if (events.length === 0) continue;
+    const wait = waitOf(channel, events, state.channels[channel], rules);
     if (wait) {
       waiting.push(wait);
       continue;
     }
-    const id = noticeId(occurrences);
-    const errand = errands.get(id) ?? { channels: [], occurrences };
-    errand.channels.push(channel);
-    errands.set(id, errand);
+    const id = noticeId(events);
+    const delivery = deliveries.get(id) ?? { channels: [], events };
+    delivery.channels.push(channel);
+    deliveries.set(id, delivery);
   }
-  return { errands: [...errands.values()], waiting };
+  return { deliveries: [...deliveries.values()], waiting };
 }
 
 /** Names a notice by what it tells, so that telling it again after a crash repeats the Message-ID. */
-export function noticeId(occurrences: readonly Occurrence[]): string {
-  const ids = occurrences.map((occurrence) => occurrence.id).join(" ");
+export function noticeId(events: readonly AddressEvent[]): string {
+  const ids = events.map((event) => event.id).join(" ");
   return createHash("sha256").update(ids).digest("hex").slice(0, 32);
 }
 
 function waitOf(
   channel: string,
-  occurrences: readonly Occurrence[],
+  events: readonly AddressEvent[],
   record: Channel | undefined,
   rules: TellingRules,
-): Waiting | undefined {
+): Deferred | undefined {
   if (!record) return undefined;
-  const { pausedUntil, pausedFor, changeServedAt, triedAt, reason } = record;
-  const isPaused = pausedUntil !== undefined && new Date(pausedUntil) > rules.now && new Date(triedAt) <= rules.now;
-  if (isPaused && pausedFor === rules.revision && !rules.ignorePauses) {
-    return { channel, until: pausedUntil, why: "paused", reason };
+  const { deferredUntil, deferredFor, changeServedAt, triedAt, reason } = record;
+  const isDeferred =
+    deferredUntil !== undefined && new Date(deferredUntil) > rules.now && new Date(triedAt) <= rules.now;
+  if (isDeferred && deferredFor === rules.revision && !rules.ignoreDeferral) {
+    return { channel, until: deferredUntil, why: "deferred", reason };
   }
-  const tellsChange = occurrences.some((occurrence) => occurrence.kind === "change");
+  const tellsChange = events.some((event) => event.kind === "change");
   if (tellsChange && changeServedAt && !isDue(changeServedAt, rules.mailIntervalMs, rules.now)) {
     const until = new Date(new Date(changeServedAt).getTime() + rules.mailIntervalMs).toISOString();
-    return { channel, until, why: "gathering" };
+    return { channel, until, why: "grouping" };
   }
   return undefined;
 }
 
 /** The state after telling `channel`: struck off when it went well, else remembered with the reason. */
-export function settle(
+export function recordOutcome(
   state: State,
   channel: string,
-  occurrences: readonly Occurrence[],
+  events: readonly AddressEvent[],
   outcome: Outcome,
   rules: { now: Date; revision: string; random: () => number },
 ): State {
@@ -153,14 +154,14 @@ export function settle(
       reason: outcome.reason,
       ...(outcome.hint !== undefined && { hint: outcome.hint }),
       ...(outcome.isPermanent && {
-        pausedUntil: new Date(rules.now.getTime() + pauseMs(refusals, rules.random())).toISOString(),
-        pausedFor: rules.revision,
+        deferredUntil: new Date(rules.now.getTime() + backoffMs(refusals, rules.random())).toISOString(),
+        deferredFor: rules.revision,
       }),
     };
     return { ...state, channels: { ...state.channels, [channel]: record } };
   }
-  const told = new Set(occurrences.map((occurrence) => occurrence.id));
-  const tellsChange = occurrences.some((occurrence) => occurrence.kind === "change");
+  const told = new Set(events.map((event) => event.id));
+  const tellsChange = events.some((event) => event.kind === "change");
   const record: Channel = {
     ...pick(before),
     failures: 0,
@@ -170,25 +171,23 @@ export function settle(
     ...(tellsChange && { changeServedAt: triedAt }),
   };
   return {
-    ...strikeOff(state, channel, told),
+    ...acknowledge(state, channel, told),
     channels: { ...state.channels, [channel]: record },
   };
 }
 
-/** Marks occurrences as told to `channel`. */
-export function strikeOff(state: State, channel: string, ids: ReadonlySet<string>): State {
-  const outbox = state.outbox.map((occurrence) =>
-    ids.has(occurrence.id) && !occurrence.told.includes(channel)
-      ? { ...occurrence, told: [...occurrence.told, channel] }
-      : occurrence,
+/** Marks events as told to `channel`. */
+export function acknowledge(state: State, channel: string, ids: ReadonlySet<string>): State {
+  const outbox = state.outbox.map((event) =>
+    ids.has(event.id) && !event.told.includes(channel) ? { ...event, told: [...event.told, channel] } : event,
   );
   return { ...state, outbox };
 }
 
 /** Drops what everybody in `channels` knows, and the records of channels that are gone. */
-export function tidy(state: State, channels: readonly string[]): State {
-  const outbox = state.outbox.filter((occurrence) =>
-    channels.some((channel) => concerns(occurrence, channel) && !occurrence.told.includes(channel)),
+export function prune(state: State, channels: readonly string[]): State {
+  const outbox = state.outbox.filter((event) =>
+    channels.some((channel) => concerns(event, channel) && !event.told.includes(channel)),
   );
   const kept = Object.entries(state.channels).filter(([channel]) => channels.includes(channel));
   if (outbox.length === state.outbox.length && kept.length === Object.keys(state.channels).length) return state;
@@ -197,7 +196,7 @@ export function tidy(state: State, channels: readonly string[]): State {
 
 // An hour, doubled with each refusal to a day at most, and up to a tenth shorter, so that many homes
 // refused by one server do not come back together; the first pauses end before the hourly run that is due.
-function pauseMs(refusals: number, random: number): number {
+function backoffMs(refusals: number, random: number): number {
   const hours = Math.min(24, 2 ** Math.min(refusals - 1, 5));
   return hours * 3_600_000 * (1 - 0.1 * random);
 }

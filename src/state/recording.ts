@@ -1,13 +1,13 @@
 import { elapsedMs, isDue } from "../base/duration";
 import type { Family } from "../lookup/address";
-import type { Verdict } from "../lookup/quorum";
-import { owe } from "./outbox";
-import type { Blindness, Occurrence, Slot, State } from "./state";
+import type { Decision } from "../lookup/quorum";
+import { enqueue } from "./outbox";
+import type { AddressEvent, FamilyState, Outage, State } from "./state";
 
 /** What one family's look came to, boiled down for recording. */
-export interface Finding {
+export interface LookupOutcome {
   family: Family;
-  verdict: Exclude<Verdict, { kind: "ask" }>;
+  decision: Exclude<Decision, { kind: "ask" }>;
   /** One plain sentence, where the look failed. */
   reason: string;
 }
@@ -16,10 +16,10 @@ export interface RecordingContext {
   now: Date;
   /** The last good look, or undefined when there never was one. */
   lastLookAt: Date | undefined;
-  /** Owe a notice when the view returns after this long; undefined for never. */
+  /** Report the recovery of an outage that lasted this long; undefined for never. */
   reportOutageMs: number | undefined;
   /** Speak of failures now, whatever was said before. */
-  isLoud: boolean;
+  isInteractive: boolean;
   createId: () => string;
 }
 
@@ -31,95 +31,104 @@ export const REPEAT_AFTER_MS = 24 * 3_600_000;
  * changed, so that a quiet run writes nothing. The two go together or not at all: a recorded
  * address whose notice is not owed yet would be a change nobody hears of.
  */
-export function recordFinding(state: State, finding: Finding, context: RecordingContext): State {
-  const slot = state.families[finding.family] ?? {};
-  switch (finding.verdict.kind) {
+export function recordLookup(state: State, outcome: LookupOutcome, context: RecordingContext): State {
+  const familyState = state.families[outcome.family] ?? {};
+  switch (outcome.decision.kind) {
     case "unchanged": {
-      const settled = settleDoubt(slot, finding.verdict.by);
-      const next = settled === slot ? state : { ...state, families: { ...state.families, [finding.family]: settled } };
-      return recordView(next, finding.family, settled, settled.recorded, context);
+      const updated = addConfirmation(familyState, outcome.decision.by);
+      const next =
+        updated === familyState ? state : { ...state, families: { ...state.families, [outcome.family]: updated } };
+      return recordSuccess(next, outcome.family, updated, updated.recorded, context);
     }
     case "confirmed":
     case "accepted": {
-      const { address, by, kind } = finding.verdict;
+      const { address, by, kind } = outcome.decision;
       const recorded = {
         address,
         since: context.now.toISOString(),
         confirmedBy: by,
         ...(kind === "accepted" && { isUnconfirmed: true as const }),
       };
-      return recordView(state, finding.family, slot, recorded, context);
+      return recordSuccess(state, outcome.family, familyState, recorded, context);
     }
     default:
-      return recordFailure(state, finding, slot, context);
+      return recordFailure(state, outcome, familyState, context);
   }
 }
 
-/** An address that was accepted on one voice is confirmed by the first other operator that says it too. */
-function settleDoubt(slot: Slot, by: readonly string[]): Slot {
-  if (!slot.recorded?.isUnconfirmed) return slot;
-  const { isUnconfirmed: _, ...recorded } = slot.recorded;
+/** An address that was accepted on one vote is confirmed by the first other operator that says it too. */
+function addConfirmation(familyState: FamilyState, by: readonly string[]): FamilyState {
+  if (!familyState.recorded?.isUnconfirmed) return familyState;
+  const { isUnconfirmed: _, ...recorded } = familyState.recorded;
   const confirmedBy = [...new Set([...recorded.confirmedBy, ...by])];
-  return confirmedBy.length > recorded.confirmedBy.length ? { ...slot, recorded: { ...recorded, confirmedBy } } : slot;
+  return confirmedBy.length > recorded.confirmedBy.length
+    ? { ...familyState, recorded: { ...recorded, confirmedBy } }
+    : familyState;
 }
 
-function recordView(
+function recordSuccess(
   state: State,
   family: Family,
-  slot: Slot,
-  recorded: Slot["recorded"],
+  familyState: FamilyState,
+  recorded: FamilyState["recorded"],
   context: RecordingContext,
 ): State {
   if (!recorded) return state;
-  const isNew = recorded !== slot.recorded;
-  if (!isNew && !slot.blind && !slot.candidate) return state;
+  const isNew = recorded !== familyState.recorded;
+  if (!isNew && !familyState.outage && !familyState.candidate) return state;
 
-  const blindSince = reportableBlindness(slot.blind, context);
+  const outageSince = reportableBlindness(familyState.outage, context);
   const next = { ...state, families: { ...state.families, [family]: { recorded } } };
-  if (!isNew && !blindSince) return next;
+  if (!isNew && !outageSince) return next;
 
-  const occurrence: Occurrence = {
+  const event: AddressEvent = {
     id: context.createId(),
-    kind: !isNew ? "back" : slot.recorded ? "change" : "first",
+    kind: !isNew ? "back" : familyState.recorded ? "change" : "first",
     family,
     at: context.now.toISOString(),
-    ...(slot.recorded && { old: slot.recorded.address }),
-    ...(slot.recorded?.since && { oldSince: slot.recorded.since }),
+    ...(familyState.recorded && { old: familyState.recorded.address }),
+    ...(familyState.recorded?.since && { oldSince: familyState.recorded.since }),
     address: recorded.address,
     confirmedBy: recorded.confirmedBy,
     ...(recorded.isUnconfirmed && { isUnconfirmed: true as const }),
-    ...(blindSince && { blindSince }),
+    ...(outageSince && { outageSince }),
     told: [],
   };
-  return owe(next, occurrence);
+  return enqueue(next, event);
 }
 
-function recordFailure(state: State, finding: Finding, slot: Slot, context: RecordingContext): State {
-  const { verdict } = finding;
+function recordFailure(
+  state: State,
+  outcome: LookupOutcome,
+  familyState: FamilyState,
+  context: RecordingContext,
+): State {
+  const { decision } = outcome;
   const now = context.now.toISOString();
-  const { candidate: _, ...rest } = slot;
-  const blind: Blindness = {
-    ...(slot.blind ?? (slot.recorded && context.lastLookAt && { since: context.lastLookAt.toISOString() })),
+  const { candidate: _, ...rest } = familyState;
+  const outage: Outage = {
+    ...(familyState.outage ??
+      (familyState.recorded && context.lastLookAt && { since: context.lastLookAt.toISOString() })),
     failedAt: now,
-    runs: (slot.blind?.runs ?? 0) + 1,
-    reason: finding.reason,
-    spokenAt: isSpoken(slot.blind, context) ? now : (slot.blind?.spokenAt ?? now),
+    runs: (familyState.outage?.runs ?? 0) + 1,
+    reason: outcome.reason,
+    spokenAt: isSpoken(familyState.outage, context) ? now : (familyState.outage?.spokenAt ?? now),
   };
-  const next: Slot = {
+  const next: FamilyState = {
     ...rest,
-    ...(verdict.kind === "unconfirmed" &&
-      verdict.runs > 0 && { candidate: { address: verdict.address, runs: verdict.runs } }),
-    blind,
+    ...(decision.kind === "unconfirmed" &&
+      decision.runs > 0 && { candidate: { address: decision.address, runs: decision.runs } }),
+    outage,
   };
-  return { ...state, families: { ...state.families, [finding.family]: next } };
+  return { ...state, families: { ...state.families, [outcome.family]: next } };
 }
 
 /** Whether stderr speaks of a failed look: at the first, then once a day. */
-export function isSpoken(blind: Blindness | undefined, context: { now: Date; isLoud: boolean }): boolean {
-  return context.isLoud || isDue(blind?.spokenAt, REPEAT_AFTER_MS, context.now);
+export function isSpoken(outage: Outage | undefined, context: { now: Date; isInteractive: boolean }): boolean {
+  return context.isInteractive || isDue(outage?.spokenAt, REPEAT_AFTER_MS, context.now);
 }
 
-function reportableBlindness(blind: Blindness | undefined, context: RecordingContext): string | undefined {
-  if (!blind?.since || context.reportOutageMs === undefined) return undefined;
-  return elapsedMs(blind.since, context.now) >= context.reportOutageMs ? blind.since : undefined;
+function reportableBlindness(outage: Outage | undefined, context: RecordingContext): string | undefined {
+  if (!outage?.since || context.reportOutageMs === undefined) return undefined;
+  return elapsedMs(outage.since, context.now) >= context.reportOutageMs ? outage.since : undefined;
 }

@@ -18,8 +18,8 @@ import { basename, dirname, join } from "node:path";
 import { IpcheckError, systemCode } from "../base/errors";
 import { quote } from "../base/quote";
 import { appendLines } from "./history-writer";
-import type { Recollection } from "./state";
-import { decodeState, EMPTY_STATE, encodeState, type Occurrence, type State } from "./state";
+import type { LoadedState } from "./state";
+import { type AddressEvent, decodeState, EMPTY_STATE, encodeState, type State } from "./state";
 
 /** No state of ours comes near; something else was put there. */
 const MAX_STATE_BYTES = 4 * 1024 * 1024;
@@ -50,12 +50,12 @@ export function openStateFile(path: string) {
       guarded("remove", temporary, () => removeIfThere(temporary));
     },
 
-    recall(): Recollection {
+    load(): LoadedState {
       const found = guarded("read the state file", target, () => readIfThere(target));
       if (!found) return { state: EMPTY_STATE, lastLookAt: undefined, condition: "absent" };
       const decoded = decodeState(found.text);
       if (!decoded) return { state: EMPTY_STATE, lastLookAt: undefined, condition: "damaged" };
-      const isLookedAt = Object.values(decoded.state.families).some((slot) => slot?.recorded);
+      const isLookedAt = Object.values(decoded.state.families).some((familyState) => familyState?.recorded);
       return {
         state: decoded.state,
         lastLookAt: isLookedAt ? found.mtime : undefined,
@@ -63,7 +63,7 @@ export function openStateFile(path: string) {
       };
     },
 
-    keepAside(now: Date): string {
+    quarantine(now: Date): string {
       const stamp = now.toISOString().replace(/[:.]/g, "-");
       const aside = `${target}.unreadable-${stamp}`;
       guarded("move aside the unreadable state file", target, () => {
@@ -73,7 +73,7 @@ export function openStateFile(path: string) {
       return aside;
     },
 
-    remember(state: State, lastLookAt: Date | undefined): void {
+    save(state: State, lastLookAt: Date | undefined): void {
       guarded("write the state file", target, () => {
         removeIfThere(temporary);
         writeDurably(temporary, encodeState(state), lastLookAt);
@@ -86,8 +86,8 @@ export function openStateFile(path: string) {
       guarded("note the look on the state file", target, () => utimesSync(target, lastLookAt, lastLookAt));
     },
 
-    appendHistory(occurrences: readonly Occurrence[]): void {
-      guarded("append to", historyFile, () => appendLines(historyFile, occurrences));
+    appendHistory(events: readonly AddressEvent[]): void {
+      guarded("append to", historyFile, () => appendLines(historyFile, events));
     },
   };
   return store;

@@ -5,19 +5,19 @@ import type { Candidate } from "../lookup/quorum";
 
 /** Everything ipcheck remembers from one run to the next: the content of `state.json`. */
 export interface State {
-  families: Partial<Record<Family, Slot>>;
+  families: Partial<Record<Family, FamilyState>>;
   /** What happened and has not been told to everybody yet, oldest first. */
-  outbox: Occurrence[];
+  outbox: AddressEvent[];
   /** How telling went, by channel: a recipient's address, or `HOOK`. */
   channels: Record<string, Channel>;
   /** Services that asked to be left alone: host → until (ISO 8601 UTC). */
-  rests: Record<string, string>;
+  coolDowns: Record<string, string>;
   /** When stderr last spoke of undelivered notices, and of which: to say it once a day. */
   complaint?: { at: string; about: string };
 }
 
 /** The state as it was found. */
-export interface Recollection {
+export interface LoadedState {
   state: State;
   /** When the last good look was: the state file's mtime; undefined where there is no file. */
   lastLookAt: Date | undefined;
@@ -26,10 +26,10 @@ export interface Recollection {
 }
 
 /** What is known of the home in one address family. */
-export interface Slot {
+export interface FamilyState {
   recorded?: Recorded;
   candidate?: Candidate;
-  blind?: Blindness;
+  outage?: Outage;
 }
 
 export interface Recorded {
@@ -42,7 +42,7 @@ export interface Recorded {
 }
 
 /** Looks have failed since: cleared by the next good one. */
-export interface Blindness {
+export interface Outage {
   /** The last good look before; absent when there never was one. */
   since?: string;
   failedAt: string;
@@ -53,7 +53,7 @@ export interface Blindness {
 }
 
 /** Something the owner is owed word of. */
-export interface Occurrence {
+export interface AddressEvent {
   id: string;
   kind: "first" | "change" | "back" | "heartbeat" | "test";
   family: Family;
@@ -65,7 +65,7 @@ export interface Occurrence {
   confirmedBy: string[];
   isUnconfirmed?: true;
   /** The home had not been seen since then. */
-  blindSince?: string;
+  outageSince?: string;
   /** How many changes in between were folded into this one to bound the outbox. */
   folded?: number;
   /** Channels that have acknowledged it. */
@@ -82,9 +82,9 @@ export interface Channel {
   reason?: string;
   hint?: string;
   /** No attempt before then: set after a permanent refusal. */
-  pausedUntil?: string;
+  deferredUntil?: string;
   /** The configuration the refusal was about: another one is tried at once. */
-  pausedFor?: string;
+  deferredFor?: string;
   servedAt?: string;
   /** When the last mail about a change was served. */
   changeServedAt?: string;
@@ -97,13 +97,13 @@ export const HISTORY = "(history)";
 /** The channel that takes the place of mail where no recipient is configured. */
 export const STDOUT = "(stdout)";
 
-export const EMPTY_STATE: State = { families: {}, outbox: [], channels: {}, rests: {} };
+export const EMPTY_STATE: State = { families: {}, outbox: [], channels: {}, coolDowns: {} };
 
 const VERSION = 1;
 
 /** The text of `state.json`: readable, and sealed with a checksum against bit rot on worn-out cards. */
 export function encodeState(state: State): string {
-  const content = { version: VERSION, ...state };
+  const content = renameKeys({ version: VERSION, ...state }, NAMES_ON_DISK) as object;
   return `${JSON.stringify({ ...content, checksum: checksumOf(content) }, null, 2)}\n`;
 }
 
@@ -115,9 +115,9 @@ export function encodeState(state: State): string {
 export function decodeState(text: string): { state: State; isLegacy: boolean } | undefined {
   const legacy = text.length < 100 ? parseAddress(text.trim()) : undefined;
   if (legacy) {
-    const slot: Slot = { recorded: { address: legacy.address, confirmedBy: [] } };
+    const familyState: FamilyState = { recorded: { address: legacy.address, confirmedBy: [] } };
     return {
-      state: { ...structuredClone(EMPTY_STATE), families: { [legacy.family]: slot } },
+      state: { ...structuredClone(EMPTY_STATE), families: { [legacy.family]: familyState } },
       isLegacy: true,
     };
   }
@@ -131,8 +131,26 @@ export function decodeState(text: string): { state: State; isLegacy: boolean } |
     });
   }
   // The checksum vouches for the shape too: only encodeState makes one.
+  // The checksum vouches for the shape too: only encodeState makes one.
   if (version !== VERSION || typeof checksum !== "string" || !isSealed(content, checksum)) return undefined;
-  return { state: state as unknown as State, isLegacy: false };
+  return { state: renameKeys(state, NAMES_IN_MEMORY) as State, isLegacy: false };
+}
+
+/** What version 1 of the file calls things; the names stay, so that an older ipcheck reads a newer one's state too. */
+const NAMES_ON_DISK: Record<string, string> = {
+  coolDowns: "rests",
+  outage: "blind",
+  outageSince: "blindSince",
+  deferredUntil: "pausedUntil",
+  deferredFor: "pausedFor",
+};
+
+const NAMES_IN_MEMORY = Object.fromEntries(Object.entries(NAMES_ON_DISK).map(([ours, theirs]) => [theirs, ours]));
+
+function renameKeys(value: unknown, names: Record<string, string>): unknown {
+  if (Array.isArray(value)) return value.map((item) => renameKeys(item, names));
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [names[key] ?? key, renameKeys(item, names)]));
 }
 
 function parseJson(text: string): unknown {

@@ -5,7 +5,7 @@ import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { encodeState, type Occurrence, type State } from "../../src/state/state";
+import { type AddressEvent, encodeState, type State } from "../../src/state/state";
 import { makeAuthority } from "../support/certificates";
 import { type EchoServer, startEchoServer } from "../support/echo-server";
 import { type MailServer, startMailServer } from "../support/mail-server";
@@ -220,7 +220,7 @@ function makeHistory(count: number): string {
 
 // Longer than any that ipcheck writes itself: it folds what nobody fetches.
 function makeOwing(count: number): State {
-  const change = (index: number): Occurrence => ({
+  const change = (index: number): AddressEvent => ({
     id: `id-${index}`,
     kind: "change",
     family: 4,
@@ -234,7 +234,7 @@ function makeOwing(count: number): State {
     families: { 4: { recorded: { address: ADDRESS, since: at(count - 1), confirmedBy: ["x", "y"] } } },
     outbox: Array.from({ length: count }, (_, index) => change(index)),
     channels: {},
-    rests: {},
+    coolDowns: {},
   };
 }
 

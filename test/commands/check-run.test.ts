@@ -17,7 +17,7 @@ describe("looking and recording", () => {
     const report = await home.run(0);
     expect([report.errors, home.told, home.history.map(inWords)]).toEqual([[], ["first 1"], ["first 1"]]);
     // The address and what is owed because of it are written before anything is told.
-    expect(home.effects).toEqual(["remember", "appendHistory", "mail", "remember", "remember"]);
+    expect(home.effects).toEqual(["save", "appendHistory", "mail", "save", "save"]);
     expect(home.state).toMatchObject({
       families: { 4: { recorded: { address: addressOf("1"), since: "2026-06-01T12:00:00.000Z" } } },
       outbox: [],
@@ -46,7 +46,7 @@ describe("looking and recording", () => {
     ["111 ttt 111", ["first 1", "back 1"]],
     ["111 ttt 222", ["first 1", "change 1>2"]],
     ["ttt ttt 111", ["first 1"]],
-    // A lone voice, three runs in a row.
+    // A lone vote, three runs in a row.
     ["111 2tt 2tt 2tt", ["first 1", "change 1>2"]],
     ["111 2tt t2t tt2 222", ["first 1", "change 1>2"]],
     ["111 2tt 2tt ttt 2tt 2tt", ["first 1"]],
@@ -61,9 +61,9 @@ describe("looking and recording", () => {
     expect(home.told).toEqual(expected);
   });
 
-  test("a lone voice that was accepted is marked as unconfirmed", async () => {
+  test("a lone vote that was accepted is marked as unconfirmed", async () => {
     for (const says of ["111", "2tt", "2tt", "2tt"]) await home.run(60, says);
-    expect(home.mails.at(-1)?.occurrences).toMatchObject([{ address: addressOf("2"), isUnconfirmed: true }]);
+    expect(home.mails.at(-1)?.events).toMatchObject([{ address: addressOf("2"), isUnconfirmed: true }]);
     expect(home.state.families[4]?.recorded).toMatchObject({ confirmedBy: ["a"], isUnconfirmed: true });
   });
 
@@ -102,7 +102,7 @@ describe("looking and recording", () => {
 
 describe("outages", () => {
   test.each([
-    ["an hour blind", 50, {}, ["back 1"]],
+    ["an hour outage", 50, {}, ["back 1"]],
     ["less than an hour", 40, {}, []],
     ["switched off", 300, { reportOutageMs: undefined }, []],
     ["two hours, where three are reported", 110, { reportOutageMs: 3 * 3_600_000 }, []],
@@ -111,17 +111,17 @@ describe("outages", () => {
     await home.run(10, "ttt");
     await home.run(minutes, "111", rules);
     expect(home.told.slice(1)).toEqual(expected);
-    expect(home.state.families[4]?.blind).toBeUndefined();
+    expect(home.state.families[4]?.outage).toBeUndefined();
   });
 
-  test("a change after an outage says how long the home was blind", async () => {
+  test("a change after an outage says how long the outage was", async () => {
     await home.run(0);
     for (const minutes of [60, 60]) await home.run(minutes, "ttt");
     await home.run(60, "222");
-    expect(home.mails.at(-1)?.occurrences).toMatchObject([{ kind: "change", blindSince: "2026-06-01T12:00:00.000Z" }]);
+    expect(home.mails.at(-1)?.events).toMatchObject([{ kind: "change", outageSince: "2026-06-01T12:00:00.000Z" }]);
   });
 
-  test("a home that is seen in one family is not blind", async () => {
+  test("a home that is seen in one family has no outage", async () => {
     const both = { families: [4, 6] } as const;
     await home.run(0, "111", both);
     home.says[6] = "nnn";
@@ -171,7 +171,7 @@ describe("telling", () => {
     ] as const) {
       const report = await home.run(minutes, says);
       expect([report.errors, home.mails.length]).toEqual([[], 2]);
-      expect(report.waiting).toMatchObject([{ channel: A, why: "gathering", until: "2026-06-01T13:15:00.000Z" }]);
+      expect(report.waiting).toMatchObject([{ channel: A, why: "grouping", until: "2026-06-01T13:15:00.000Z" }]);
     }
     await home.run(1, "111");
     expect(home.told.slice(2)).toEqual(["change 2>1, change 1>2, change 2>1"]);
@@ -210,10 +210,10 @@ describe("telling", () => {
       if (home.effects.includes("mail")) tries.push(minute / 60);
     }
     expect(tries).toEqual([0, 1, 3, 7, 15, 31, 55, 79]);
-    const paused = await home.run(30);
-    expect(paused.waiting).toMatchObject([{ channel: A, why: "paused", reason: "no such user" }]);
-    expect(paused.errors).toMatchObject([{ code: "undelivered" }]);
-    await home.run(1, "111", { isLoud: true });
+    const deferred = await home.run(30);
+    expect(deferred.waiting).toMatchObject([{ channel: A, why: "deferred", reason: "no such user" }]);
+    expect(deferred.errors).toMatchObject([{ code: "undelivered" }]);
+    await home.run(1, "111", { isInteractive: true });
     expect(home.effects).toContain("mail");
     await home.run(1, "111");
     expect(home.effects).not.toContain("mail");
@@ -247,9 +247,9 @@ describe("what cannot be written", () => {
 
   test("the state: nothing is told that would be forgotten, and the next run tells it", async () => {
     await home.run(0);
-    home.failures = { remember: full };
+    home.failures = { save: full };
     const report = await home.run(60, "222");
-    expect([report.errors, home.effects]).toEqual([[full], ["remember"]]);
+    expect([report.errors, home.effects]).toEqual([[full], ["save"]]);
     home.failures = {};
     await home.run(60, "222");
     expect(home.told).toEqual(["first 1", "change 1>2"]);
@@ -262,7 +262,7 @@ describe("what cannot be written", () => {
   });
 
   test("both a failed look and the state are reported", async () => {
-    home.failures = { remember: full };
+    home.failures = { save: full };
     expect((await home.run(0, "ttt")).errors.map(({ code }) => code)).toEqual(["no-address", "state"]);
   });
 
@@ -276,7 +276,7 @@ describe("what cannot be written", () => {
   });
 
   test("a bug is not taken for a full disk", async () => {
-    home.failures = { remember: new TypeError("a bug") };
+    home.failures = { save: new TypeError("a bug") };
     await expect(home.run(0)).rejects.toThrow(TypeError);
   });
 });
@@ -285,8 +285,8 @@ describe("the state that is found", () => {
   test("damaged: kept aside, and the run goes on as a first one", async () => {
     home.stored = "{ torn";
     const report = await home.run(0);
-    expect([report.keptAside, report.errors, home.told]).toEqual(["state.json.damaged", [], ["first 1"]]);
-    expect(home.effects[0]).toBe("keepAside");
+    expect([report.quarantined, report.errors, home.told]).toEqual(["state.json.damaged", [], ["first 1"]]);
+    expect(home.effects[0]).toBe("quarantine");
   });
 
   test.each([
@@ -335,7 +335,7 @@ describe("noise: sixty failing runs, five minutes apart, speak twice at most", (
     expect(await speak(["222"], { hasHook: true })).toEqual(["undelivered"]);
   });
   // It spoke six times once: the end of each pause was news.
-  test("a recipient refused for good, paused and tried again", async () => {
+  test("a recipient refused for good, deferred and tried again", async () => {
     home.answer = () => REFUSED;
     expect((await speak(["222"])).length).toBeLessThanOrEqual(2);
   });
@@ -360,7 +360,7 @@ describe("noise: sixty failing runs, five minutes apart, speak twice at most", (
     const words: string[] = [];
     for (let hour = 0; hour < 72; hour++) words.push(...spoken(await home.run(60, "ttt")));
     expect(words).toHaveLength(3);
-    expect(spoken(await home.run(1, "ttt", { isLoud: true }))).toEqual(["no-address"]);
+    expect(spoken(await home.run(1, "ttt", { isInteractive: true }))).toEqual(["no-address"]);
   });
 });
 
@@ -414,16 +414,16 @@ describe("power cuts", () => {
         expect(home.state.outbox).toEqual([]);
         for (const recipient of [A, B]) {
           const mails = home.mails.filter(({ recipients }) => recipients.includes(recipient));
-          const told = new Set(mails.flatMap(({ occurrences }) => occurrences.map(({ id }) => id)));
+          const told = new Set(mails.flatMap(({ events }) => events.map(({ id }) => id)));
           expect([...owed.keys()].filter((id) => !told.has(id))).toEqual([]);
-          expect(mails.at(-1)?.occurrences.at(-1)?.address).toBe(addressOf("4"));
+          expect(mails.at(-1)?.events.at(-1)?.address).toBe(addressOf("4"));
         }
         const changes = [...owed].filter(([, kind]) => kind === "first" || kind === "change").map(([id]) => id);
         for (const channel of [home.history, home.hooked]) {
           const ids = new Set(channel.map(({ id }) => id));
           expect(changes.filter((id) => !ids.has(id))).toEqual([]);
         }
-        const tellings = home.mails.map(({ id, occurrences }) => `${id} ${occurrences.map((one) => one.id).join()}`);
+        const tellings = home.mails.map(({ id, events }) => `${id} ${events.map((one) => one.id).join()}`);
         expect(new Set(tellings).size).toBe(new Set(home.mails.map(({ id }) => id)).size);
       }),
       { numRuns: 200 },

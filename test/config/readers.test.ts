@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { Surroundings } from "../../src/config/env-file";
+import type { Environment } from "../../src/config/env-file";
 import * as read from "../../src/config/readers";
 
 /** The value, or `undefined` with something that was expected instead. */
@@ -182,7 +182,7 @@ test.each([
   ["win32", "C:\\Users\\pi", "~/a", "C:\\Users\\pi\\a"],
   ["win32", "C:\\Users\\pi", "a\\b", undefined],
 ])("path on %s, home %s: %j is %s", (platform, home, text, expected) => {
-  expect(valueIn(read.path({ platform, home } as Surroundings), text)).toBe(expected);
+  expect(valueIn(read.path({ platform, home } as Environment), text)).toBe(expected);
 });
 
 describe("the reader", () => {

@@ -4,7 +4,7 @@ import { parse } from "dotenv";
 import fc from "fast-check";
 import { beforeEach, describe, expect, test } from "vitest";
 import { IpcheckError } from "../../src/base/errors";
-import { defaultEnvFiles, type Surroundings } from "../../src/config/env-file";
+import { defaultEnvFiles, type Environment } from "../../src/config/env-file";
 import { defaultStateFile, loadSettings, localeLanguage, type Settings } from "../../src/config/settings";
 import { VARIABLE_NAMES, VARIABLES } from "../../src/config/variables";
 import { encodeVigenere } from "../../src/config/vigenere";
@@ -19,7 +19,7 @@ beforeEach(() => {
   secrets = [];
 });
 
-function surroundings(env: NodeJS.ProcessEnv = {}, rest: Partial<Surroundings> = {}): Surroundings {
+function environment(env: NodeJS.ProcessEnv = {}, rest: Partial<Environment> = {}): Environment {
   return {
     env,
     platform: "linux",
@@ -32,17 +32,17 @@ function surroundings(env: NodeJS.ProcessEnv = {}, rest: Partial<Surroundings> =
   };
 }
 
-function load(env: NodeJS.ProcessEnv = {}, rest: Partial<Surroundings> = {}, flag?: string): Settings {
-  return loadSettings(flag, surroundings(env, rest), secrets);
+function load(env: NodeJS.ProcessEnv = {}, rest: Partial<Environment> = {}, flag?: string): Settings {
+  return loadSettings(flag, environment(env, rest), secrets);
 }
 
 /** Every problem, as lines. */
-function problemsOf(env: NodeJS.ProcessEnv, rest: Partial<Surroundings> = {}, flag?: string): string[] {
+function problemsOf(env: NodeJS.ProcessEnv, rest: Partial<Environment> = {}, flag?: string): string[] {
   const error = errorOf(env, rest, flag);
   return error ? (error.details.length > 0 ? [...error.details] : [error.message]) : [];
 }
 
-function errorOf(env: NodeJS.ProcessEnv, rest: Partial<Surroundings> = {}, flag?: string): IpcheckError | undefined {
+function errorOf(env: NodeJS.ProcessEnv, rest: Partial<Environment> = {}, flag?: string): IpcheckError | undefined {
   try {
     load(env, rest, flag);
     return undefined;
@@ -175,7 +175,7 @@ describe("precedence", () => {
     ["win32", {}, ["C:\\p\\.env"]],
   ] as const)("env files on %s with %j: %j", (platform, env, expected) => {
     const packageDirectory = platform === "win32" ? "C:\\p" : "/p";
-    expect(defaultEnvFiles(surroundings(env, { platform, home: "/h", packageDirectory }))).toEqual(expected);
+    expect(defaultEnvFiles(environment(env, { platform, home: "/h", packageDirectory }))).toEqual(expected);
   });
 
   test.each([
@@ -190,7 +190,7 @@ describe("precedence", () => {
     ["win32", {}, "C:\\h", "C:\\h\\AppData\\Local\\ipcheck\\state.json"],
     ["win32", {}, undefined, ""],
   ] as const)("state file on %s with %j, home %s: %j", (platform, env, homeFolder, expected) => {
-    expect(defaultStateFile(surroundings(env, { platform, home: homeFolder }))).toBe(expected);
+    expect(defaultStateFile(environment(env, { platform, home: homeFolder }))).toBe(expected);
   });
 
   test("where no home folder is known, the state file must be named", () => {

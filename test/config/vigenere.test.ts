@@ -42,9 +42,9 @@ test.each([
 
 test("a Google app password is textbook Vigenère: each letter moves by its key letter", () => {
   const [plain, word] = ["abcdefghijklmnop", "homeserver"];
-  const expected = [...plain].map((letter, index) => {
+  const expected = [...plain].map((message, index) => {
     const shift = word.charCodeAt(index % word.length) - 97;
-    return String.fromCharCode(97 + ((letter.charCodeAt(0) - 97 + shift) % 26));
+    return String.fromCharCode(97 + ((message.charCodeAt(0) - 97 + shift) % 26));
   });
   expect(encodeVigenere(plain, word)).toBe(expected.join(""));
 });

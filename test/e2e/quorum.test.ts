@@ -18,14 +18,14 @@ const refuse: Act = (socket) => socket.resetAndDestroy();
 
 let mail: MailServer;
 /** A home that has recorded OLD. */
-const settled = new Home();
+const confirmed_ = new Home();
 const panels: Panel[] = [];
 let owners = 0;
 
 beforeAll(async () => {
   mail = await startMailServer();
   const panel = await start(2, () => OLD);
-  const firstLook = settled.useServices(...panel.services).run([], { now: new Date(START - 30 * HOUR_MS) });
+  const firstLook = confirmed_.useServices(...panel.services).run([], { now: new Date(START - 30 * HOUR_MS) });
   expect(await firstLook).toMatchObject({ exitCode: 0, stderr: "" });
 });
 afterAll(() => Promise.all([mail.close(), ...panels.map((panel) => panel.close())]));
@@ -42,7 +42,7 @@ function makeHome(panel: Pick<Panel, "services">, isSettled = true) {
   const home = new Home().useServices(...panel.services).useMail(mail, owner);
   if (isSettled) {
     mkdirSync(dirname(home.stateFile), { recursive: true, mode: 0o700 });
-    copyFileSync(settled.stateFile, home.stateFile);
+    copyFileSync(confirmed_.stateFile, home.stateFile);
   }
   return {
     home,
@@ -60,7 +60,7 @@ describe.concurrent("liars among five never win", () => {
     ...pairs.map((liars) => ({ liars, lies: [LIE, LIE] })),
     ...pairs.map((liars) => ({ liars, lies: [LIE, OTHER_LIE] })),
   ];
-  test.for(rows)("asked at places $liars, saying $lies", async ({ liars, lies }) => {
+  test.for(rows)("asked at sections $liars, saying $lies", async ({ liars, lies }) => {
     const panel = await start(5, (position) => lies[liars.indexOf(position)] ?? NEW);
     for (const isSettled of [true, false]) {
       panel.begin();
@@ -124,7 +124,7 @@ describe.concurrent("what a change costs", () => {
 });
 
 describe.concurrent("one operator's word", () => {
-  test.for([true, false])("two that contradict each other are both named (settled: %s)", async (isSettled) => {
+  test.for([true, false])("two that contradict each other are both named (confirmed_: %s)", async (isSettled) => {
     const panel = await start(2, (_, service) => [LIE, NEW][service] ?? "");
     const { home, at, mails } = makeHome(panel, isSettled);
     for (const hour of [0, 1, 2, 3]) {
@@ -197,7 +197,7 @@ describe.concurrent("one operator's word", () => {
     expect(mails()).toHaveLength(1);
   });
 
-  test("is one voice, at however many of its URLs", async () => {
+  test("is one vote, at however many of its URLs", async () => {
     const panel = await start(2, (_, service) => (service === 0 ? LIE : OLD));
     const [liar, honest] = panel.services.map(({ url }) => url) as [string, string];
     const twice = makeHome({ services: ["a", "b", "c?d"].map((path) => ({ url: liar + path, name: path })) });
@@ -232,7 +232,7 @@ describe.concurrent("a service that asks to be left alone", () => {
     expect(panel.asked.toSorted()).toEqual([0, 1]);
     for (const hours of resting) {
       panel.begin();
-      expect(Object.keys(home.readState().rests)).toEqual([panel.services[1]?.name]);
+      expect(Object.keys(home.readState().coolDowns)).toEqual([panel.services[1]?.name]);
       await at(hours);
       expect(panel.asked).toEqual([0]);
     }

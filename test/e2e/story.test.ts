@@ -50,7 +50,7 @@ test("hour by hour: first look, quiet, changed, mail server down, mail server ba
     expect(home.fingerprint()).toBe(before);
     expect(statSync(home.stateFile).mtime).toEqual(expect.any(Date));
     const { readFileSync } = await import("node:fs");
-    expect(readFileSync(modulesFile, "utf8")).not.toMatch(/nodemailer|undici|prompts|letter/);
+    expect(readFileSync(modulesFile, "utf8")).not.toMatch(/nodemailer|undici|prompts|message/);
   }
   expect(statSync(home.stateFile).mtime.getUTCHours()).toBe(hour - 1);
 

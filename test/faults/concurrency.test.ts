@@ -94,7 +94,7 @@ describe.concurrent("a clock that jumps", () => {
     await survived();
   });
 
-  test.for(rows)("from %s to %s while a refused recipient is paused", async ([, , from, to]) => {
+  test.for(rows)("from %s to %s while a refused recipient is deferred", async ([, , from, to]) => {
     const { home, mail } = await makeNew();
     mail.refusals.set(OWNER, [550, "no such user"]);
     expect(await home.run([], { now: from })).toMatchObject({ exitCode: 5 });
@@ -106,7 +106,7 @@ describe.concurrent("a clock that jumps", () => {
     await survived();
   });
 
-  test.for(rows)("from %s to %s while every service rests", async ([, , from, to]) => {
+  test.for(rows)("from %s to %s while every service cools down", async ([, , from, to]) => {
     const panel = closing(await startPanel(2, () => reply(http(429, "", { "Retry-After": "7200" }))));
     const home = new Home().useServices(...panel.services);
     expect(await home.run([], { now: from })).toMatchObject({ exitCode: 3 });

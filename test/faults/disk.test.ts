@@ -15,10 +15,10 @@ const WRITES = "^(open (wx|a)|open r ipcheck|write|fsync|rename|f?utimes)";
 
 describe.concurrent("a write that fails", async () => {
   const { home: counted } = await makeMoved();
-  const log = join(counted.path, "places");
+  const log = join(counted.path, "sections");
   await counted.run([], { preload: [FAULTS], env: { FAULT_LOG: log, FAULT_ONLY: WRITES } });
-  const places = readFileSync(log, "utf8").trim().split("\n");
-  const recordedAt = places.indexOf("fsync ipcheck") + 1;
+  const sections = readFileSync(log, "utf8").trim().split("\n");
+  const recordedAt = sections.indexOf("fsync ipcheck") + 1;
 
   type Row = readonly [code: string, stays: string, place: number, name: string];
   const expectSurvival = async ([code, stays, place]: Row) => {
@@ -35,14 +35,14 @@ describe.concurrent("a write that fails", async () => {
     await expectRecovery(home, mail);
     await survived(bench);
   };
-  const rows = places.flatMap((name, index): Row[] => [
+  const rows = sections.flatMap((name, index): Row[] => [
     ["ENOSPC", "for good", index + 1, name],
     ["EIO", "", index + 1, name],
     ["EROFS", "for good", index + 1, name],
     // An open file is not asked for its permissions again.
     ...(/^(open|rename)/.test(name) ? [["EACCES", "", index + 1, name] as const] : []),
   ]);
-  test.for(rows)(`%s %s at write %i of ${places.length}: %s`, expectSurvival);
+  test.for(rows)(`%s %s at write %i of ${sections.length}: %s`, expectSurvival);
 });
 
 describe("a small file system", () => {

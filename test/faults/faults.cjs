@@ -1,5 +1,5 @@
 "use strict";
-// Preloaded into a run: counts the places where it touches the state or the network. FAULT_LOG receives
+// Preloaded into a run: counts the sections where it touches the state or the network. FAULT_LOG receives
 // their names, one a line; FAULT_ONLY (a pattern) narrows them down. At the FAULT_AT-th, FAULT_CODE=KILL
 // kills the process before or after it (FAULT_WHEN); PEER runs the program a second time meanwhile; a
 // system error's code makes a file operation fail with it. With FAULT_STAYS it goes on from there.

@@ -22,31 +22,31 @@ describe.concurrent.each([
     return { ...made, calls };
   };
   const { home: counted, mail: called } = await make();
-  const log = join(counted.path, "places");
+  const log = join(counted.path, "sections");
   expect(await counted.run([], { preload: [FAULTS], env: { FAULT_LOG: log } })).toMatchObject(SILENCE);
   const names = readFileSync(log, "utf8").trim().replaceAll(String(called.port), "mail");
-  const places = names.replace(/ \d{4,}$/gm, " echo").split("\n");
+  const sections = names.replace(/ \d{4,}$/gm, " echo").split("\n");
 
   test("is on the disk, address and notice, before the mail server is called, and struck off after its word", () => {
     const deeds = ["open wx", "writeFile", "fsync", "rename"].map((deed) => `${deed} .state.json.tmp`);
     const durable = [...deeds, "open r ipcheck", "fsync ipcheck"];
-    const writes = (from: number, to?: number) => places.slice(from, to).filter((name) => durable.includes(name));
-    const call = places.indexOf("connect mail");
+    const writes = (from: number, to?: number) => sections.slice(from, to).filter((name) => durable.includes(name));
+    const call = sections.indexOf("connect mail");
     // What is sent last is QUIT.
-    const end = places.lastIndexOf("send mail");
+    const end = sections.lastIndexOf("send mail");
     expect(writes(0, call)).toEqual(durable);
     expect(writes(call, end)).toEqual([]);
     expect(writes(end).slice(0, durable.length)).toEqual(durable);
     // The history's line is on the disk before the state says so.
-    const line = places.indexOf("writeFile history.jsonl");
-    expect(places.slice(line, call)).toContain("fsync history.jsonl");
+    const line = sections.indexOf("writeFile history.jsonl");
+    expect(sections.slice(line, call)).toContain("fsync history.jsonl");
   });
 
   // Of the first look every other place, before and after in turn.
-  const rows = places.flatMap((name, index) =>
+  const rows = sections.flatMap((name, index) =>
     WHEN.filter((_, turn) => recorded || index % 4 === 2 * turn).map((when) => [when, index + 1, name] as const),
   );
-  test.for(rows)(`killed %s place %i of ${places.length}: %s`, async ([when, place]) => {
+  test.for(rows)(`killed %s place %i of ${sections.length}: %s`, async ([when, place]) => {
     const { home, mail, calls, bench } = await make();
     const env = { FAULT_AT: String(place), FAULT_CODE: "KILL", FAULT_WHEN: when };
     expect(await home.run([], { preload: [FAULTS], env })).toMatchObject({ signal: "SIGKILL", stdout: "", stderr: "" });

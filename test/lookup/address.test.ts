@@ -177,7 +177,7 @@ describe("isSamePlace", () => {
 
 /**
  * Copied from the registries by hand: first address, last address, globally reachable.
- * 64:ff9b::/96 is reachable there, but is a translator's view and never the address of a home.
+ * 64:ff9b::/96 is reachable there, but is a translator's form and never the address of a home.
  */
 const REGISTRIES: Record<4 | 6, [string, string, boolean][]> = {
   4: [

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { isResting, restUntil } from "../../src/lookup/cool-down";
+import { coolDownUntil, isCoolingDown } from "../../src/lookup/cool-down";
 
 const NOW = new Date("2026-06-01T12:00:00Z");
 const DAY = 24 * 60;
@@ -23,7 +23,7 @@ test.each([
   ["absurd", "9".repeat(400), DAY],
   ["a date next year", "Tue, 01 Jun 2027 12:00:00 GMT", DAY],
 ])("Retry-After, %s: %j is %d minutes", (_, field, minutes) => {
-  expect(restUntil(field, NOW)).toEqual(new Date(NOW.getTime() + minutes * 60_000));
+  expect(coolDownUntil(field, NOW)).toEqual(new Date(NOW.getTime() + minutes * 60_000));
 });
 
 test.each([
@@ -34,9 +34,9 @@ test.each([
   ["a whole day", "2026-06-02T12:00:00Z", true],
   ["longer than we set: the clock jumped", "2026-06-02T12:00:01Z", false],
   ["garbage", "tomorrow", false],
-])("isResting %s: %s is %s", (_, until, expected) => expect(isResting(until, NOW)).toBe(expected));
+])("isCoolingDown %s: %s is %s", (_, until, expected) => expect(isCoolingDown(until, NOW)).toBe(expected));
 
-test("whatever a service says, it rests for some time and for a day at most", () => {
+test("whatever a service says, it cools down for some time and for a day at most", () => {
   const field = fc.oneof(
     fc.string(),
     fc.nat().map(String),
@@ -44,9 +44,9 @@ test("whatever a service says, it rests for some time and for a day at most", ()
   );
   fc.assert(
     fc.property(field, (text) => {
-      const until = restUntil(text, NOW);
-      expect(isResting(until.toISOString(), NOW)).toBe(true);
-      expect(isResting(until.toISOString(), new Date(NOW.getTime() + DAY * 60_000))).toBe(false);
+      const until = coolDownUntil(text, NOW);
+      expect(isCoolingDown(until.toISOString(), NOW)).toBe(true);
+      expect(isCoolingDown(until.toISOString(), new Date(NOW.getTime() + DAY * 60_000))).toBe(false);
     }),
   );
 });

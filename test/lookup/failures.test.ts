@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { explain, type FailureKind, failureOfConnection, mostTelling } from "../../src/lookup/failures";
+import { explain, type FailureKind, failureOfConnection, mostSpecific } from "../../src/lookup/failures";
 
-/** Every kind, the most telling first, and whether its service went unheard. */
+/** Every kind, the most telling first, and whether its service went remaining. */
 const KINDS: Record<FailureKind, boolean> = {
   clock: true,
   "no-ipv6": true,
@@ -29,14 +29,14 @@ const MESSAGE = /^(?!(?:.*[.\n]$))(?:[a-z'][^\n]*|(?:IPCHECK|DNS|NTP)[^\n]*)$/;
 
 describe("explain", () => {
   test.each(ALL)("%s says what happened and what to do", (kind) => {
-    const { sentence, hint, unheard } = explain(kind);
+    const { sentence, hint, unreachable } = explain(kind);
     expect(sentence).toMatch(MESSAGE);
     expect(hint).toMatch(MESSAGE);
-    expect(unheard).toBe(KINDS[kind]);
+    expect(unreachable).toBe(KINDS[kind]);
   });
 });
 
-describe("mostTelling", () => {
+describe("mostSpecific", () => {
   test.each([
     [[], "no-service"],
     [["timeout"], "timeout"],
@@ -48,13 +48,13 @@ describe("mostTelling", () => {
     [["status", "cgnat", "timeout"], "cgnat"],
     [["server", "rate-limit"], "rate-limit"],
   ] as [FailureKind[], FailureKind][])("%j: %s", (kinds, expected) => {
-    expect(mostTelling(kinds.map((kind) => ({ kind, detail: "" })))).toBe(expected);
-    expect(mostTelling(kinds.map((kind) => ({ kind, detail: "" })).reverse())).toBe(expected);
+    expect(mostSpecific(kinds.map((kind) => ({ kind, detail: "" })))).toBe(expected);
+    expect(mostSpecific(kinds.map((kind) => ({ kind, detail: "" })).reverse())).toBe(expected);
   });
 
   test("every kind beats those after it", () => {
     for (const [index, kind] of ALL.entries()) {
-      expect(mostTelling(ALL.slice(index).map((other) => ({ kind: other, detail: "" })))).toBe(kind);
+      expect(mostSpecific(ALL.slice(index).map((other) => ({ kind: other, detail: "" })))).toBe(kind);
     }
   });
 });

@@ -2,12 +2,12 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { IpcheckError } from "../../src/base/errors";
 import { channelsOf, Telling } from "../../src/notify/dispatch";
 import type { CheckRules } from "../../src/notify/rules";
-import { EMPTY_STATE, HISTORY, HOOK, type Occurrence, STDOUT, type State } from "../../src/state/state";
+import { type AddressEvent, EMPTY_STATE, HISTORY, HOOK, STDOUT, type State } from "../../src/state/state";
 import { addressOf, FakeHome, GREYLISTED, MINUTE_MS, OK, REFUSED, RULES } from "../support/fake-home";
 
 const [A, B] = ["a@example.net", "b@example.net"] as const;
 
-function occurrence(digit: string, rest: Partial<Occurrence> = {}): Occurrence {
+function event(digit: string, rest: Partial<AddressEvent> = {}): AddressEvent {
   const at = "2026-06-01T11:00:00.000Z";
   return { id: digit, kind: "change", family: 4, at, address: addressOf(digit), confirmedBy: [], told: [], ...rest };
 }
@@ -18,7 +18,7 @@ beforeEach(() => {
 });
 
 async function tell(state: Partial<State>, rules: Partial<CheckRules> = {}): Promise<Telling> {
-  const run = new Telling({ ...RULES, ...rules }, home.world, { ...EMPTY_STATE, ...state }, home.now);
+  const run = new Telling({ ...RULES, ...rules }, home.dependencies, { ...EMPTY_STATE, ...state }, home.now);
   await run.tell();
   return run;
 }
@@ -35,22 +35,22 @@ test.each([
 describe("saving", () => {
   test.each([
     [true, ["touch"]],
-    [false, ["remember"]],
+    [false, ["save"]],
   ])("quiet %s: %j", async (isQuiet, effects) => {
-    const run = new Telling(RULES, home.world, EMPTY_STATE, home.now);
+    const run = new Telling(RULES, home.dependencies, EMPTY_STATE, home.now);
     expect(run.save(isQuiet)).toBe(true);
     expect([home.effects, home.lastLookAt]).toEqual([effects, home.now]);
   });
 
   test("a quiet run without any good look touches nothing", async () => {
-    expect(new Telling(RULES, home.world, EMPTY_STATE, undefined).save(true)).toBe(true);
+    expect(new Telling(RULES, home.dependencies, EMPTY_STATE, undefined).save(true)).toBe(true);
     expect(home.effects).toEqual([]);
   });
 
   test("what cannot be written is an error and no exception", async () => {
     const error = new IpcheckError("state", "no space left");
-    home.failures = { remember: error };
-    const run = new Telling(RULES, home.world, EMPTY_STATE, home.now);
+    home.failures = { save: error };
+    const run = new Telling(RULES, home.dependencies, EMPTY_STATE, home.now);
     expect([run.save(), run.errors, run.muted.size]).toEqual([false, [error], 0]);
   });
 });
@@ -61,48 +61,45 @@ test("nothing owed: nothing done", async () => {
 });
 
 test("each outcome is written before the next is tried", async () => {
-  const run = await tell(
-    { outbox: [occurrence("1", { told: [B] }), occurrence("2")] },
-    { recipients: [A, B], hasHook: true },
-  );
-  const mails = ["mail", "remember", "mail", "remember"];
-  const hooks = ["runHook", "remember", "runHook", "remember"];
-  expect(home.effects).toEqual(["appendHistory", "remember", ...mails, ...hooks, "remember"]);
+  const run = await tell({ outbox: [event("1", { told: [B] }), event("2")] }, { recipients: [A, B], hasHook: true });
+  const mails = ["mail", "save", "mail", "save"];
+  const hooks = ["runHook", "save", "runHook", "save"];
+  expect(home.effects).toEqual(["appendHistory", "save", ...mails, ...hooks, "save"]);
   expect([run.errors, run.state.outbox]).toEqual([[], []]);
 });
 
 describe("when the state cannot be written", () => {
   const full = new IpcheckError("state", "no space left");
-  const outbox = [occurrence("1")];
+  const outbox = [event("1")];
 
   test("nobody is mailed what would be mailed again every hour", async () => {
-    home.failures = { remember: full };
+    home.failures = { save: full };
     const run = await tell({ outbox }, { hasHook: true });
-    expect([home.effects, run.errors]).toEqual([["appendHistory", "remember"], [full]]);
+    expect([home.effects, run.errors]).toEqual([["appendHistory", "save"], [full]]);
   });
 
   test("from the first outcome on, nobody else is told what might be told twice", async () => {
     home.answer = () => {
-      home.failures = { remember: full };
+      home.failures = { save: full };
       return OK;
     };
     const rules = { recipients: [A, B], hasHook: true };
-    const run = await tell({ outbox: [occurrence("1", { told: [B] }), occurrence("2")] }, rules);
-    expect([home.effects, run.errors]).toEqual([["appendHistory", "remember", "mail", "remember"], [full]]);
+    const run = await tell({ outbox: [event("1", { told: [B] }), event("2")] }, rules);
+    expect([home.effects, run.errors]).toEqual([["appendHistory", "save", "mail", "save"], [full]]);
   });
 
   // Only mails are held back: the command is run, and the change is printed, again in every run.
   test.each([{ recipients: [] }, { hasHook: true }])("nor is anything else told then: %j", async (rules) => {
-    home.failures = { remember: full };
+    home.failures = { save: full };
     const told = rules.hasHook ? [A] : [];
-    await tell({ outbox: [occurrence("1", { told })] }, rules);
+    await tell({ outbox: [event("1", { told })] }, rules);
     expect([home.announced, home.hooked]).toEqual([[], []]);
   });
 });
 
 test("a command that fails is run again from there, in order", async () => {
   home.hookOutcome = { ok: false, isPermanent: false, reason: "ended with 1" };
-  const outbox = [occurrence("1"), occurrence("2"), occurrence("3", { kind: "back" })];
+  const outbox = [event("1"), event("2"), event("3", { kind: "back" })];
   const run = await tell({ outbox }, { hasHook: true });
   expect(home.effects.filter((effect) => effect === "runHook")).toHaveLength(1);
   expect(run.errors).toMatchObject([
@@ -114,14 +111,14 @@ test("a command that fails is run again from there, in order", async () => {
 });
 
 test("a recipient of whom the mail server said nothing has not been told", async () => {
-  home.world.mail = async () => new Map();
-  const run = await tell({ outbox: [occurrence("1")] });
+  home.dependencies.mail = async () => new Map();
+  const run = await tell({ outbox: [event("1")] });
   expect(run.errors).toMatchObject([{ code: "undelivered", message: expect.stringContaining("said nothing") }]);
   expect(run.state.outbox).toMatchObject([{ told: [HISTORY] }]);
 });
 
 describe("the complaint", () => {
-  const outbox = [occurrence("1")];
+  const outbox = [event("1")];
   const rules = { recipients: [A, B] };
 
   test("names the one who was not told, the reason and what to do", async () => {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { View } from "../../src/lookup/lookup-result";
+import type { LookupResult } from "../../src/lookup/lookup-result";
 import { testNotice } from "../../src/notify/test-notice";
 import { EMPTY_STATE, type State } from "../../src/state/state";
 
@@ -9,34 +9,34 @@ const RECORDED: State = {
   ...EMPTY_STATE,
   families: { 6: { recorded: { address: "2001:db8::7", since: "2026-05-01T00:00:00.000Z", confirmedBy: ["x"] } } },
 };
-const view = (family: 4 | 6, verdict: View["verdict"]): View => ({
+const lookupResult = (family: 4 | 6, decision: LookupResult["decision"]): LookupResult => ({
   family,
-  verdict,
-  hearings: [
-    { service: "a.example.net", operator: "a", voice: { address: "203.0.113.9" }, ms: 1 },
-    { service: "b.example.net", operator: "b", voice: { kind: "server", detail: "answered 500" }, ms: 1 },
+  decision,
+  responses: [
+    { service: "a.example.net", operator: "a", vote: { address: "203.0.113.9" }, ms: 1 },
+    { service: "b.example.net", operator: "b", vote: { kind: "server", detail: "answered 500" }, ms: 1 },
   ],
   requests: 2,
-  newRests: {},
+  newCoolDowns: {},
   serverDate: undefined,
 });
-const SEEN = view(4, { kind: "accepted", address: "203.0.113.9", by: ["a"] });
-const BLIND = view(4, { kind: "silence" });
-const SEEN_6 = view(6, { kind: "accepted", address: "2001:db8::9", by: ["a"] });
+const SEEN = lookupResult(4, { kind: "accepted", address: "203.0.113.9", by: ["a"] });
+const BLIND = lookupResult(4, { kind: "silence" });
+const SEEN_6 = lookupResult(6, { kind: "accepted", address: "2001:db8::9", by: ["a"] });
 
-test.each<[string, State | undefined, View[], object]>([
+test.each<[string, State | undefined, LookupResult[], object]>([
   ["what is seen now", undefined, [SEEN], { family: 4, address: "203.0.113.9", confirmedBy: ["a"] }],
   ["the family that sees", undefined, [BLIND, SEEN_6], { family: 6, address: "2001:db8::9" }],
   ["what was recorded before", RECORDED, [SEEN_6], { address: "2001:db8::9", old: "2001:db8::7" }],
   ["for how long it was held", RECORDED, [SEEN_6], { oldSince: "2026-05-01T00:00:00.000Z" }],
-  ["any address while blind", undefined, [BLIND], { family: 4, address: "192.0.2.1", confirmedBy: [] }],
-])("a test mail tells %s", (_, state, views, facts) => {
-  const { recipients, occurrences } = testNotice(RULES, state, views, NOW);
+  ["any address during an outage", undefined, [BLIND], { family: 4, address: "192.0.2.1", confirmedBy: [] }],
+])("a test mail tells %s", (_, state, lookupResults, facts) => {
+  const { recipients, events } = testNotice(RULES, state, lookupResults, NOW);
   expect(recipients).toEqual(["owner@example.net"]);
-  expect(occurrences).toEqual([expect.objectContaining({ kind: "test", at: NOW.toISOString(), ...facts })]);
+  expect(events).toEqual([expect.objectContaining({ kind: "test", at: NOW.toISOString(), ...facts })]);
 });
 
-test("while blind it tells the recorded address of the family that is configured", () => {
-  const { occurrences } = testNotice({ ...RULES, families: [6] }, RECORDED, [], NOW);
-  expect(occurrences).toMatchObject([{ family: 6, address: "2001:db8::7", old: "2001:db8::7" }]);
+test("during an outage it tells the recorded address of the family that is configured", () => {
+  const { events } = testNotice({ ...RULES, families: [6] }, RECORDED, [], NOW);
+  expect(events).toMatchObject([{ family: 6, address: "2001:db8::7", old: "2001:db8::7" }]);
 });

@@ -12,7 +12,7 @@ const OWNER = "owner@example.net";
 const MAIL = { IPCHECK_TO: OWNER, IPCHECK_FROM: "pi@example.net" };
 
 const recorded = { address: "203.0.113.7", since: "2026-06-01T10:00:00.000Z", confirmedBy: ["ipify", "deSEC"] };
-const blind = {
+const outage = {
   failedAt: "2026-06-10T11:30:00.000Z",
   runs: 5,
   reason: "no IPv6 here",
@@ -21,14 +21,14 @@ const blind = {
 
 const WELL: Partial<State> = { families: { 4: { recorded } } };
 const FAILING: Partial<State> = {
-  families: { 4: { recorded }, 6: { blind } },
-  rests: { "api.ipify.org": "2026-06-10T15:00:00.000Z", "v4.ident.me": "2026-06-10T11:59:00.000Z" },
+  families: { 4: { recorded }, 6: { outage } },
+  coolDowns: { "api.ipify.org": "2026-06-10T15:00:00.000Z", "v4.ident.me": "2026-06-10T11:59:00.000Z" },
 };
 const UNCONFIRMED: Partial<State> = {
   families: {
     4: {
       recorded: { ...recorded, confirmedBy: ["ipify"], isUnconfirmed: true },
-      blind: { ...blind, since: "2026-06-10T11:00:00.000Z", runs: 1, reason: "the network is down" },
+      outage: { ...outage, since: "2026-06-10T11:00:00.000Z", runs: 1, reason: "the network is down" },
     },
   },
 };
@@ -53,8 +53,8 @@ const PENDING: Partial<State> = {
       refusals: 2,
       triedAt: "2026-06-10T11:00:00.000Z",
       reason: "the server refused the recipient (550 5.1.1 no such user)",
-      pausedUntil: "2026-06-10T13:00:00.000Z",
-      pausedFor: "other",
+      deferredUntil: "2026-06-10T13:00:00.000Z",
+      deferredFor: "other",
     },
   },
 };
@@ -78,12 +78,12 @@ const PERSON: [string, Partial<State>, Record<string, string>, string[]][] = [
     ],
   ],
   [
-    "unconfirmed, and blind since",
+    "unconfirmed, and an outage since",
     UNCONFIRMED,
     {},
     [
       "IPv4: 203.0.113.7, for 9 days 2 hours (since 2026-06-01 10:00), confirmed by nobody",
-      "IPv4 last failure: 2026-06-10 11:30, the last look failed, blind since 2026-06-10 11:00: the network is down",
+      "IPv4 last failure: 2026-06-10 11:30, the last look failed, outage since 2026-06-10 11:00: the network is down",
       LOOK,
       "pending: nothing",
     ],
@@ -111,7 +111,7 @@ test.each(PERSON)("for a person: %s", async (_, state, env, lines) => {
 test("--json: the same as plain data, null where nothing is known", async () => {
   const run = await homeWith(PENDING).run(["status", "--json"], { now: NOW, env: MAIL });
   expect(run).toMatchObject({ exitCode: 0, stderr: "" });
-  const { reason, triedAt: lastTry, pausedUntil: nextTry } = PENDING.channels?.[OWNER] ?? {};
+  const { reason, triedAt: lastTry, deferredUntil: nextTry } = PENDING.channels?.[OWNER] ?? {};
   expect(JSON.parse(run.stdout)).toEqual({
     lastLook: "2026-06-10T11:00:00.000Z",
     lastLookAgeSeconds: 3600,

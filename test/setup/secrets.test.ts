@@ -90,8 +90,8 @@ describe.concurrent("no secret in any output, whoever repeats it", () => {
     for (const args of [["check", "-v"], ["doctor"]]) {
       const { stdout, stderr } = await home.run(args);
       // Also not what is left of them when a part was cut off or taken out.
-      const rests = [TOKEN.slice(0, 32), base64(`${URL_USER}:${URL_PASSWORD}`).slice(12)];
-      for (const form of [...forms, ...rests]) expect(stdout + stderr).not.toContain(form);
+      const coolDowns = [TOKEN.slice(0, 32), base64(`${URL_USER}:${URL_PASSWORD}`).slice(12)];
+      for (const form of [...forms, ...coolDowns]) expect(stdout + stderr).not.toContain(form);
     }
   });
 });

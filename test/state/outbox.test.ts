@@ -1,20 +1,29 @@
 import { describe, expect, test } from "vitest";
 import type { Family } from "../../src/lookup/address";
-import { noticeId, owe, owedTo, planMails, settle, strikeOff, type TellingRules, tidy } from "../../src/state/outbox";
-import { type Channel, EMPTY_STATE, HISTORY, HOOK, type Occurrence, STDOUT, type State } from "../../src/state/state";
+import {
+  acknowledge,
+  enqueue,
+  noticeId,
+  owedTo,
+  planMails,
+  prune,
+  recordOutcome,
+  type TellingRules,
+} from "../../src/state/outbox";
+import { type AddressEvent, type Channel, EMPTY_STATE, HISTORY, HOOK, STDOUT, type State } from "../../src/state/state";
 import { addressOf, GREYLISTED, HOUR_MS, MINUTE_MS, OK, REFUSED } from "../support/fake-home";
 
 const [A, B, C] = ["a@example.net", "b@example.net", "c@example.net"] as const;
 const NOW = new Date("2026-06-01T12:00:00Z");
-const RULES: TellingRules = { now: NOW, mailIntervalMs: 15 * MINUTE_MS, revision: "first", ignorePauses: false };
+const RULES: TellingRules = { now: NOW, mailIntervalMs: 15 * MINUTE_MS, revision: "first", ignoreDeferral: false };
 
 const ago = (minutes: number) => new Date(NOW.getTime() - minutes * MINUTE_MS).toISOString();
 
-function occurrence(id: string, rest: Partial<Occurrence> = {}): Occurrence {
+function event(id: string, rest: Partial<AddressEvent> = {}): AddressEvent {
   return { id, kind: "change", family: 4, at: ago(0), address: addressOf("1"), confirmedBy: [], told: [], ...rest };
 }
 
-function stateOf(outbox: Occurrence[], channels: Record<string, Partial<Channel>> = {}): State {
+function stateOf(outbox: AddressEvent[], channels: Record<string, Partial<Channel>> = {}): State {
   const whole = Object.entries(channels).map(([name, channel]) => {
     return [name, { failures: 0, refusals: 0, triedAt: ago(60), ...channel }];
   });
@@ -23,10 +32,10 @@ function stateOf(outbox: Occurrence[], channels: Record<string, Partial<Channel>
 
 describe("who is owed what", () => {
   const state = stateOf([
-    occurrence("1", { kind: "first", told: [A] }),
-    occurrence("2", { told: [A, HOOK, HISTORY] }),
-    occurrence("3", { kind: "back" }),
-    occurrence("4", { kind: "heartbeat", told: [B] }),
+    event("1", { kind: "first", told: [A] }),
+    event("2", { told: [A, HOOK, HISTORY] }),
+    event("3", { kind: "back" }),
+    event("4", { kind: "heartbeat", told: [B] }),
   ]);
 
   test.each([
@@ -52,33 +61,33 @@ describe("who is owed what", () => {
     [[], ""],
   ])("what %j do not all know is kept: %s", (channels, ids) => {
     expect(
-      tidy(state, channels)
+      prune(state, channels)
         .outbox.map(({ id }) => id)
         .join(""),
     ).toBe(ids);
   });
 
   test("records of channels that are gone go too; where nothing goes, nothing changes", () => {
-    const kept = stateOf([occurrence("1")], { [A]: {}, [B]: {} });
-    expect(tidy(kept, [A, B])).toBe(kept);
-    expect(Object.keys(tidy(kept, [B, C]).channels)).toEqual([B]);
+    const kept = stateOf([event("1")], { [A]: {}, [B]: {} });
+    expect(prune(kept, [A, B])).toBe(kept);
+    expect(Object.keys(prune(kept, [B, C]).channels)).toEqual([B]);
   });
 
   test("striking off marks one channel, once", () => {
-    const struck = strikeOff(strikeOff(state, B, new Set(["1", "4"])), B, new Set(["1"]));
+    const struck = acknowledge(acknowledge(state, B, new Set(["1", "4"])), B, new Set(["1"]));
     expect(struck.outbox.map(({ told }) => told)).toEqual([[A, B], [A, HOOK, HISTORY], [], [B]]);
   });
 });
 
 describe("the plan", () => {
-  const change = occurrence("1");
-  const first = occurrence("1", { kind: "first" });
+  const change = event("1");
+  const first = event("1", { kind: "first" });
 
   test("recipients who are owed the same share one message", () => {
-    const state = stateOf([occurrence("1", { told: [C] }), occurrence("2")]);
-    const { errands, waiting } = planMails(state, [A, B, C], RULES);
+    const state = stateOf([event("1", { told: [C] }), event("2")]);
+    const { deliveries, waiting } = planMails(state, [A, B, C], RULES);
     expect(waiting).toEqual([]);
-    expect(errands.map(({ channels, occurrences }) => [channels, occurrences.map(({ id }) => id)])).toEqual([
+    expect(deliveries.map(({ channels, events }) => [channels, events.map(({ id }) => id)])).toEqual([
       [
         [A, B],
         ["1", "2"],
@@ -90,36 +99,41 @@ describe("the plan", () => {
   test.each([
     ["never tried", change, undefined, ""],
     ["served long ago", change, { changeServedAt: ago(15) }, ""],
-    ["served a moment ago", change, { changeServedAt: ago(14) }, "gathering until 12:01"],
+    ["served a moment ago", change, { changeServedAt: ago(14) }, "grouping until 12:01"],
     ["served in what is now the future", change, { changeServedAt: ago(-60) }, ""],
     ["served something else a moment ago", change, { servedAt: ago(1) }, ""],
     ["served a moment ago, and no change is owed", first, { changeServedAt: ago(1) }, ""],
     ["failed a moment ago", change, { triedAt: ago(1), failures: 3, reason: "later" }, ""],
-    ["refused", change, { pausedUntil: ago(-30), pausedFor: "first" }, "paused until 12:30"],
-    ["refused, and the pause is over", change, { pausedUntil: ago(0), pausedFor: "first" }, ""],
-    ["refused under other settings", change, { pausedUntil: ago(-30), pausedFor: "other" }, ""],
-    ["refused in what is now the future", change, { pausedUntil: ago(-90), pausedFor: "first", triedAt: ago(-30) }, ""],
+    ["refused", change, { deferredUntil: ago(-30), deferredFor: "first" }, "deferred until 12:30"],
+    ["refused, and the pause is over", change, { deferredUntil: ago(0), deferredFor: "first" }, ""],
+    ["refused under other settings", change, { deferredUntil: ago(-30), deferredFor: "other" }, ""],
+    [
+      "refused in what is now the future",
+      change,
+      { deferredUntil: ago(-90), deferredFor: "first", triedAt: ago(-30) },
+      "",
+    ],
   ])("%s: %j", (_, owed, channel, expected) => {
-    const { errands, waiting } = planMails(stateOf([owed], channel && { [A]: channel }), [A], RULES);
-    expect(errands).toHaveLength(expected === "" ? 1 : 0);
+    const { deliveries, waiting } = planMails(stateOf([owed], channel && { [A]: channel }), [A], RULES);
+    expect(deliveries).toHaveLength(expected === "" ? 1 : 0);
     expect(waiting.map(({ why, until }) => `${why} until ${until.slice(11, 16)}`).join()).toBe(expected);
   });
 
-  test("a person who is watching waits for no pause, but gathering stays", () => {
-    const paused = stateOf([change], { [A]: { pausedUntil: ago(-30), pausedFor: "first" } });
-    expect(planMails(paused, [A], { ...RULES, ignorePauses: true }).errands).toHaveLength(1);
-    const gathering = stateOf([change], { [A]: { changeServedAt: ago(1) } });
-    expect(planMails(gathering, [A], { ...RULES, ignorePauses: true }).waiting).toHaveLength(1);
-    expect(planMails(gathering, [A], { ...RULES, mailIntervalMs: 0 }).errands).toHaveLength(1);
+  test("a person who is watching waits for no pause, but grouping stays", () => {
+    const deferred = stateOf([change], { [A]: { deferredUntil: ago(-30), deferredFor: "first" } });
+    expect(planMails(deferred, [A], { ...RULES, ignoreDeferral: true }).deliveries).toHaveLength(1);
+    const grouping = stateOf([change], { [A]: { changeServedAt: ago(1) } });
+    expect(planMails(grouping, [A], { ...RULES, ignoreDeferral: true }).waiting).toHaveLength(1);
+    expect(planMails(grouping, [A], { ...RULES, mailIntervalMs: 0 }).deliveries).toHaveLength(1);
   });
 });
 
 describe("the outcome", () => {
-  const settleWith = (state: State, outcome: Parameters<typeof settle>[3], random = 0) =>
-    settle(state, A, state.outbox, outcome, { now: NOW, revision: "first", random: () => random });
+  const settleWith = (state: State, outcome: Parameters<typeof recordOutcome>[3], random = 0) =>
+    recordOutcome(state, A, state.outbox, outcome, { now: NOW, revision: "first", random: () => random });
 
   test("served: struck off, and what went wrong before is forgotten", () => {
-    const before = stateOf([occurrence("1")], { [A]: { failures: 2, refusals: 1, reason: "no", pausedUntil: ago(1) } });
+    const before = stateOf([event("1")], { [A]: { failures: 2, refusals: 1, reason: "no", deferredUntil: ago(1) } });
     const { outbox, channels } = settleWith(before, OK);
     expect(outbox[0]?.told).toEqual([A]);
     expect(channels[A]).toEqual({
@@ -132,15 +146,12 @@ describe("the outcome", () => {
   });
 
   test("served something that is no change: the next change waits for nothing", () => {
-    const { channels } = settleWith(
-      stateOf([occurrence("1", { kind: "back" })], { [A]: { changeServedAt: ago(90) } }),
-      OK,
-    );
+    const { channels } = settleWith(stateOf([event("1", { kind: "back" })], { [A]: { changeServedAt: ago(90) } }), OK);
     expect(channels[A]).toMatchObject({ servedAt: ago(0), changeServedAt: ago(90) });
   });
 
   test("failed for now: still owed, tried again at once, and when it was served is remembered", () => {
-    const before = stateOf([occurrence("1")], { [A]: { failures: 2, servedAt: ago(90), changeServedAt: ago(95) } });
+    const before = stateOf([event("1")], { [A]: { failures: 2, servedAt: ago(90), changeServedAt: ago(95) } });
     const after = settleWith(before, { ...GREYLISTED, hint: "wait" });
     expect(after.outbox).toEqual(before.outbox);
     expect(after.channels[A]).toEqual({
@@ -152,7 +163,7 @@ describe("the outcome", () => {
       servedAt: ago(90),
       changeServedAt: ago(95),
     });
-    expect(planMails(after, [A], RULES).errands).toHaveLength(1);
+    expect(planMails(after, [A], RULES).deliveries).toHaveLength(1);
   });
 
   test.each([
@@ -165,11 +176,11 @@ describe("the outcome", () => {
     [6, 24],
     [5000, 24],
   ])("refused after %d refusals: a pause of %d hours, or up to a tenth less", (refusals, hours) => {
-    const before = stateOf([occurrence("1")], { [A]: { refusals, failures: refusals } });
+    const before = stateOf([event("1")], { [A]: { refusals, failures: refusals } });
     const pauses = [0, 0.5, 0.999].map((random) => {
-      const { pausedUntil, pausedFor } = settleWith(before, REFUSED, random).channels[A] ?? {};
-      expect(pausedFor).toBe("first");
-      return (new Date(pausedUntil ?? 0).getTime() - NOW.getTime()) / HOUR_MS;
+      const { deferredUntil, deferredFor } = settleWith(before, REFUSED, random).channels[A] ?? {};
+      expect(deferredFor).toBe("first");
+      return (new Date(deferredUntil ?? 0).getTime() - NOW.getTime()) / HOUR_MS;
     });
     expect(pauses[0]).toBe(hours);
     expect(pauses[1]).toBeCloseTo(hours * 0.95);
@@ -178,7 +189,7 @@ describe("the outcome", () => {
 });
 
 test("a notice is named by what it tells", () => {
-  const [one, two] = [occurrence("1"), occurrence("2")];
+  const [one, two] = [event("1"), event("2")];
   expect(noticeId([one, two])).toBe(noticeId([{ ...one, told: [A] }, two]));
   expect(new Set([[one], [two], [one, two], [two, one]].map(noticeId)).size).toBe(4);
   expect(noticeId([one])).toMatch(/^[0-9a-f]{32}$/);
@@ -186,17 +197,17 @@ test("a notice is named by what it tells", () => {
 
 describe("an outbox that nobody empties stays small", () => {
   /** What a thousand runs leave behind, `make` saying what each of them saw. */
-  function pileUp(make: (index: number) => Partial<Occurrence>): Occurrence[] {
+  function pileUp(make: (index: number) => Partial<AddressEvent>): AddressEvent[] {
     let state = EMPTY_STATE;
     for (let index = 0; index < 1000; index++) {
       const address = `81.2.${index >> 8}.${index & 255}`;
-      state = owe(state, occurrence(`${index}`, { address, at: ago(-index), ...make(index) }));
-      state = strikeOff(state, HISTORY, new Set([`${index}`]));
+      state = enqueue(state, event(`${index}`, { address, at: ago(-index), ...make(index) }));
+      state = acknowledge(state, HISTORY, new Set([`${index}`]));
     }
     return state.outbox;
   }
   const before = (index: number) => `81.2.${(index - 1) >> 8}.${(index - 1) & 255}`;
-  const weigh = (outbox: Occurrence[]) => outbox.reduce((sum, { folded = 0 }) => sum + 1 + folded, 0);
+  const weigh = (outbox: AddressEvent[]) => outbox.reduce((sum, { folded = 0 }) => sum + 1 + folded, 0);
 
   test("a thousand changes: where it began, where it ended and how many there were stay", () => {
     const outbox = pileUp((index) => (index === 0 ? { old: "81.2.69.142" } : { old: before(index) }));
@@ -214,7 +225,7 @@ describe("an outbox that nobody empties stays small", () => {
 
   test("what is not in the history yet is not folded", () => {
     let state = EMPTY_STATE;
-    for (let index = 0; index < 100; index++) state = owe(state, occurrence(`${index}`));
+    for (let index = 0; index < 100; index++) state = enqueue(state, event(`${index}`));
     expect(state.outbox).toHaveLength(100);
   });
 
@@ -231,7 +242,7 @@ describe("an outbox that nobody empties stays small", () => {
   });
 
   test("a thousand outages without a change", () => {
-    const outbox = pileUp((index) => ({ kind: "back", blindSince: ago(1 - index) }));
+    const outbox = pileUp((index) => ({ kind: "back", outageSince: ago(1 - index) }));
     expect(outbox.length).toBeLessThanOrEqual(100);
     expect(weigh(outbox)).toBe(1000);
   });

@@ -1,39 +1,48 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type Finding, isSpoken, type RecordingContext, recordFinding } from "../../src/state/recording";
-import { type Blindness, EMPTY_STATE, type Slot, type State } from "../../src/state/state";
+import { isSpoken, type LookupOutcome, type RecordingContext, recordLookup } from "../../src/state/recording";
+import { EMPTY_STATE, type FamilyState, type Outage, type State } from "../../src/state/state";
 import { addressOf, HOUR_MS, MINUTE_MS } from "../support/fake-home";
 
 const NOW = new Date("2026-06-01T12:00:00Z");
 const [A, B] = [addressOf("1"), addressOf("2")];
 
 const ago = (minutes: number) => new Date(NOW.getTime() - minutes * MINUTE_MS).toISOString();
-const blindFor = (minutes: number, rest: Partial<Blindness> = {}): Blindness => {
+const outageFor = (minutes: number, rest: Partial<Outage> = {}): Outage => {
   return { since: ago(minutes), failedAt: ago(5), runs: 3, reason: "no network", spokenAt: ago(minutes), ...rest };
 };
-const stateOf = (slot: Slot): State => ({ ...EMPTY_STATE, families: { 4: slot } });
+const stateOf = (familyState: FamilyState): State => ({ ...EMPTY_STATE, families: { 4: familyState } });
 const recorded = { address: A, since: ago(600), confirmedBy: ["a", "b"] };
 
-function record(state: State, verdict: Finding["verdict"], rest: Partial<RecordingContext> = {}): State {
+function record(state: State, decision: LookupOutcome["decision"], rest: Partial<RecordingContext> = {}): State {
   const lastLookAt = new Date(NOW.getTime() - HOUR_MS);
-  const context = { now: NOW, lastLookAt, reportOutageMs: HOUR_MS, isLoud: false, createId: () => "id", ...rest };
-  return recordFinding(state, { family: 4, verdict, reason: "a reason" }, context);
+  const context = {
+    now: NOW,
+    lastLookAt,
+    reportOutageMs: HOUR_MS,
+    isInteractive: false,
+    createId: () => "id",
+    ...rest,
+  };
+  return recordLookup(state, { family: 4, decision, reason: "a reason" }, context);
 }
 
-const UNCHANGED: Finding["verdict"] = { kind: "unchanged", address: A, by: ["a"] };
-const CONFIRMED: Finding["verdict"] = { kind: "confirmed", address: B, by: ["a", "c"] };
-const SILENCE: Finding["verdict"] = { kind: "silence" };
+const UNCHANGED: LookupOutcome["decision"] = { kind: "unchanged", address: A, by: ["a"] };
+const CONFIRMED: LookupOutcome["decision"] = { kind: "confirmed", address: B, by: ["a", "c"] };
+const SILENCE: LookupOutcome["decision"] = { kind: "silence" };
 
 test("a quiet look leaves the very same state, so that nothing is written", () => {
   const state = stateOf({ recorded });
   expect(record(state, UNCHANGED)).toBe(state);
-  expect(record(state, UNCHANGED, { isLoud: true, reportOutageMs: undefined, lastLookAt: undefined })).toBe(state);
+  expect(record(state, UNCHANGED, { isInteractive: true, reportOutageMs: undefined, lastLookAt: undefined })).toBe(
+    state,
+  );
 });
 
-describe("an address that was accepted on one voice", () => {
+describe("an address that was accepted on one vote", () => {
   const doubted = stateOf({ recorded: { address: A, since: ago(600), confirmedBy: ["a"], isUnconfirmed: true } });
 
-  test("stays in doubt while only that voice says it", () => {
+  test("stays in doubt while only that vote says it", () => {
     expect(record(doubted, UNCHANGED)).toBe(doubted);
   });
 
@@ -50,28 +59,36 @@ describe("good looks", () => {
 
   test.each([
     ["first", {}, CONFIRMED, { kind: "first", address: B, confirmedBy: ["a", "c"], at: since }],
-    ["first, though blind before", { blind: blindFor(600) }, CONFIRMED, { kind: "first", blindSince: ago(600) }],
+    ["first, though an outage before", { outage: outageFor(600) }, CONFIRMED, { kind: "first", outageSince: ago(600) }],
     ["change", { recorded }, CONFIRMED, { kind: "change", old: A, oldSince: ago(600), address: B }],
     ["accepted", { recorded, candidate }, { ...CONFIRMED, kind: "accepted" }, { kind: "change", isUnconfirmed: true }],
-    ["change after blindness", { recorded, blind: blindFor(60) }, CONFIRMED, { kind: "change", blindSince: ago(60) }],
-    ["change after a short one", { recorded, blind: blindFor(59) }, CONFIRMED, { kind: "change" }],
-    ["back", { recorded, blind: blindFor(60) }, UNCHANGED, { kind: "back", address: A, blindSince: ago(60) }],
-    ["back so soon", { recorded, blind: blindFor(59) }, UNCHANGED, undefined],
-    ["no lone voice any more", { recorded, candidate }, UNCHANGED, undefined],
-    ["blind since the future", { recorded, blind: blindFor(-600) }, UNCHANGED, undefined],
-  ] as [string, Slot, Finding["verdict"], object | undefined][])("%s", (_, slot, verdict, expected) => {
-    const { families, outbox } = record(stateOf(slot), verdict);
-    expect(outbox).toMatchObject(expected ? [{ id: "id", family: 4, told: [], ...expected }] : []);
-    if (expected && !("blindSince" in expected)) expect(outbox[0]).not.toHaveProperty("blindSince");
-    // Blindness and candidate are over, whatever was seen.
-    expect(families[4]).toEqual({
-      recorded: expect.objectContaining({ address: verdict.kind === "unchanged" ? A : B }),
-    });
-  });
+    [
+      "change after blindness",
+      { recorded, outage: outageFor(60) },
+      CONFIRMED,
+      { kind: "change", outageSince: ago(60) },
+    ],
+    ["change after a short one", { recorded, outage: outageFor(59) }, CONFIRMED, { kind: "change" }],
+    ["back", { recorded, outage: outageFor(60) }, UNCHANGED, { kind: "back", address: A, outageSince: ago(60) }],
+    ["back so soon", { recorded, outage: outageFor(59) }, UNCHANGED, undefined],
+    ["no lone vote any more", { recorded, candidate }, UNCHANGED, undefined],
+    ["outage since the future", { recorded, outage: outageFor(-600) }, UNCHANGED, undefined],
+  ] as [string, FamilyState, LookupOutcome["decision"], object | undefined][])(
+    "%s",
+    (_, familyState, decision, expected) => {
+      const { families, outbox } = record(stateOf(familyState), decision);
+      expect(outbox).toMatchObject(expected ? [{ id: "id", family: 4, told: [], ...expected }] : []);
+      if (expected && !("outageSince" in expected)) expect(outbox[0]).not.toHaveProperty("outageSince");
+      // Outage and candidate are over, whatever was seen.
+      expect(families[4]).toEqual({
+        recorded: expect.objectContaining({ address: decision.kind === "unchanged" ? A : B }),
+      });
+    },
+  );
 
   test("an outage is not reported where that is switched off", () => {
     expect(
-      record(stateOf({ recorded, blind: blindFor(6000) }), UNCHANGED, { reportOutageMs: undefined }).outbox,
+      record(stateOf({ recorded, outage: outageFor(6000) }), UNCHANGED, { reportOutageMs: undefined }).outbox,
     ).toEqual([]);
   });
 
@@ -81,15 +98,19 @@ describe("good looks", () => {
   });
 
   test("the other family, the outbox and the channels stay", () => {
-    const state: State = { ...stateOf({ recorded }), channels: {}, rests: { "a.example": ago(-5) } };
+    const state: State = { ...stateOf({ recorded }), channels: {}, coolDowns: { "a.example": ago(-5) } };
     state.families[6] = { recorded: { address: addressOf("1", 6), confirmedBy: [] } };
     const next = record(state, CONFIRMED);
-    expect([next.families[6], next.channels, next.rests]).toEqual([state.families[6], state.channels, state.rests]);
+    expect([next.families[6], next.channels, next.coolDowns]).toEqual([
+      state.families[6],
+      state.channels,
+      state.coolDowns,
+    ]);
   });
 });
 
 describe("failed looks", () => {
-  const lone = (runs: number): Finding["verdict"] => ({ kind: "unconfirmed", address: B, by: ["a"], runs });
+  const lone = (runs: number): LookupOutcome["decision"] => ({ kind: "unconfirmed", address: B, by: ["a"], runs });
   const candidate = { address: B, runs: 2 };
 
   test.each([
@@ -98,41 +119,51 @@ describe("failed looks", () => {
     [{ candidate }, lone(0), undefined],
     [{ candidate }, SILENCE, undefined],
     [{ candidate }, { kind: "contradiction" }, undefined],
-  ] as [Slot, Finding["verdict"], Slot["candidate"]][])("%j, then %j: candidate %j", (slot, verdict, expected) => {
-    const next = record(stateOf({ recorded, ...slot }), verdict);
-    expect([next.families[4]?.candidate, next.families[4]?.recorded, next.outbox]).toEqual([expected, recorded, []]);
-  });
+  ] as [FamilyState, LookupOutcome["decision"], FamilyState["candidate"]][])(
+    "%j, then %j: candidate %j",
+    (familyState, decision, expected) => {
+      const next = record(stateOf({ recorded, ...familyState }), decision);
+      expect([next.families[4]?.candidate, next.families[4]?.recorded, next.outbox]).toEqual([expected, recorded, []]);
+    },
+  );
 
   test.each([
     ["the first", { recorded }, { since: ago(60), failedAt: ago(0), runs: 1, spokenAt: ago(0) }],
-    ["one more", { recorded, blind: blindFor(90) }, { since: ago(90), failedAt: ago(0), runs: 4, spokenAt: ago(90) }],
-    ["after a day", { recorded, blind: blindFor(1440) }, { since: ago(1440), runs: 4, spokenAt: ago(0) }],
-    ["spoken in the future", { recorded, blind: blindFor(90, { spokenAt: ago(-90) }) }, { runs: 4, spokenAt: ago(0) }],
-  ] as [string, Slot, object][])("%s", (_, slot, expected) => {
-    expect(record(stateOf(slot), SILENCE).families[4]?.blind).toMatchObject({ reason: "a reason", ...expected });
+    ["one more", { recorded, outage: outageFor(90) }, { since: ago(90), failedAt: ago(0), runs: 4, spokenAt: ago(90) }],
+    ["after a day", { recorded, outage: outageFor(1440) }, { since: ago(1440), runs: 4, spokenAt: ago(0) }],
+    [
+      "spoken in the future",
+      { recorded, outage: outageFor(90, { spokenAt: ago(-90) }) },
+      { runs: 4, spokenAt: ago(0) },
+    ],
+  ] as [string, FamilyState, object][])("%s", (_, familyState, expected) => {
+    expect(record(stateOf(familyState), SILENCE).families[4]?.outage).toMatchObject({
+      reason: "a reason",
+      ...expected,
+    });
   });
 
   test("where nothing was ever seen, blindness has no beginning", () => {
-    expect(record(EMPTY_STATE, SILENCE).families[4]?.blind).not.toHaveProperty("since");
-    expect(record(stateOf({ recorded }), SILENCE, { lastLookAt: undefined }).families[4]?.blind).not.toHaveProperty(
+    expect(record(EMPTY_STATE, SILENCE).families[4]?.outage).not.toHaveProperty("since");
+    expect(record(stateOf({ recorded }), SILENCE, { lastLookAt: undefined }).families[4]?.outage).not.toHaveProperty(
       "since",
     );
   });
 
   test.each([
     [undefined, false, true],
-    [blindFor(1439), false, false],
-    [blindFor(1440), false, true],
-    [blindFor(-1), false, true],
-    [blindFor(1), true, true],
-  ])("%j, loud %s: spoken %s", (blind, isLoud, expected) =>
-    expect(isSpoken(blind, { now: NOW, isLoud })).toBe(expected),
+    [outageFor(1439), false, false],
+    [outageFor(1440), false, true],
+    [outageFor(-1), false, true],
+    [outageFor(1), true, true],
+  ])("%j, loud %s: spoken %s", (outage, isInteractive, expected) =>
+    expect(isSpoken(outage, { now: NOW, isInteractive })).toBe(expected),
   );
 });
 
 test("an address is never recorded without a notice that is owed", () => {
-  const verdict = fc.oneof(
-    fc.constantFrom<Finding["verdict"]>(SILENCE, { kind: "contradiction" }),
+  const decision = fc.oneof(
+    fc.constantFrom<LookupOutcome["decision"]>(SILENCE, { kind: "contradiction" }),
     fc.record({
       kind: fc.constantFrom("confirmed" as const, "accepted" as const),
       address: fc.constantFrom(A, B),
@@ -140,7 +171,7 @@ test("an address is never recorded without a notice that is owed", () => {
     }),
   );
   fc.assert(
-    fc.property(fc.array(verdict, { maxLength: 20 }), (verdicts) => {
+    fc.property(fc.array(decision, { maxLength: 20 }), (verdicts) => {
       let state = EMPTY_STATE;
       for (const one of verdicts) {
         const before = state.families[4]?.recorded;

@@ -10,21 +10,21 @@ const isTrue = fc.constant(true as const);
 const family = fc.constantFrom(4 as const, 6 as const);
 const ip = fc.oneof(fc.ipV4(), fc.ipV6());
 
-const slot = fc.record(
+const familyState = fc.record(
   {
     recorded: fc.record(
       { address: ip, since: time, confirmedBy: fc.array(text, { maxLength: 3 }), isUnconfirmed: isTrue },
       { requiredKeys: ["address", "confirmedBy"] },
     ),
     candidate: fc.record({ address: ip, runs: count }),
-    blind: fc.record(
+    outage: fc.record(
       { since: time, failedAt: time, runs: count, reason: text, spokenAt: time },
       { requiredKeys: ["failedAt", "runs", "reason", "spokenAt"] },
     ),
   },
   { requiredKeys: [] },
 );
-const occurrence = fc.record(
+const event = fc.record(
   {
     id: fc.uuid(),
     kind: fc.constantFrom("first" as const, "change" as const, "back" as const, "heartbeat" as const),
@@ -35,7 +35,7 @@ const occurrence = fc.record(
     address: ip,
     confirmedBy: fc.array(text, { maxLength: 3 }),
     isUnconfirmed: isTrue,
-    blindSince: time,
+    outageSince: time,
     folded: count,
     told: fc.array(fc.constantFrom("a@example.net", HOOK), { maxLength: 2 }),
   },
@@ -48,8 +48,8 @@ const channel = fc.record(
     triedAt: time,
     reason: text,
     hint: text,
-    pausedUntil: time,
-    pausedFor: text,
+    deferredUntil: time,
+    deferredFor: text,
     servedAt: time,
     changeServedAt: time,
   },
@@ -57,13 +57,13 @@ const channel = fc.record(
 );
 const anyState: fc.Arbitrary<State> = fc.record(
   {
-    families: fc.record({ 4: slot, 6: slot }, { requiredKeys: [] }),
-    outbox: fc.array(occurrence, { maxLength: 4 }),
+    families: fc.record({ 4: familyState, 6: familyState }, { requiredKeys: [] }),
+    outbox: fc.array(event, { maxLength: 4 }),
     channels: fc.dictionary(fc.emailAddress(), channel, { maxKeys: 3 }),
-    rests: fc.dictionary(fc.domain(), time, { maxKeys: 3 }),
+    coolDowns: fc.dictionary(fc.domain(), time, { maxKeys: 3 }),
     complaint: fc.record({ at: time, about: text }),
   },
-  { requiredKeys: ["families", "outbox", "channels", "rests"], noNullPrototype: true },
+  { requiredKeys: ["families", "outbox", "channels", "coolDowns"], noNullPrototype: true },
 );
 
 describe("what was written is read", () => {
@@ -105,7 +105,7 @@ describe("one address in plain text, as older scripts wrote it", () => {
   ] as const)("%j", (written, of, address) => {
     const state = { ...EMPTY_STATE, families: { [of]: { recorded: { address, confirmedBy: [] } } } };
     expect(decodeState(written)).toEqual({ state, isLegacy: true });
-    expect(EMPTY_STATE).toEqual({ families: {}, outbox: [], channels: {}, rests: {} });
+    expect(EMPTY_STATE).toEqual({ families: {}, outbox: [], channels: {}, coolDowns: {} });
   });
 
   test.each([
@@ -133,7 +133,7 @@ test.each([
   ["a wrong checksum", encodeState(EMPTY_STATE).replace(/[0-9a-f]{16}/, "0123456789abcdef")],
   ["a checksum of another type", '{"version":1,"checksum":1}'],
   ["an older version", encodeState(EMPTY_STATE).replace('"version": 1', '"version": 0')],
-  ["a version in words", encodeState(EMPTY_STATE).replace('"version": 1', '"version": "2"')],
+  ["a version in words", encodeState(EMPTY_STATE).replace('"version": 1', '"version": "two"')],
   ["another order", '{"checksum":"0","version":1}'],
   ["half a file", encodeState(EMPTY_STATE).slice(0, 60)],
   ["twice the file", encodeState(EMPTY_STATE).repeat(2)],
@@ -214,4 +214,21 @@ describe("ten thousand damages", () => {
       }),
     );
   });
+});
+
+test("the file keeps the names that version 1.0.0 gave it", () => {
+  const outage = { failedAt: "2026-06-01T12:00:00.000Z", runs: 2, reason: "no network", spokenAt: "x" };
+  const state = {
+    families: { 4: { outage } },
+    outbox: [],
+    channels: { "a@example.net": { failures: 1, refusals: 1, triedAt: "x", deferredUntil: "y", deferredFor: "z" } },
+    coolDowns: { "a.example": "2026-06-01T12:30:00.000Z" },
+  };
+  const text = encodeState(state);
+  expect(JSON.parse(text)).toMatchObject({
+    families: { 4: { blind: outage } },
+    channels: { "a@example.net": { pausedUntil: "y", pausedFor: "z" } },
+    rests: state.coolDowns,
+  });
+  expect(decodeState(text)?.state).toEqual(state);
 });

@@ -1,12 +1,12 @@
 import { type CheckReport, check } from "../../src/commands/check-run";
 import type { Family } from "../../src/lookup/address";
 import type { FailureKind } from "../../src/lookup/failures";
-import type { LookRequest, View } from "../../src/lookup/lookup-result";
-import { judge, type Voice } from "../../src/lookup/quorum";
-import type { Notice, World } from "../../src/notify/ports";
+import type { LookRequest, LookupResult } from "../../src/lookup/lookup-result";
+import { decide, type Vote } from "../../src/lookup/quorum";
+import type { Dependencies, Notice } from "../../src/notify/ports";
 import type { CheckRules } from "../../src/notify/rules";
 import type { FailedOutcome, Outcome } from "../../src/state/outbox";
-import { decodeState, EMPTY_STATE, encodeState, type Occurrence, type State } from "../../src/state/state";
+import { type AddressEvent, decodeState, EMPTY_STATE, encodeState, type State } from "../../src/state/state";
 
 export const MINUTE_MS = 60_000;
 export const HOUR_MS = 3_600_000;
@@ -19,7 +19,7 @@ export const RULES: CheckRules = {
   reportOutageMs: HOUR_MS,
   heartbeatMailMs: undefined,
   revision: "first",
-  isLoud: false,
+  isInteractive: false,
 };
 
 export const OK: Outcome = { ok: true };
@@ -45,7 +45,7 @@ export class FakeHome {
   hookOutcome: Outcome = OK;
   random = 0;
   /** Throws this from an effect, by name. */
-  failures: Partial<Record<keyof World, Error>> = {};
+  failures: Partial<Record<keyof Dependencies, Error>> = {};
   /** Cuts the power before (even) or after (odd) the effect with half this number. */
   cutPowerAt: number | undefined;
 
@@ -54,17 +54,17 @@ export class FakeHome {
   /** The effects of the last run, in order. */
   effects: string[] = [];
   mails: (Notice & { at: Date })[] = [];
-  history: Occurrence[] = [];
-  hooked: Occurrence[] = [];
-  announced: Occurrence[] = [];
+  history: AddressEvent[] = [];
+  hooked: AddressEvent[] = [];
+  announced: AddressEvent[] = [];
   private ids = 0;
 
-  readonly world: World = {
+  readonly dependencies: Dependencies = {
     now: () => this.now,
     random: () => this.random,
     createId: () => `id-${++this.ids}`,
     look: async (request) => this.look(request),
-    recall: () => {
+    load: () => {
       const decoded = this.stored === undefined ? undefined : decodeState(this.stored);
       if (decoded) {
         const condition = decoded.isLegacy ? "legacy" : "sound";
@@ -73,9 +73,9 @@ export class FakeHome {
       const condition = this.stored === undefined ? "absent" : "damaged";
       return { state: EMPTY_STATE, lastLookAt: undefined, condition };
     },
-    keepAside: () => this.act("keepAside", () => "state.json.damaged"),
-    remember: (state, lastLookAt) =>
-      this.act("remember", () => {
+    quarantine: () => this.act("quarantine", () => "state.json.damaged"),
+    save: (state, lastLookAt) =>
+      this.act("save", () => {
         this.stored = encodeState(state);
         this.lastLookAt = lastLookAt;
       }),
@@ -83,7 +83,7 @@ export class FakeHome {
       this.act("touch", () => {
         this.lastLookAt = lastLookAt;
       }),
-    appendHistory: (occurrences) => this.act("appendHistory", () => void this.history.push(...occurrences)),
+    appendHistory: (events) => this.act("appendHistory", () => void this.history.push(...events)),
     mail: async (notice) =>
       this.act("mail", () => {
         const outcomes = new Map(notice.recipients.map((recipient) => [recipient, this.answer(recipient, notice)]));
@@ -91,12 +91,12 @@ export class FakeHome {
         if (recipients.length > 0) this.mails.push({ ...notice, recipients, at: this.now });
         return outcomes;
       }),
-    runHook: async (occurrence) =>
+    runHook: async (event) =>
       this.act("runHook", () => {
-        if (this.hookOutcome.ok) this.hooked.push(occurrence);
+        if (this.hookOutcome.ok) this.hooked.push(event);
         return this.hookOutcome;
       }),
-    announce: async (occurrence) => this.act("announce", () => void this.announced.push(occurrence)),
+    announce: async (event) => this.act("announce", () => void this.announced.push(event)),
   };
 
   /** The state as it was last written. */
@@ -109,15 +109,15 @@ export class FakeHome {
     this.now = new Date(this.now.getTime() + minutes * MINUTE_MS);
     this.says = { ...this.says, 4: says };
     this.effects = [];
-    return check({ ...RULES, ...rules }, this.world);
+    return check({ ...RULES, ...rules }, this.dependencies);
   }
 
   /** What each mail told: `first 1`, `change 1>2, change 2>1`. */
   get told(): string[] {
-    return this.mails.map(({ occurrences }) => occurrences.map(inWords).join(", "));
+    return this.mails.map(({ events }) => events.map(inWords).join(", "));
   }
 
-  private act<T>(name: keyof World, doIt: () => T): T {
+  private act<T>(name: keyof Dependencies, doIt: () => T): T {
     const failure = this.failures[name];
     const number = 2 * this.effects.push(name) - 2;
     if (this.cutPowerAt === number) throw new PowerCut();
@@ -127,24 +127,24 @@ export class FakeHome {
     return result;
   }
 
-  private look({ family, recorded, candidate }: LookRequest): View {
-    const voices = new Map<string, Voice>();
+  private look({ family, recorded, candidate }: LookRequest): LookupResult {
+    const votes = new Map<string, Vote>();
     for (const [index, mark] of [...(this.says[family] ?? "")].entries()) {
       const kind = FAILURES[mark];
-      voices.set(
+      votes.set(
         "abcdefg"[index] ?? "",
         kind ? { kind, detail: `failed: ${kind}` } : { address: addressOf(mark, family) },
       );
     }
-    const verdict = judge({ recorded, candidate, voices, unheard: 0, isSoleService: false, ipv6PrefixLength: 64 });
-    if (verdict.kind === "ask") throw new RangeError("nobody is left to be asked");
-    const hearings = [...voices].map(([operator, voice]) => ({ service: operator, operator, voice, ms: 1 }));
-    return { family, verdict, hearings, requests: hearings.length, newRests: {}, serverDate: undefined };
+    const decision = decide({ recorded, candidate, votes, remaining: 0, isSoleService: false, ipv6PrefixLength: 64 });
+    if (decision.kind === "ask") throw new RangeError("nobody is left to be asked");
+    const responses = [...votes].map(([operator, vote]) => ({ service: operator, operator, vote, ms: 1 }));
+    return { family, decision, responses, requests: responses.length, newCoolDowns: {}, serverDate: undefined };
   }
 }
 
 /** `change 1>2`: the digits of the addresses. */
-export function inWords({ kind, old, address }: Occurrence): string {
+export function inWords({ kind, old, address }: AddressEvent): string {
   const digit = (text: string) => (text.includes(":") ? `v6/${text.split(":")[3]}` : text.replace("81.2.69.", ""));
   return `${kind} ${kind === "change" ? `${digit(old ?? "?")}>` : ""}${digit(address)}`;
 }

@@ -1,16 +1,16 @@
 /** What kind of mail it is, which decides its subject and its first sentence. */
-export type LetterKind = "first" | "change" | "changes" | "back" | "heartbeat" | "test";
+export type MessageKind = "first" | "change" | "changes" | "back" | "heartbeat" | "test";
 
 /** Every text of the mails in one language. Values arrive ready to be shown; markup is added elsewhere. */
-export interface Words {
+export interface Catalog {
   /** What the language calls itself. */
   name: string;
   /** BCP 47, for Intl. */
   locale: string;
   /** What follows 'name address' in the subject; short, for a phone shows 35 to 40 characters. */
-  subject: Record<LetterKind, (facts: { old: string; count: string }) => string>;
+  subject: Record<MessageKind, (facts: { old: string; count: string }) => string>;
   subjectUnconfirmed: string;
-  headline: Record<LetterKind, (facts: { machine: string; count: string }) => string>;
+  headline: Record<MessageKind, (facts: { machine: string; count: string }) => string>;
   /** Counts changes in words, by Intl's plural rules. */
   changes: Partial<Record<Intl.LDMLPluralRule, (count: string) => string>>;
   newAddress: (family: string) => string;
@@ -20,10 +20,10 @@ export interface Words {
   seenAt: string;
   sinceWhen: string;
   confirmedBy: string;
-  /** Instead, where one voice had to do. */
+  /** Instead, where one vote had to do. */
   saidBy: string;
   unconfirmed: string;
-  blindFor: (duration: string) => string;
+  outageFor: (duration: string) => string;
   login: string;
   hostKeys: string;
   hostKeysAdvice: string;

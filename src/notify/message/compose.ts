@@ -1,15 +1,15 @@
 import { type DurationPart, elapsedMs, splitDuration } from "../../base/duration";
 import { quote } from "../../base/quote";
 import type { Family } from "../../lookup/address";
-import type { Occurrence } from "../../state/state";
-import type { LetterKind, Words } from "./catalog";
-import type { LetterContent, Place } from "./content";
+import type { AddressEvent } from "../../state/state";
+import type { Catalog, MessageKind } from "./catalog";
+import type { MessageContent, Section } from "./content";
 import { renderHtml } from "./html";
-import { type Language, WORDS } from "./languages";
+import { CATALOGS, type Language } from "./languages";
 import { renderText } from "./text";
 
-/** What a mail says besides the occurrences themselves. */
-export interface LetterFacts {
+/** What a mail says besides the events themselves. */
+export interface MessageFacts {
   language: Language;
   machineName: string;
   /** The line to paste, with `{ip}` in it. */
@@ -32,19 +32,19 @@ export interface HostKey {
 }
 
 /** A mail, written. */
-export interface Letter {
+export interface MailMessage {
   subject: string;
   text: string;
   html: string;
 }
 
-/** Writes the mail that tells `occurrences`, oldest first. */
-export function composeLetter(occurrences: readonly Occurrence[], facts: LetterFacts): Letter {
-  const content = describeLetter(occurrences, facts);
+/** Writes the mail that tells `events`, oldest first. */
+export function composeMessage(events: readonly AddressEvent[], facts: MessageFacts): MailMessage {
+  const content = describeLetter(events, facts);
   return { subject: content.subject, text: renderText(content), html: renderHtml(content) };
 }
 
-function describeLetter(occurrences: readonly Occurrence[], given: LetterFacts): LetterContent {
+function describeLetter(events: readonly AddressEvent[], given: MessageFacts): MessageContent {
   // The host's and the user's names come from the system: nothing of ours has looked at them.
   const facts = {
     ...given,
@@ -53,18 +53,18 @@ function describeLetter(occurrences: readonly Occurrence[], given: LetterFacts):
     // Never cut: it is there to be pasted.
     sshLine: quote(given.sshLine, Number.POSITIVE_INFINITY),
   };
-  const words = WORDS[facts.language];
-  const speech = new Speech(words, facts.timeZone);
-  const latest = latestByFamily(occurrences);
-  const count = speech.count(countChanges(occurrences));
-  const kind = kindOf(occurrences);
+  const words = CATALOGS[facts.language];
+  const formatter = new Formatter(words, facts.timeZone);
+  const latest = latestByFamily(events);
+  const count = formatter.count(countChanges(events));
+  const kind = kindOf(events);
   const [main] = latest;
-  if (!main) throw new RangeError("a letter tells at least one occurrence");
-  const firstOld = occurrences.find(({ family, old }) => family === main.family && old !== undefined)?.old ?? "";
+  if (!main) throw new RangeError("a message tells at least one event");
+  const firstOld = events.find(({ family, old }) => family === main.family && old !== undefined)?.old ?? "";
   const outcome = words.subject[kind]({ old: firstOld, count });
   const doubt = latest.some(({ isUnconfirmed }) => isUnconfirmed) ? ` (${words.subjectUnconfirmed})` : "";
-  const blind = occurrences.find(({ blindSince }) => blindSince !== undefined);
-  const lines = occurrences.map((occurrence) => speech.line(occurrence));
+  const outage = events.find(({ outageSince }) => outageSince !== undefined);
+  const lines = events.map((event) => formatter.line(event));
   return {
     language: facts.language,
     colon: words.colon,
@@ -72,9 +72,9 @@ function describeLetter(occurrences: readonly Occurrence[], given: LetterFacts):
     headline: words.headline[kind]({ machine: facts.machineName, count }),
     remarks: [
       ...(doubt ? [words.unconfirmed] : []),
-      ...(blind ? [words.blindFor(speech.duration(elapsedMs(blind.blindSince ?? "", blind.at)))] : []),
+      ...(outage ? [words.outageFor(formatter.duration(elapsedMs(outage.outageSince ?? "", outage.at)))] : []),
     ],
-    places: latest.map((occurrence) => placeOf(occurrence, facts, words, speech)),
+    sections: latest.map((event) => sectionOf(event, facts, words, formatter)),
     hostKeys:
       facts.hostKeys.length > 0
         ? {
@@ -84,45 +84,43 @@ function describeLetter(occurrences: readonly Occurrence[], given: LetterFacts):
           }
         : undefined,
     changes: lines.length > latest.length ? { title: words.allChanges, lines } : undefined,
-    bars: barsOf(main, facts, words, speech),
+    bars: barsOf(main, facts, words, formatter),
     footer: [words.why({ host: facts.hostName, version: facts.version }), words.stop],
   };
 }
 
-function kindOf(occurrences: readonly Occurrence[]): LetterKind {
+function kindOf(events: readonly AddressEvent[]): MessageKind {
   // Both families changing at once is one move of the home.
-  const steps = latestByFamily(occurrences).map(({ family }) =>
-    countChanges(occurrences.filter((one) => one.family === family)),
-  );
+  const steps = latestByFamily(events).map(({ family }) => countChanges(events.filter((one) => one.family === family)));
   if (steps.some((count) => count > 1)) return "changes";
   if (steps.includes(1)) return "change";
-  return occurrences.some(({ kind }) => kind === "first") ? "first" : (occurrences.at(-1)?.kind ?? "change");
+  return events.some(({ kind }) => kind === "first") ? "first" : (events.at(-1)?.kind ?? "change");
 }
 
-function countChanges(occurrences: readonly Occurrence[]): number {
-  const changes = occurrences.filter(({ kind }) => kind === "change");
+function countChanges(events: readonly AddressEvent[]): number {
+  const changes = events.filter(({ kind }) => kind === "change");
   return changes.reduce((sum, { folded = 0 }) => sum + 1 + folded, 0);
 }
 
 // IPv4 first: that is what most people type.
-function latestByFamily(occurrences: readonly Occurrence[]): Occurrence[] {
+function latestByFamily(events: readonly AddressEvent[]): AddressEvent[] {
   const families: Family[] = [4, 6];
-  return families.flatMap((family) => occurrences.filter((one) => one.family === family).slice(-1));
+  return families.flatMap((family) => events.filter((one) => one.family === family).slice(-1));
 }
 
-function placeOf(occurrence: Occurrence, facts: LetterFacts, words: Words, speech: Speech): Place {
-  const { kind, family, address, old, oldSince, at, confirmedBy, isUnconfirmed } = occurrence;
+function sectionOf(event: AddressEvent, facts: MessageFacts, words: Catalog, formatter: Formatter): Section {
+  const { kind, family, address, old, oldSince, at, confirmedBy, isUnconfirmed } = event;
   const isMove = kind === "change" || kind === "test";
   const title = isMove ? words.newAddress(`IPv${family}`) : words.currentAddress(`IPv${family}`);
-  const held = oldSince === undefined ? "" : ` (${words.heldFor(speech.duration(elapsedMs(oldSince, at)))})`;
-  const rows: (Place["facts"][number] | undefined)[] = [
+  const held = oldSince === undefined ? "" : ` (${words.heldFor(formatter.duration(elapsedMs(oldSince, at)))})`;
+  const rows: (Section["facts"][number] | undefined)[] = [
     isMove && old !== undefined ? { label: words.oldAddress, value: `${old}${held}` } : undefined,
-    !isMove && oldSince !== undefined ? { label: words.sinceWhen, value: speech.time(oldSince) } : undefined,
-    { label: words.seenAt, value: speech.time(at) },
+    !isMove && oldSince !== undefined ? { label: words.sinceWhen, value: formatter.time(oldSince) } : undefined,
+    { label: words.seenAt, value: formatter.time(at) },
     confirmedBy.length > 0
       ? {
           label: isUnconfirmed ? words.saidBy : words.confirmedBy,
-          value: speech.list(confirmedBy.map((operator) => quote(operator, 80))),
+          value: formatter.list(confirmedBy.map((operator) => quote(operator, 80))),
         }
       : undefined,
   ];
@@ -137,7 +135,7 @@ function placeOf(occurrence: Occurrence, facts: LetterFacts, words: Words, speec
 /** More bars than this are no picture any more. */
 const MAX_BARS = 6;
 
-function barsOf(main: Occurrence, facts: LetterFacts, words: Words, speech: Speech): LetterContent["bars"] {
+function barsOf(main: AddressEvent, facts: MessageFacts, words: Catalog, formatter: Formatter): MessageContent["bars"] {
   const moves = facts.history.filter(({ family }) => family === main.family);
   if (moves.length < 2) return undefined;
   const spans = moves.map(({ at, address }, index) => {
@@ -148,20 +146,20 @@ function barsOf(main: Occurrence, facts: LetterFacts, words: Words, speech: Spee
   const longest = Math.max(1, ...shown.map(({ ms }) => ms));
   const rows = shown.map(({ address, isLast, ms }) => ({
     label: address,
-    duration: isLast ? `${speech.duration(ms)} (${words.untilNow})` : speech.duration(ms),
+    duration: isLast ? `${formatter.duration(ms)} (${words.untilNow})` : formatter.duration(ms),
     share: ms / longest,
   }));
   return { title: words.lately, rows };
 }
 
 /** Times, durations, counts and lists as a language writes them. */
-class Speech {
+class Formatter {
   private readonly clock: Intl.DateTimeFormat;
   private readonly conjunction: Intl.ListFormat;
   private readonly plural: Intl.PluralRules;
 
   constructor(
-    private readonly words: Words,
+    private readonly words: Catalog,
     timeZone: string,
   ) {
     this.clock = new Intl.DateTimeFormat(words.locale, { dateStyle: "full", timeStyle: "long", timeZone });
@@ -192,7 +190,7 @@ class Speech {
     return this.conjunction.format(items);
   }
 
-  line({ at, old, address, folded }: Occurrence): string {
+  line({ at, old, address, folded }: AddressEvent): string {
     const move = old !== undefined && old !== address ? `${old} → ${address}` : address;
     const steps = folded === undefined ? "" : ` (${this.words.foldedChanges(this.count(folded))})`;
     return `${this.time(at)}${this.words.colon}${move}${steps}`;

@@ -1,13 +1,13 @@
 import type { Language } from "./languages";
 
 /** Everything a mail shows, in words and in the order in which it is shown. */
-export interface LetterContent {
+export interface MessageContent {
   language: Language;
   colon: string;
   subject: string;
   headline: string;
   remarks: string[];
-  places: Place[];
+  sections: Section[];
   hostKeys: { title: string; advice: string; lines: string[] } | undefined;
   changes: { title: string; lines: string[] } | undefined;
   bars: { title: string; rows: Bar[] } | undefined;
@@ -15,7 +15,7 @@ export interface LetterContent {
 }
 
 /** One family's address with its facts. */
-export interface Place {
+export interface Section {
   title: string;
   address: string;
   facts: { label: string; value: string }[];

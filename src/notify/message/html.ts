@@ -1,4 +1,4 @@
-import type { LetterContent, Place } from "./content";
+import type { MessageContent, Section } from "./content";
 
 // One column, inline styles, nothing fetched. Mail programs strip what they do not like: without the
 // style element it stays legible in light colours; with it, it follows a dark screen.
@@ -19,8 +19,8 @@ const MONO = "font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu San
 const BREAK = "overflow-wrap:anywhere;word-break:break-word";
 
 /** The HTML part: the same facts as the text, for small screens, light and dark. */
-export function renderHtml(content: LetterContent): string {
-  const { language, subject, headline, remarks, places, hostKeys, changes, bars, footer } = content;
+export function renderHtml(content: MessageContent): string {
+  const { language, subject, headline, remarks, sections, hostKeys, changes, bars, footer } = content;
   return `<!DOCTYPE html>
 <html lang="${language}">
 <head>
@@ -35,7 +35,7 @@ export function renderHtml(content: LetterContent): string {
 <div class="page" style="max-width:560px;margin:0 auto;padding:16px;background:#f2f4f6;color:#1b1f24;font-size:16px;line-height:1.5;${BREAK}">
 <p style="margin:0 0 12px;font-size:18px">${escapeHtml(headline)}</p>
 ${remarks.map((remark) => `<p style="margin:0 0 12px">${escapeHtml(remark)}</p>`).join("\n")}
-${places.map(renderPlace).join("\n")}
+${sections.map(renderSection).join("\n")}
 ${hostKeys ? section(hostKeys.title, `${code(hostKeys.lines)}<p style="margin:6px 0 0">${escapeHtml(hostKeys.advice)}</p>`) : ""}
 ${changes ? section(changes.title, list(changes.lines)) : ""}
 ${bars ? section(bars.title, bars.rows.map(renderBar).join("\n")) : ""}
@@ -48,7 +48,7 @@ ${footer.map((line) => `<p style="margin:0 0 6px">${escapeHtml(line)}</p>`).join
 `;
 }
 
-function renderPlace({ title, address, facts, login }: Place): string {
+function renderSection({ title, address, facts, login }: Section): string {
   const rows = facts.map(
     ({ label, value }) =>
       `<p style="margin:6px 0 0"><span class="soft" style="color:#57606a;font-size:14px">${escapeHtml(label)}</span><br>${escapeHtml(value)}</p>`,
@@ -78,7 +78,7 @@ ${lines.map((line) => `<li style="margin:0 0 4px">${escapeHtml(line)}</li>`).joi
 </ul>`;
 }
 
-function renderBar({ label, duration, share }: NonNullable<LetterContent["bars"]>["rows"][number]): string {
+function renderBar({ label, duration, share }: NonNullable<MessageContent["bars"]>["rows"][number]): string {
   const width = Math.max(2, Math.round(share * 100));
   return `<div style="margin:6px 0 0;font-size:14px"><span style="${MONO}">${escapeHtml(label)}</span> <span class="soft" style="color:#57606a">${escapeHtml(duration)}</span>
 <div class="bar" style="margin-top:2px;height:8px;width:${width}%;background:#0a66c2;border-radius:4px;font-size:0;line-height:0">&nbsp;</div></div>`;

@@ -1,4 +1,4 @@
-import type { Words } from "./catalog";
+import type { Catalog } from "./catalog";
 
 const TABLES = {
   en: {
@@ -31,7 +31,7 @@ const TABLES = {
     confirmedBy: "Confirmed by",
     saidBy: "Said only by",
     unconfirmed: "Nobody could confirm it: only one service could be reached, three times in a row. Take it with care.",
-    blindFor: (duration) => `The home had not been able to see its address for ${duration}.`,
+    outageFor: (duration) => `The home had not been able to see its address for ${duration}.`,
     login: "To log in",
     hostKeys: "Host keys",
     hostKeysAdvice: "At the first connection ssh shows a fingerprint. Say yes only if it is one of these.",
@@ -81,7 +81,7 @@ const TABLES = {
     saidBy: "Annoncé seulement par",
     unconfirmed:
       "Personne n’a pu la confirmer\u00a0: un seul service a répondu, trois fois de suite. À prendre avec prudence.",
-    blindFor: (duration) => `La maison n’avait pas pu voir son adresse pendant ${duration}.`,
+    outageFor: (duration) => `La maison n’avait pas pu voir son adresse pendant ${duration}.`,
     login: "Pour se connecter",
     hostKeys: "Clés de la machine",
     hostKeysAdvice:
@@ -95,12 +95,12 @@ const TABLES = {
     stop: "Pour l’arrêter, retirez votre adresse de IPCHECK_TO, ou lancez-y «\u00a0ipcheck schedule remove\u00a0».",
     colon: "\u00a0: ",
   },
-} satisfies Record<string, Words>;
+} satisfies Record<string, Catalog>;
 
 /** The value of `IPCHECK_LANG`. */
 export type Language = keyof typeof TABLES;
 
 /** The texts of the mails; a language is one entry in the table above. */
-export const WORDS: Record<Language, Words> = TABLES;
+export const CATALOGS: Record<Language, Catalog> = TABLES;
 
 export const LANGUAGES = Object.keys(TABLES) as Language[];

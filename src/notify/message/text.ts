@@ -1,4 +1,4 @@
-import type { LetterContent, Place } from "./content";
+import type { MessageContent, Section } from "./content";
 
 /** Longer lines are broken by mail programs where they like. */
 const WIDTH = 76;
@@ -6,13 +6,13 @@ const BAR_WIDTH = 20;
 const SHORTEST_BAR = 4;
 
 /** The plain-text part: complete, and legible at 80 columns. */
-export function renderText(content: LetterContent): string {
+export function renderText(content: MessageContent): string {
   const colon = content.colon.trimEnd();
-  const { headline, remarks, places, hostKeys, changes, bars, footer } = content;
+  const { headline, remarks, sections, hostKeys, changes, bars, footer } = content;
   const blocks = [
     wrap(headline),
     ...remarks.map((remark) => wrap(remark)),
-    ...places.map((place) => renderPlace(place, content.colon)),
+    ...sections.map((place) => renderSection(place, content.colon)),
     ...(hostKeys ? [`${hostKeys.title}${colon}\n\n${indent(hostKeys.lines)}\n\n${wrap(hostKeys.advice)}`] : []),
     ...(changes ? [`${changes.title}${colon}\n\n${changes.lines.map((line) => wrap(line, "  - ")).join("\n")}`] : []),
     ...(bars ? [`${bars.title}${colon}\n\n${renderBars(bars.rows)}`] : []),
@@ -22,7 +22,7 @@ export function renderText(content: LetterContent): string {
   return `${blocks.join("\n\n")}\n`;
 }
 
-function renderPlace({ title, address, facts, login }: Place, colon: string): string {
+function renderSection({ title, address, facts, login }: Section, colon: string): string {
   const lines = facts.map(({ label, value }) => wrap(`${label}${colon}${value}`));
   return [
     `${title}${colon.trimEnd()}\n\n    ${address}`,
@@ -31,7 +31,7 @@ function renderPlace({ title, address, facts, login }: Place, colon: string): st
   ].join("\n\n");
 }
 
-function renderBars(rows: NonNullable<LetterContent["bars"]>["rows"]): string {
+function renderBars(rows: NonNullable<MessageContent["bars"]>["rows"]): string {
   const width = Math.max(...rows.map(({ label }) => label.length));
   const rest = WIDTH - width - Math.max(...rows.map(({ duration }) => duration.length)) - 8;
   const barWidth = Math.max(SHORTEST_BAR, Math.min(BAR_WIDTH, rest));

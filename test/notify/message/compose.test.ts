@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
-import { composeLetter, type LetterFacts } from "../../../src/notify/message/compose";
+import { composeMessage, type MessageFacts } from "../../../src/notify/message/compose";
 import { LANGUAGES } from "../../../src/notify/message/languages";
-import type { Occurrence } from "../../../src/state/state";
+import type { AddressEvent } from "../../../src/state/state";
 
-const FACTS: LetterFacts = {
+const FACTS: MessageFacts = {
   language: "en",
   machineName: "attic",
   sshLine: "ssh pi@{ip}",
@@ -15,7 +15,7 @@ const FACTS: LetterFacts = {
   history: [],
 };
 
-const CHANGE: Occurrence = {
+const CHANGE: AddressEvent = {
   id: "1",
   kind: "change",
   family: 4,
@@ -28,7 +28,7 @@ const CHANGE: Occurrence = {
 };
 
 test.each(LANGUAGES)("%s: both parts tell everything, the subject the name and the address first", (language) => {
-  const { subject, text, html } = composeLetter([CHANGE], { ...FACTS, language });
+  const { subject, text, html } = composeMessage([CHANGE], { ...FACTS, language });
   expect(subject).toMatch(/^attic 81\.2\.69\.2 /);
   for (const part of [text, html]) {
     for (const fact of ["81.2.69.2", "81.2.69.1", "ipify", "AWS", "ssh pi@81.2.69.2", "SHA256:abc", "14:00"]) {
@@ -37,16 +37,16 @@ test.each(LANGUAGES)("%s: both parts tell everything, the subject the name and t
   }
 });
 
-test("several changes are one letter that lists them all, there and back included", () => {
+test("several changes are one message that lists them all, there and back included", () => {
   const back = { ...CHANGE, id: "2", old: CHANGE.address, address: CHANGE.old ?? "" };
-  const { subject, text } = composeLetter([CHANGE, back], FACTS);
+  const { subject, text } = composeMessage([CHANGE, back], FACTS);
   expect(subject).toMatch(/^attic 81\.2\.69\.1 .*2 changes/);
   expect(text).toContain("81.2.69.1 → 81.2.69.2");
   expect(text).toContain("81.2.69.2 → 81.2.69.1");
 });
 
 test("no name from outside reaches a header or the markup as it is", () => {
-  const { subject, html } = composeLetter([CHANGE], { ...FACTS, machineName: "<b>\r\nBcc: x@example.net" });
+  const { subject, html } = composeMessage([CHANGE], { ...FACTS, machineName: "<b>\r\nBcc: x@example.net" });
   expect(subject).not.toMatch(/[\r\n]/);
   expect(html).not.toContain("<b>");
 });

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { Words } from "../../src/notify/message/catalog";
-import { composeLetter } from "../../src/notify/message/compose";
-import { LANGUAGES, type Language, WORDS } from "../../src/notify/message/languages";
+import type { Catalog } from "../../src/notify/message/catalog";
+import { composeMessage } from "../../src/notify/message/compose";
+import { CATALOGS, LANGUAGES, type Language } from "../../src/notify/message/languages";
 import { EACH_LETTER, factsIn, KINDS, writeLetter } from "./examples";
 import { hostileText } from "./hostile-text";
 import { parseHtml, visibleText } from "./parse-html";
@@ -55,12 +55,12 @@ const FACTS: Record<string, Record<Language, string[]>> = {
 };
 
 describe.each(EACH_LETTER)("the mail $kind in $language", ({ kind, language }) => {
-  const letter = writeLetter(kind, language);
+  const message = writeLetter(kind, language);
 
   test("begins its subject with the machine and the address", () => {
     const address = KINDS[kind]?.findLast(({ family }) => family === 4)?.address;
-    expect(letter.subject.startsWith(`grange ${address} `)).toBe(true);
-    expect(letter.subject.length).toBeLessThan(100);
+    expect(message.subject.startsWith(`grange ${address} `)).toBe(true);
+    expect(message.subject.length).toBeLessThan(100);
   });
 
   test("tells every fact in both parts", () => {
@@ -68,48 +68,50 @@ describe.each(EACH_LETTER)("the mail $kind in $language", ({ kind, language }) =
     const keys = factsIn(language).hostKeys.map(({ fingerprint, type }) => `${fingerprint} (${type})`);
     const addresses = (KINDS[kind] ?? []).map(({ address }) => address);
     for (const fact of [...(FACTS[kind]?.[language] ?? []), ...addresses, ...always, ...keys]) {
-      expect(flat(letter.text)).toContain(fact);
-      expect(flat(visibleText(letter.html))).toContain(fact);
+      expect(flat(message.text)).toContain(fact);
+      expect(flat(visibleText(message.html))).toContain(fact);
     }
   });
 
   test("says the same words in the same order in both parts", () => {
-    expect(wordsOf(visibleText(letter.html))).toEqual(wordsOf(letter.text));
+    expect(wordsOf(visibleText(message.html))).toEqual(wordsOf(message.text));
   });
 
   test("has a text part for 80 columns", () => {
     // An address or a command is never broken; it stands alone on its line.
-    const long = letter.text.split("\n").filter((line) => line.length > 80 && line.trim().includes(" "));
+    const long = message.text.split("\n").filter((line) => line.length > 80 && line.trim().includes(" "));
     expect(long).toEqual([]);
-    expect(letter.text).toMatch(/\n-- \n/);
-    expect(letter.text).not.toMatch(/\n{3}|\t|[^\S\u00a0\u202f\n] +\n(?!--)|undefined|null|NaN/);
+    expect(message.text).toMatch(/\n-- \n/);
+    expect(message.text).not.toMatch(/\n{3}|\t|[^\S\u00a0\u202f\n] +\n(?!--)|undefined|null|NaN/);
   });
 
   test("has a small HTML part that fetches nothing", () => {
-    const { elements } = parseHtml(letter.html);
-    expect(Buffer.byteLength(letter.html)).toBeLessThan(20_000);
-    expect(letter.html).not.toMatch(
+    const { elements } = parseHtml(message.html);
+    expect(Buffer.byteLength(message.html)).toBeLessThan(20_000);
+    expect(message.html).not.toMatch(
       /https?:|\/\/|url\(|@import|@font-face|\b(src|href|srcset|action|background)=|\bon\w+=/i,
     );
     const names = new Set(elements.map(({ element }) => element.name));
     for (const name of ["script", "link", "img", "iframe", "object", "form", "a"]) expect(names).not.toContain(name);
     expect(elements[0]?.element.attributes).toEqual({ lang: language });
-    expect(letter.html).not.toMatch(/undefined|null|NaN/);
+    expect(message.html).not.toMatch(/undefined|null|NaN/);
   });
 
   test("keeps to its language", () => {
-    const ownWords = vocabulary(WORDS[language]);
-    const used = new Set(splitWords(`${letter.subject} ${letter.text} ${visibleText(letter.html)}`));
+    const ownWords = vocabulary(CATALOGS[language]);
+    const used = new Set(splitWords(`${message.subject} ${message.text} ${visibleText(message.html)}`));
     for (const other of LANGUAGES) {
-      const foreign = vocabulary(WORDS[other]).filter((word) => used.has(word) && !ownWords.includes(word));
+      const foreign = vocabulary(CATALOGS[other]).filter((word) => used.has(word) && !ownWords.includes(word));
       expect(foreign, other).toEqual([]);
     }
   });
 });
 
 test.each(LANGUAGES)("%s: every sentence is its own", (language) => {
-  const others = LANGUAGES.filter((other) => other !== language).flatMap((other) => sentences(WORDS[other]));
-  const untranslated = sentences(WORDS[language]).filter((text) => /\p{L} \p{L}/u.test(text) && others.includes(text));
+  const others = LANGUAGES.filter((other) => other !== language).flatMap((other) => sentences(CATALOGS[other]));
+  const untranslated = sentences(CATALOGS[language]).filter(
+    (text) => /\p{L} \p{L}/u.test(text) && others.includes(text),
+  );
   expect(untranslated).toEqual([]);
 });
 
@@ -123,11 +125,11 @@ test.each(EACH_LETTER.filter(({ language }) => language === "fr"))("French typog
 });
 
 // Every word of a table, with nothing filled in.
-function vocabulary(words: Words): string[] {
+function vocabulary(words: Catalog): string[] {
   return splitWords(sentences(words).join(" "));
 }
 
-function sentences({ locale: _, ...texts }: Words): string[] {
+function sentences({ locale: _, ...texts }: Catalog): string[] {
   const say = (value: unknown): string[] => {
     if (typeof value === "function") return [value({ old: "", count: "", machine: "", host: "", version: "" })];
     return typeof value === "object" && value ? Object.values(value).flatMap(say) : [String(value)];
@@ -162,7 +164,7 @@ test.each<[Language, number, string]>([
   const [change] = KINDS["change"] ?? [];
   if (!change) throw new Error("no example");
   const oldSince = new Date(Date.parse(change.at) - ms).toISOString();
-  const { text } = composeLetter([{ ...change, oldSince }], factsIn(language));
+  const { text } = composeMessage([{ ...change, oldSince }], factsIn(language));
   expect(flat(text)).toContain(`203.0.113.7 (${language === "en" ? "held for" : "restée"} ${expected})`);
 });
 
@@ -174,7 +176,7 @@ test.each<[Language, number, string]>([
   ["fr", 1_000_000, "(1 000 000 de changements entre-temps)"],
 ])("%s: %d folded changes are '%s'", (language, folded, expected) => {
   const changes = (KINDS["several"] ?? []).map((one) => (one.folded === undefined ? one : { ...one, folded }));
-  expect(flat(composeLetter(changes, factsIn(language)).text)).toContain(expected);
+  expect(flat(composeMessage(changes, factsIn(language)).text)).toContain(expected);
 });
 
 test.each<[Language, string, RegExp]>([
@@ -196,7 +198,7 @@ test.each(LANGUAGES)("%s: without host keys and history those parts are left out
 test.each(LANGUAGES)("%s: A → B → A is told with both steps", (language) => {
   const [there, back] = (KINDS["several"] ?? []).filter(({ family }) => family === 4).slice(-2);
   if (!there || !back) throw new Error("no example");
-  const { subject, text, html } = composeLetter([there, back], factsIn(language));
+  const { subject, text, html } = composeMessage([there, back], factsIn(language));
   expect(subject).toContain("grange 203.0.113.99 ");
   for (const part of [flat(text), flat(visibleText(html))]) {
     expect(part).toMatch(/203\.0\.113\.99 → 198\.51\.100\.23.*198\.51\.100\.23 → 203\.0\.113\.99/);
@@ -211,7 +213,7 @@ test("the bars of IPv6 addresses fit into 80 columns", () => {
     address: `2001:db8:1234:5678:90ab:cdef:1234:${(0x5000 + day).toString(16)}`,
   }));
   const six = (KINDS["several"] ?? []).filter(({ family }) => family === 6);
-  const { text } = composeLetter(six, { ...factsIn("en"), history });
+  const { text } = composeMessage(six, { ...factsIn("en"), history });
   expect(text.split("\n").filter((line) => line.length > 80)).toEqual([]);
 });
 
@@ -232,11 +234,11 @@ test("whatever the names are: no tag, no control character, and the words arrive
   const [change] = KINDS["change"] ?? [];
   if (!change) throw new Error("no example");
   const tagsOf = (html: string) => parseHtml(html).elements.map(({ element }) => element.source);
-  const plain = tagsOf(composeLetter([change], factsIn("en")).html);
+  const plain = tagsOf(composeMessage([change], factsIn("en")).html);
   fc.assert(
     fc.property(hostileText, hostileText, hostileText, hostileText, (machineName, hostName, sshLine, operator) => {
       const facts = { ...factsIn("en"), machineName, hostName, sshLine };
-      const { subject, text, html } = composeLetter([{ ...change, confirmedBy: [operator] }], facts);
+      const { subject, text, html } = composeMessage([{ ...change, confirmedBy: [operator] }], facts);
       expect(tagsOf(html)).toEqual(plain);
       expect(subject + html.replaceAll("\n", "") + text.replaceAll("\n", "")).not.toMatch(
         /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u,

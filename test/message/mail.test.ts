@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { quote } from "../../src/base/quote";
 import { sendMail } from "../../src/notify/mail";
-import { composeLetter } from "../../src/notify/message/compose";
+import { composeMessage } from "../../src/notify/message/compose";
 import { type EchoServer, startEchoServer } from "../support/echo-server";
 import { Home } from "../support/home";
 import { type Arrived, type MailServer, startMailServer } from "../support/mail-server";
@@ -49,10 +49,10 @@ test("whatever the names are: no header is injected, and what was written arrive
   await fc.assert(
     fc.asyncProperty(hostileText, hostileText, hostileText, hostileText, async (machineName, host, ssh, operator) => {
       const facts = { ...factsIn("fr"), machineName, hostName: host, sshLine: ssh };
-      const letter = composeLetter([{ ...change, confirmedBy: [operator] }], facts);
+      const message = composeMessage([{ ...change, confirmedBy: [operator] }], facts);
       const before = server.arrived.length;
-      const notice = { id: "notice", recipients: ["owner@example.net", "other@example.net"], occurrences: [change] };
-      const outcomes = await sendMail(notice, letter, {
+      const notice = { id: "notice", recipients: ["owner@example.net", "other@example.net"], events: [change] };
+      const outcomes = await sendMail(notice, message, {
         server: { host: "127.0.0.1", port: server.port, security: "none" },
         login: undefined,
         from: "pi@example.net",
@@ -74,8 +74,8 @@ test("whatever the names are: no header is injected, and what was written arrive
       expect(Math.max(...mail.raw.split("\r\n").map((line) => line.length))).toBeLessThanOrEqual(998);
       expect(mail.recipients).toEqual(["owner@example.net", "other@example.net"]);
       const squeeze = (text = "") => text.replace(/\s+/g, " ").trim();
-      expect(squeeze(mail.mail.text)).toBe(squeeze(letter.text));
-      expect(squeeze(String(mail.mail.html))).toBe(squeeze(letter.html));
+      expect(squeeze(mail.mail.text)).toBe(squeeze(message.text));
+      expect(squeeze(String(mail.mail.html))).toBe(squeeze(message.html));
     }),
     { numRuns: 30 },
   );
