@@ -3,7 +3,6 @@ import { IpcheckError } from "./base/errors";
 import { quote } from "./base/quote";
 import { suggest } from "./base/suggest";
 import type { CheckOptions } from "./commands/check-report";
-import type { Shell } from "./commands/completion";
 import type { DoctorOptions } from "./commands/doctor";
 import type { HistoryOptions } from "./commands/history";
 import type { GlobalOptions } from "./commands/host";
@@ -26,8 +25,6 @@ export interface Actions {
   schedule(action: ScheduleAction, options: ScheduleOptions & GlobalOptions): Promise<number>;
 }
 
-const SHELLS = ["bash", "zsh", "fish"];
-
 const DESCRIPTION = `Mails you your home's public IP address when it changes. Run it by hand, and
 hourly by cron: it says nothing while all is well.`;
 
@@ -36,7 +33,7 @@ export function buildProgram(version: string, actions: Actions, finish: (exitCod
   const program = new Command("ipcheck")
     .description(DESCRIPTION)
     .version(version, "-V, --version")
-    .option("--env-file <file>", "read the configuration from this file")
+    .option("-c, --config <file>", "read the configuration from this env file")
     .showHelpAfterError(false);
 
   program
@@ -123,15 +120,6 @@ export function buildProgram(version: string, actions: Actions, finish: (exitCod
       finish(await actions.schedule(action, command.optsWithGlobals())),
     );
 
-  program
-    .command("completion")
-    .addArgument(new Argument("<shell>", "whose completion script").choices(SHELLS))
-    .description("print a completion script for bash, zsh or fish")
-    .action(async (shell: Shell) => {
-      const { renderCompletion } = await import("./commands/completion.js");
-      await actions.print(renderCompletion(program, shell));
-    });
-
   return program;
 }
 
@@ -165,7 +153,7 @@ export async function runProgram(args: readonly string[], version: string, actio
 function findCommandName(args: readonly string[]): string | undefined {
   for (let i = 0; i < args.length; i++) {
     const word = args[i] ?? "";
-    if (word === "--env-file") i++;
+    if (word === "-c" || word === "--config") i++;
     else if (!word.startsWith("-")) return word;
   }
   return undefined;

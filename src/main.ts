@@ -40,12 +40,13 @@ export async function main(): Promise<number> {
   }
 }
 
-/** `ipcheck`, `ipcheck check` and the same with `--env-file FILE`; undefined for anything else. */
-function readPlainCheck(args: readonly string[]): { envFile?: string } | undefined {
-  const [flag, envFile, ...rest] = args[0] === "check" ? args.slice(1) : args;
+/** `ipcheck`, `ipcheck check` and the same with `--config FILE`; undefined for anything else. */
+function readPlainCheck(args: readonly string[]): { config?: string } | undefined {
+  const [flag, config, ...rest] = args[0] === "check" ? args.slice(1) : args;
   if (flag === undefined) return {};
-  const isFile = flag === "--env-file" && envFile !== undefined && !envFile.startsWith("-") && rest.length === 0;
-  return isFile ? { envFile } : undefined;
+  const isConfig = flag === "-c" || flag === "--config";
+  const isFile = isConfig && config !== undefined && !config.startsWith("-") && rest.length === 0;
+  return isFile ? { config } : undefined;
 }
 
 // A reader that went away (| head) is no failure of ours.

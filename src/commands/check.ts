@@ -16,7 +16,7 @@ import type { GlobalOptions, Host } from "./host";
 /** `ipcheck check`: loads the configuration, takes the lock, runs, pings. Resolves to the exit code. */
 export async function composeCheck(options: CheckOptions & GlobalOptions, host: Host): Promise<number> {
   const { output } = host;
-  const settings = loadSettings(options.envFile, host, output.redactor.secrets);
+  const settings = loadSettings(options.config, host, output.redactor.secrets);
   for (const warning of settings.warnings) await output.warn(warning);
   const store = openStateFile(settings.stateFile);
   if (options.dryRun) return checkWith(options, settings, store, host);

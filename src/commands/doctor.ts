@@ -34,7 +34,7 @@ async function* examine(options: DoctorOptions & GlobalOptions, host: Host): Asy
   };
   let settings: Settings;
   try {
-    settings = loadSettings(options.envFile, host, host.output.redactor.secrets);
+    settings = loadSettings(options.config, host, host.output.redactor.secrets);
   } catch (error) {
     yield* configProblems(error);
     return;
@@ -179,7 +179,7 @@ async function schedule(host: Host): Promise<Finding> {
   for (const scheduler of allSchedulers(host)) {
     const found = await scheduler.find();
     if (!found) continue;
-    const missing = await findMissing(found.command.filter((word) => word !== "--").slice(0, 2));
+    const missing = await findMissing(found.command.slice(0, 2));
     return diagnoseSchedule({ name: scheduler.name, command: found.command, missing });
   }
   return diagnoseSchedule(undefined);

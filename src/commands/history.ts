@@ -13,7 +13,7 @@ import type { GlobalOptions, Host } from "./host";
 
 /** `ipcheck history`: reads, and touches nothing. Resolves to the exit code. */
 export async function composeHistory(options: HistoryOptions & GlobalOptions, host: Host): Promise<number> {
-  const settings = loadSettings(options.envFile, host, host.output.redactor.secrets);
+  const settings = loadSettings(options.config, host, host.output.redactor.secrets);
   const { historyFile } = openStateFile(settings.stateFile);
   return runHistory(options, readHistory(historyFile), { now: new Date(), env: host.env }, host.output);
 }

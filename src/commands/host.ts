@@ -21,5 +21,6 @@ export interface Host extends Environment {
 
 /** The options of every command. */
 export interface GlobalOptions {
-  envFile?: string;
+  /** The env file to read. */
+  config?: string;
 }

@@ -29,10 +29,10 @@ const IPV6_PROBE_MS = 4000;
 /** `ipcheck init`. Resolves to the exit code. */
 export async function composeInit(options: InitOptions & GlobalOptions, host: Host): Promise<number> {
   const { env, hostName } = host;
-  const envFile = options.envFile === undefined ? defaultEnvFiles(host)[0] : resolve(options.envFile);
-  if (envFile === undefined) throw new IpcheckError("usage", "no home folder is known: name a file with --env-file");
+  const envFile = options.config === undefined ? defaultEnvFiles(host)[0] : resolve(options.config);
+  if (envFile === undefined) throw new IpcheckError("usage", "no home folder is known: name a file with --config");
   // An env file named on the command line must be named again where it is used.
-  const named = options.envFile === undefined ? {} : { envFile };
+  const named = options.config === undefined ? {} : { config: envFile };
   return runInit(
     options,
     {
@@ -67,7 +67,7 @@ async function written(path: string, text: string): Promise<string | undefined> 
     return await writePrivateFile(path, text, new Date());
   } catch (error) {
     throw new IpcheckError("usage", `cannot write ${quote(path)} (${systemCode(error) || "unknown error"})`, {
-      hint: "--env-file names another place; nothing was changed there",
+      hint: "--config names another place; nothing was changed there",
       cause: error,
     });
   }

@@ -20,7 +20,7 @@ export async function composeSchedule(
     schedulers: isChosen(options) ? [chosen] : allSchedulers(host),
     nodePath: host.execPath,
     scriptPath: join(host.packageDirectory, "bin", "ipcheck.js"),
-    envFile: options.envFile && resolve(options.envFile),
+    configFile: options.config && resolve(options.config),
     hostName: host.hostName,
     confirm: prompter && ((question: string) => prompter.confirm(question)),
   };
@@ -101,7 +101,7 @@ export interface ScheduleTools {
   schedulers: readonly SchedulerPort[];
   nodePath: string;
   scriptPath: string;
-  envFile: string | undefined;
+  configFile: string | undefined;
   hostName: string;
   /** Undefined where nobody can be asked. */
   confirm: ((question: string) => Promise<boolean>) | undefined;

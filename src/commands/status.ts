@@ -13,7 +13,7 @@ import { readStatus } from "./status-report";
 
 /** `ipcheck status`: reads, and touches nothing. Resolves to the exit code. */
 export async function composeStatus(options: StatusOptions & GlobalOptions, host: Host): Promise<number> {
-  const settings = loadSettings(options.envFile, host, host.output.redactor.secrets);
+  const settings = loadSettings(options.config, host, host.output.redactor.secrets);
   const store = openStateFile(settings.stateFile);
   const loaded = store.load();
   if (loaded.condition === "damaged") {

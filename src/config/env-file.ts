@@ -33,8 +33,8 @@ export function readEnvFile(
   problems: string[],
 ): EnvFile | undefined {
   const { env } = environment;
-  const explicit = flag ?? (env["IPCHECK_ENV_FILE"] || undefined);
-  const named = flag !== undefined ? "--env-file" : "IPCHECK_ENV_FILE";
+  const explicit = flag ?? (env["IPCHECK_CONFIG"] || undefined);
+  const named = flag !== undefined ? "--config" : "IPCHECK_CONFIG";
   const candidates = explicit !== undefined ? [explicit] : defaultEnvFiles(environment);
   for (const path of candidates) {
     try {

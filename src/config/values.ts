@@ -31,8 +31,8 @@ export function mergeValues(envFile: EnvFile | undefined, { env }: Environment, 
   guardTypos(Object.keys(fileValues), findings.problems, (name) => {
     return /^ipcheck_/i.test(name) || suggest(name, VARIABLE_NAMES) !== undefined;
   });
-  if (fileValues["IPCHECK_ENV_FILE"]) {
-    findings.problems.push("IPCHECK_ENV_FILE: has no effect inside an env file, remove it there");
+  if (fileValues["IPCHECK_CONFIG"]) {
+    findings.problems.push("IPCHECK_CONFIG: has no effect inside an env file, remove it there");
   }
   const holdsSecret = VARIABLE_NAMES.some((name) => variable(name).isSecret && fileValues[name]);
   if (envFile?.isReadableByOthers && holdsSecret) {

@@ -7,7 +7,7 @@ export interface Schedule {
   nodePath: string;
   scriptPath: string;
   /** Given explicitly: carried into the scheduled command. */
-  envFile: string | undefined;
+  configFile: string | undefined;
   everyMinutes: number;
   /** Where in the interval this host runs, in minutes: not at :00 with everybody else. */
   offsetMinutes: number;
@@ -37,8 +37,6 @@ export function clockTime(offsetMinutes: number): { hour: string; minute: string
 }
 
 /** The words of the scheduled command. */
-export function commandOf({ nodePath, scriptPath, envFile }: Schedule): string[] {
-  if (envFile === undefined) return [nodePath, scriptPath, "check"];
-  // Without '--' Node.js takes the file for its own, also behind the script's name (nodejs/node#54232).
-  return [nodePath, "--", scriptPath, "check", "--env-file", envFile];
+export function commandOf({ nodePath, scriptPath, configFile }: Schedule): string[] {
+  return [nodePath, scriptPath, "check", ...(configFile === undefined ? [] : ["--config", configFile])];
 }

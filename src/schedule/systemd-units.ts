@@ -41,7 +41,7 @@ WantedBy=timers.target
 function serviceUnit(schedule: Schedule, { isSystem, passwordFile }: SystemdOptions): string {
   // The unprivileged user of the service cannot read root's files: systemd hands the env file over.
   const command = commandOf(schedule)
-    .map((word) => (isSystem && word === schedule.envFile ? "%d/env" : quoteForSystemd(word)))
+    .map((word) => (isSystem && word === schedule.configFile ? "%d/env" : quoteForSystemd(word)))
     .join(" ");
   return `[Unit]
 Description=Look up the public IP address, mail a change
@@ -55,10 +55,10 @@ ${isSystem ? hardening(schedule, passwordFile) : ""}`;
 }
 
 // MemoryDenyWriteExecute is missing on purpose: the JIT compiler of Node.js needs such memory.
-function hardening({ envFile, nodePath, scriptPath }: Schedule, passwordFile: string | undefined): string {
+function hardening({ configFile, nodePath, scriptPath }: Schedule, passwordFile: string | undefined): string {
   const isAtHome = [nodePath, scriptPath].some((path) => /^\/(home|root|run\/user)\//.test(path));
   const credentials = [
-    ...(envFile === undefined ? [] : [`LoadCredential=env:${escapePath(envFile)}`]),
+    ...(configFile === undefined ? [] : [`LoadCredential=env:${escapePath(configFile)}`]),
     ...(passwordFile === undefined ? [] : [`LoadCredential=smtp-password:${escapePath(passwordFile)}`]),
   ];
   return `DynamicUser=yes

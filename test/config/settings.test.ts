@@ -150,7 +150,7 @@ describe("precedence", () => {
     expect([machineName, origins.get("IPCHECK_NAME")?.place]).toEqual([expected, place]);
   });
 
-  test("the env file: flag, then IPCHECK_ENV_FILE, then XDG, then ~/.config, then beside the package", () => {
+  test("the env file: flag, then IPCHECK_CONFIG, then XDG, then ~/.config, then beside the package", () => {
     const name = (env: NodeJS.ProcessEnv = {}, flag?: string) => load(env, {}, flag).machineName;
     const flag = write("a/flag.env", "IPCHECK_NAME=flag");
     const named = write("a/named.env", "IPCHECK_NAME=named");
@@ -162,8 +162,8 @@ describe("precedence", () => {
     const xdg = { XDG_CONFIG_HOME: join(home, "xdg") };
     expect(name(xdg)).toBe("xdg");
     expect(name({ XDG_CONFIG_HOME: join(home, "nowhere") })).toBe("package");
-    expect(name({ ...xdg, IPCHECK_ENV_FILE: named })).toBe("named");
-    expect(name({ ...xdg, IPCHECK_ENV_FILE: named }, flag)).toBe("flag");
+    expect(name({ ...xdg, IPCHECK_CONFIG: named })).toBe("named");
+    expect(name({ ...xdg, IPCHECK_CONFIG: named }, flag)).toBe("flag");
   });
 
   test.each([
@@ -255,7 +255,7 @@ describe("problems", () => {
     [{ IPCHECK_HEARTBEAT_MAIL: "monthly" }, /^IPCHECK_HEARTBEAT_MAIL: .*or off/],
     [{ IPCHECK_HEARTBEAT_URL: "ftp://example.net" }, /^IPCHECK_HEARTBEAT_URL: expected a URL/],
     [{ IPCHECK_NAME: "a\nBcc: x@example.net" }, /^IPCHECK_NAME: holds a control character/],
-    [{ IPCHECK_ENV_FILE: "/nowhere/.env" }, /^IPCHECK_ENV_FILE: \/nowhere\/.env does not exist/],
+    [{ IPCHECK_CONFIG: "/nowhere/.env" }, /^IPCHECK_CONFIG: \/nowhere\/.env does not exist/],
     [{ ...MAIL, IPCHECK_SMTP_SECURITY: "none" }, /^IPCHECK_SMTP_SECURITY: with none the password/],
   ])("%j", (env, expected) => {
     expect(problemsOf(env)).toEqual([expect.stringMatching(expected)]);
@@ -312,7 +312,7 @@ describe("problems", () => {
 
   test.each([
     ["IPCHEK_TO=a@example.net", /^IPCHEK_TO: .*IPCHECK_TO/],
-    ["IPCHECK_ENV_FILE=/a", /^IPCHECK_ENV_FILE: has no effect inside an env file/],
+    ["IPCHECK_CONFIG=/a", /^IPCHECK_CONFIG: has no effect inside an env file/],
   ])("in the env file alone: %s", (line, expected) => {
     writeEnvFile(line);
     expect(problemsOf({})).toEqual([expect.stringMatching(expected)]);
@@ -370,7 +370,7 @@ describe("permissions", () => {
 
   test("a named file that is missing, or below a file, is a problem; a default one is not", () => {
     const path = writeEnvFile("");
-    expect(problemsOf({}, {}, join(home, "none.env"))[0]).toMatch(/^--env-file: .*none\.env does not exist/);
+    expect(problemsOf({}, {}, join(home, "none.env"))[0]).toMatch(/^--config: .*none\.env does not exist/);
     expect(problemsOf({}, {}, join(path, "none.env"))[0]).toMatch(/does not exist/);
     expect(problemsOf({ XDG_CONFIG_HOME: path })).toEqual([]);
   });

@@ -61,7 +61,7 @@ async function step(
   const now = new Date(START.getTime() + hours * HOUR_MS);
   say(`\n${++steps}. ${now.toISOString().slice(0, 16).replace("T", " ")} UTC. ${title}\n`);
   say("   $ ipcheck check");
-  const { exitCode, printed } = await run(now, ["check", "--env-file", envFile]);
+  const { exitCode, printed } = await run(now, ["check", "--config", envFile]);
   if (printed) say(indent(printed));
   say(`   (exit code ${exitCode}: ${EXIT_CODES[exitCode] ?? "unexpected"})`);
   for (const { mail: message } of mail.arrived.slice(before)) {

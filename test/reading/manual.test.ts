@@ -1,12 +1,10 @@
-import { execFileSync, spawnSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { type Actions, buildProgram } from "../../src/cli";
-import { renderCompletion, type Shell } from "../../src/commands/completion";
 import { visibleOptions } from "../../src/commands/manual";
 import { VARIABLE_NAMES } from "../../src/config/variables";
-import { makeScratch } from "../support/scratch";
 
 const PAGE = join(__dirname, "..", "..", "dist", "ipcheck.1");
 const program = buildProgram("1.0.0", {} as Actions, () => undefined);
@@ -14,11 +12,6 @@ const COMMANDS = program.commands.map((command) => ({ command, name: command.nam
 
 function isInstalled(tool: string): boolean {
   return spawnSync("sh", ["-c", 'command -v "$1"', "sh", tool]).status === 0;
-}
-
-/** Long options as the user types them, hidden ones left out. */
-function longOptions(command: (typeof COMMANDS)[number]["command"]): string[] {
-  return visibleOptions(command).flatMap(({ long }) => long ?? []);
 }
 
 describe("the man page", () => {
@@ -29,19 +22,13 @@ describe("the man page", () => {
     return after.split(new RegExp(level === "SH" ? "^\\.SH " : "^\\.S[HS] ", "m"))[0] ?? "";
   };
 
-  test.each(COMMANDS.filter(({ name }) => name !== "completion"))(
-    "tells $name and its options",
-    ({ command, name }) => {
-      expect(section("SYNOPSIS", "SH")).toContain(`\n${name} `);
-      const told = section(name, "SS");
-      expect(told).toContain(`${command.description()}.`);
-      for (const { flags, description } of visibleOptions(command))
-        expect(told).toContain(`.B ${flags}\n${description}\n`);
-    },
-  );
-
-  // It is left out of the page, and --help has it.
-  test("tells completion", () => expect(section("completion", "SS")).toContain("completion script"));
+  test.each(COMMANDS)("tells $name and its options", ({ command, name }) => {
+    expect(section("SYNOPSIS", "SH")).toContain(`\n${name} `);
+    const told = section(name, "SS");
+    expect(told).toContain(`${command.description()}.`);
+    for (const { flags, description } of visibleOptions(command))
+      expect(told).toContain(`.B ${flags}\n${description}\n`);
+  });
 
   test("tells the global options", () => {
     for (const { flags, description } of visibleOptions(program)) {
@@ -79,79 +66,4 @@ describe("the man page", () => {
       expect(stdout).toContain(words);
     }
   });
-});
-
-describe.each<Shell>(["bash", "zsh", "fish"])("the completion for %s", (shell) => {
-  const script = renderCompletion(program, shell);
-
-  test("is what the program prints", () => {
-    const bin = join(__dirname, "..", "..", "bin", "ipcheck.js");
-    expect(execFileSync(process.execPath, [bin, "completion", shell], { encoding: "utf8" })).toBe(`${script}\n`);
-  });
-
-  test.each(COMMANDS)("has $name and its options", ({ command, name }) => {
-    // The lines that are about the command.
-    const own = script.split("\n").filter((line) => new RegExp(`^ +${name}\\)|_from ${name}'`).test(line));
-    const marks = {
-      bash: (long: string) => `${long}`,
-      zsh: (long: string) => `'${long}[`,
-      fish: (long: string) => `-l ${long.slice(2)}`,
-    };
-    expect(script).toMatch(new RegExp(`\\b${name}\\b`));
-    for (const long of longOptions(command)) {
-      const mark = marks[shell](long).replace(/[[\]]/g, "\\$&");
-      expect(own.join("\n")).toMatch(new RegExp(`(^|[ "])${mark}($|[ "]|(?<=\\[))`, "m"));
-    }
-    for (const word of command.registeredArguments.flatMap(({ argChoices = [] }) => argChoices)) {
-      expect(own.join("\n")).toMatch(new RegExp(`\\b${word}\\b`));
-    }
-  });
-
-  test("is a script without fault", ({ skip }) => {
-    if (!isInstalled(shell)) return skip(`${shell} is not installed: its script was not checked`);
-    const file = join(makeScratch(), "completion");
-    writeFileSync(file, script);
-    const { status, stderr } = spawnSync(shell, ["-n", file], { encoding: "utf8" });
-    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
-  });
-});
-
-const OFFERS: [string, string[]][] = [
-  ["st", ["status"]],
-  ["s", ["status", "schedule"]],
-  ["", [...COMMANDS.map(({ name }) => name), ...longOptions(program)]],
-  ["--env", ["--env-file"]],
-  ["status --p", ["--prometheus"]],
-  ["status --m", ["--max-age"]],
-  ["--env-file x history --c", ["--csv"]],
-  [
-    "schedule ",
-    ["install", "remove", "show", ...longOptions(program.commands[6] ?? program), "--version", "--env-file"],
-  ],
-  ["schedule in", ["install"]],
-  ["schedule install --s", ["--systemd", "--system"]],
-  ["completion z", ["zsh"]],
-  ["check --dry-run --j", ["--json"]],
-  ["status --env-file /etc/passw", ["/etc/passwd", "/etc/passwd-"]],
-  ["nonsense --x", []],
-];
-
-test("bash offers these words", ({ skip }) => {
-  if (!isInstalled("bash")) return skip("bash is not installed: nothing was completed");
-  const quoted = (word: string) => `'${word}'`;
-  const trials = OFFERS.map(([typed]) => {
-    const words = ["ipcheck", ...typed.split(" ")];
-    return `COMP_WORDS=(${words.map(quoted).join(" ")}); COMP_CWORD=${words.length - 1}; COMPREPLY=(); _ipcheck; echo "\${COMPREPLY[*]}"`;
-  });
-  const { stdout, stderr } = spawnSync("bash", ["--norc", "-eu"], {
-    encoding: "utf8",
-    input: `${renderCompletion(program, "bash")}\nset +eu\n${trials.join("\n")}\n`,
-  });
-  expect(stderr).toBe("");
-  const offered = stdout.trimEnd().split("\n");
-  const got = OFFERS.map(([typed], i) => [typed, offered[i]?.split(" ").filter(Boolean).sort() ?? []]);
-  const files = got.find(([typed]) => String(typed).includes("passw"));
-  expect(files?.[1]).toContain("/etc/passwd");
-  const others = (rows: unknown[][]) => rows.filter(([typed]) => !String(typed).includes("passw"));
-  expect(others(got)).toEqual(others(OFFERS.map(([typed, words]) => [typed, [...words].sort()])));
 });

@@ -7,9 +7,9 @@ import { anySchedule, INTERVALS, makeSchedule, NASTY_PATHS } from "./schedules";
 
 describe("the lines", () => {
   test("as a person reads them", () => {
-    expect(crontabLines(makeSchedule({ envFile: "/srv/100% mine" }))).toEqual([
-      "17 * * * * /usr/bin/node -- /opt/ipcheck/bin/ipcheck.js check --env-file '/srv/100\\% mine'",
-      "@reboot sleep 60; /usr/bin/node -- /opt/ipcheck/bin/ipcheck.js check --env-file '/srv/100\\% mine'",
+    expect(crontabLines(makeSchedule({ configFile: "/srv/100% mine" }))).toEqual([
+      "17 * * * * /usr/bin/node /opt/ipcheck/bin/ipcheck.js check --config '/srv/100\\% mine'",
+      "@reboot sleep 60; /usr/bin/node /opt/ipcheck/bin/ipcheck.js check --config '/srv/100\\% mine'",
     ]);
   });
 
@@ -26,7 +26,7 @@ describe("the lines", () => {
 
   test("a shell makes of them the very words, once cron has taken its escapes away", () => {
     for (const path of NASTY_PATHS) {
-      const schedule = makeSchedule({ nodePath: "/bin/echo", scriptPath: path, envFile: path });
+      const schedule = makeSchedule({ nodePath: "/bin/echo", scriptPath: path, configFile: path });
       const command = (crontabLines(schedule)[0] ?? "").split(" ").slice(5).join(" ");
       // An unescaped percent sign ends the command in cron.
       expect(command.replaceAll("\\%", "")).not.toContain("%");

@@ -41,11 +41,10 @@ test("hosts spread over the hour", () => {
 
 test("an env file is carried only when it was named", () => {
   expect(commandOf(makeSchedule())).toEqual(["/usr/bin/node", "/opt/ipcheck/bin/ipcheck.js", "check"]);
-  expect(commandOf(makeSchedule({ envFile: "/etc/a b" })).slice(1)).toEqual([
-    "--",
+  expect(commandOf(makeSchedule({ configFile: "/etc/a b" })).slice(1)).toEqual([
     "/opt/ipcheck/bin/ipcheck.js",
     "check",
-    "--env-file",
+    "--config",
     "/etc/a b",
   ]);
 });

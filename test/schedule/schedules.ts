@@ -28,7 +28,7 @@ export function makeSchedule(part: Partial<Schedule> = {}): Schedule {
   return {
     nodePath: "/usr/bin/node",
     scriptPath: "/opt/ipcheck/bin/ipcheck.js",
-    envFile: undefined,
+    configFile: undefined,
     everyMinutes: 60,
     offsetMinutes: 17,
     ...part,
@@ -60,7 +60,7 @@ export const anySchedule = fc
   .record({
     nodePath: anyPath,
     scriptPath: anyPath,
-    envFile: fc.option(anyPath, { nil: undefined }),
+    configFile: fc.option(anyPath, { nil: undefined }),
     everyMinutes: fc.constantFrom(...Object.values(INTERVALS)),
     place: fc.nat({ max: 1438 }),
   })

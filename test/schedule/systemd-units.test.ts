@@ -22,11 +22,11 @@ test("ExecStart is read back as the command's words", () => {
 });
 
 test("the machine's unit hands the env file and the password over as credentials", () => {
-  const schedule = makeSchedule({ envFile: "/etc/ipcheck/50% env" });
+  const schedule = makeSchedule({ configFile: "/etc/ipcheck/50% env" });
   const unit = serviceOf(schedule, { isSystem: true, passwordFile: "/etc/ipcheck/password" });
   expect(unit).toContain("\nLoadCredential=env:/etc/ipcheck/50%% env\n");
   expect(unit).toContain("\nLoadCredential=smtp-password:/etc/ipcheck/password\n");
-  expect(unit).toContain("/ipcheck.js check --env-file %d/env\n");
+  expect(unit).toContain("/ipcheck.js check --config %d/env\n");
   for (const line of ["DynamicUser=yes", "StateDirectory=ipcheck", "ProtectHome=yes", "NoNewPrivileges=yes"]) {
     expect(unit).toContain(`\n${line}\n`);
   }
@@ -75,8 +75,8 @@ describe("systemd itself", () => {
     const real = { nodePath: process.execPath, scriptPath: __filename };
     for (const isSystem of [true, false]) {
       const passwordFile = isSystem ? "/etc/ipcheck/pass word" : undefined;
-      for (const envFile of [undefined, ...NASTY_PATHS]) {
-        const units = systemdUnits(makeSchedule({ ...real, envFile }), { isSystem, passwordFile });
+      for (const configFile of [undefined, ...NASTY_PATHS]) {
+        const units = systemdUnits(makeSchedule({ ...real, configFile }), { isSystem, passwordFile });
         expect(verify(units)).toEqual({ status: 0, said: [] });
       }
     }

@@ -305,7 +305,7 @@ describe.concurrent("by switches", () => {
     });
   });
 
-  test("every switch lands in the file that --env-file names, and a backup is kept", async () => {
+  test("every switch lands in the file that --config names, and a backup is kept", async () => {
     const home = await makeHome();
     const folder = dirname(envFileOf(home));
     writePrivate(envFileOf(home), "IPCHECK_NAME=old\n");
@@ -324,10 +324,7 @@ describe.concurrent("by switches", () => {
     };
     const switches = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value]);
     const options = { cwd: folder };
-    const run = await home.run(
-      ["init", "-y", "--env-file", ".env", ...switches, "--no-send", "--no-schedule"],
-      options,
-    );
+    const run = await home.run(["init", "-y", "--config", ".env", ...switches, "--no-send", "--no-schedule"], options);
     expect(run).toMatchObject({ exitCode: 0 });
     expectSecrecy(home, flags.password, run);
     expect(readValues(home)).toEqual({
@@ -367,7 +364,7 @@ describe.concurrent("by switches", () => {
     const home = await makeHome();
     writePrivate(join(home.path, ".config"), "a file in its place");
     const run = await home.run(["init", ...GIVEN], { input: "hunter22\n" });
-    expect(run).toMatchObject({ exitCode: 2, stderr: expect.stringMatching(/cannot write .*\.env .*\n.*--env-file/) });
+    expect(run).toMatchObject({ exitCode: 2, stderr: expect.stringMatching(/cannot write .*\.env .*\n.*--config/) });
   });
 
   test("a test mail that is refused keeps the file: exit 5", async () => {

@@ -96,13 +96,11 @@ describe.concurrent("the crontab", () => {
         .map((pair) => pair.join("="))
         .join("\n"),
     );
-    const flags = ["--cron", "--every", "5m", "--env-file", "$HOME env"];
+    const flags = ["--cron", "--every", "5m", "--config", "$HOME env"];
     const run = await home.run(["schedule", "install", ...flags], { cwd: folder });
     expect(run.exitCode).toBe(0);
     const lines = home.crontab.table?.split("\n").filter((line) => line.includes(BIN)) ?? [];
-    expect(lines.map(readCommand)).toEqual(
-      [0, 1].map(() => [expect.anything(), "--", BIN, "check", "--env-file", envFile]),
-    );
+    expect(lines.map(readCommand)).toEqual([0, 1].map(() => [expect.anything(), BIN, "check", "--config", envFile]));
     // cron's part: the five fields go, and the escapes of percent signs.
     const command = lines[0]?.split(" ").slice(5).join(" ").replaceAll("\\%", "%") ?? "";
     const asCron = { env: { HOME, PATH: "/usr/bin:/bin", SHELL: "/bin/sh", LOGNAME: "x" }, cwd: HOME };
@@ -226,14 +224,14 @@ describe.concurrent("systemd", () => {
   test("the machine's units are printed with the credentials that were named", async () => {
     const home = await makeHome();
     const envFile = writePrivate(join(home.path, "100% env"), "");
-    const flags = ["--system", "--print", "--env-file", envFile, "--password-file", "secret word"];
+    const flags = ["--system", "--print", "--config", envFile, "--password-file", "secret word"];
     const run = await home.run(["schedule", "install", ...flags], { cwd: home.path });
     expect(run).toMatchObject({ exitCode: 0, stderr: "" });
     expect(run.stdout).toMatch(/^# \/etc\/systemd\/system\/ipcheck\.service$/m);
     expect(run.stdout).toMatch(/^# \/etc\/systemd\/system\/ipcheck\.timer$/m);
     expect(run.stdout).toContain(`LoadCredential=env:${home.path}/100%% env\n`);
     expect(run.stdout).toContain(`LoadCredential=smtp-password:${home.path}/secret word\n`);
-    expect(run.stdout).toContain(`${BIN} check --env-file %d/env\n`);
+    expect(run.stdout).toContain(`${BIN} check --config %d/env\n`);
   });
 
   // systemd gives a credential the mode 0440 and an ACL: nothing that its user could or should change.
@@ -245,7 +243,7 @@ describe.concurrent("systemd", () => {
     const text = "IPCHECK_SMTP_USER=x@home.example\nIPCHECK_SMTP_PASSWORD=hunter22\n";
     const file = writePrivate(join(credentials, "env"), text, 0o440);
     const env = { CREDENTIALS_DIRECTORY: credentials };
-    expect(await home.run(["check", "--env-file", file], { env })).toMatchObject(SILENCE);
+    expect(await home.run(["check", "--config", file], { env })).toMatchObject(SILENCE);
   });
 });
 
