@@ -4,7 +4,7 @@ import type { Output } from "../base/output";
 import { quote } from "../base/quote";
 import { describe, isGood, reasonOf } from "../lookup/explanation";
 import type { LookupResult } from "../lookup/lookup-result";
-import type { AddressEvent } from "../state/state";
+import { type AddressEvent, channelName, HOOK } from "../state/state";
 import type { CheckReport } from "./check-run";
 
 /** The switches of `check`. */
@@ -19,6 +19,8 @@ export interface ReportOptions extends CheckOptions {
   exitCode: number;
   /** What a dry run would have done. */
   plan: readonly string[];
+  /** The JSON object has been printed already. */
+  isPrinted?: boolean;
 }
 
 /** Prints a run: errors always, results where somebody is there to read them. */
@@ -29,7 +31,8 @@ export async function printReport(report: CheckReport, options: ReportOptions, o
     );
   }
   for (const error of report.errors) if (!report.muted.has(error)) await output.fail(error);
-  if (options.json) return output.printJson(toJson(report, options));
+  for (const bug of report.bugs) await output.fail(bug);
+  if (options.json) return options.isPrinted ? undefined : printJsonReport(report, options, output);
   if (options.verbose) {
     for (const response of report.lookupResults.flatMap((lookupResult) => lookupResult.responses))
       await output.note(describe(response));
@@ -40,6 +43,11 @@ export async function printReport(report: CheckReport, options: ReportOptions, o
   for (const lookupResult of report.lookupResults)
     if (isGood(lookupResult)) await output.print(resultLine(report, lookupResult));
   for (const deed of options.plan) await output.print(`would ${deed}`);
+}
+
+/** The whole run as one JSON object on stdout. */
+export function printJsonReport(report: CheckReport, options: ReportOptions, output: Output): Promise<void> {
+  return output.printJson(toJson(report, options));
 }
 
 /** The line that tells a change on stdout, where nobody is configured to be mailed. */
@@ -58,7 +66,7 @@ function resultLine(report: CheckReport, { family }: LookupResult): string {
   const before = report.before.families[family]?.recorded;
   const after = report.after.families[family]?.recorded;
   const address = after?.address ?? "";
-  if (before?.address === address) {
+  if (before && before.address === address) {
     const { since } = before;
     const held = since ? `, for ${formatDuration(elapsedMs(since, report.startedAt))}` : "";
     return `${address} is unchanged${held}`;
@@ -82,10 +90,10 @@ function toJson(report: CheckReport, { exitCode, dryRun, plan }: ReportOptions):
       at,
       old: old ?? null,
       address,
-      told: told.filter((channel) => !channel.startsWith("(")),
+      told: told.filter((channel) => channel === HOOK || !channel.startsWith("(")).map(channelName),
     })),
     delivery: Object.entries(report.after.channels).map(([recipient, channel]) => ({
-      recipient,
+      recipient: channelName(recipient),
       failures: channel.failures,
       reason: channel.reason ?? null,
       pausedUntil: channel.deferredUntil ?? null,

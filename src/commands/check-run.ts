@@ -1,13 +1,13 @@
-import { isDue } from "../base/duration";
 import type { IpcheckError } from "../base/errors";
+import type { Family } from "../lookup/address";
 import { explainLookup, isGood, reasonOf } from "../lookup/explanation";
-import type { LookupResult } from "../lookup/lookup-result";
-import { channelsOf, Telling } from "../notify/dispatch";
-import type { Dependencies } from "../notify/ports";
+import type { LookRequest, LookupResult } from "../lookup/lookup-result";
+import { channelsOf, Dispatch } from "../notify/dispatch";
+import type { DispatchDependencies } from "../notify/ports";
 import type { CheckRules } from "../notify/rules";
-import { type Deferred, enqueue, prune } from "../state/outbox";
-import { isSpoken, recordLookup } from "../state/recording";
-import type { LoadedState, State } from "../state/state";
+import { type Deferred, prune } from "../state/outbox";
+import { endedOutage, enqueueHeartbeat, forgetFutureService, recordLookup } from "../state/recording";
+import type { AddressEvent, LoadedState, State } from "../state/state";
 
 /** What a run came to, as plain data. */
 export interface CheckReport {
@@ -15,70 +15,120 @@ export interface CheckReport {
   lookupResults: LookupResult[];
   before: State;
   after: State;
+  /** When the last good look was, this run's included. */
+  lastLookAt: Date | undefined;
   waiting: Deferred[];
   quarantined: string | undefined;
   /** In the order they are printed; the exit code is taken from them. */
   errors: IpcheckError[];
   /** Errors that count for the exit code but were said less than a day ago. */
   muted: ReadonlySet<IpcheckError>;
+  /** Exceptions that nothing foresaw. */
+  bugs: readonly unknown[];
+}
+
+/** Everything `check` needs from the world; picked in its command, replaced as a whole for a dry run. */
+export interface Dependencies extends DispatchDependencies {
+  createId(): string;
+  look(request: LookRequest): Promise<LookupResult>;
+  /** @throws IpcheckError `state` where the state must not be used: a newer version's, or one in reach of others */
+  load(): LoadedState;
+  /** Moves a damaged state file away and returns its new path, where that can be done. */
+  quarantine(): string | undefined;
+  /** Notes a quiet look without writing content. @throws IpcheckError `state` */
+  touch(lastLookAt: Date): void;
+  /** Prints events that nobody is mailed, as part of a report or alone. @throws IpcheckError `output` */
+  announce(events: readonly AddressEvent[], report: CheckReport): Promise<void>;
 }
 
 /** The job: look, compare, record, tell. */
 export async function check(rules: CheckRules, dependencies: Dependencies): Promise<CheckReport> {
   const loaded = dependencies.load();
   const quarantined = loaded.condition === "damaged" ? dependencies.quarantine() : undefined;
-  const lookupResults = await look(rules, dependencies, loaded.state);
+  const bugs: unknown[] = [];
+  const lookupResults = await look(rules, dependencies, loaded.state, bugs);
   const now = dependencies.now();
-  const recorded = record(rules, dependencies, loaded, lookupResults, now);
+  const state = record(rules, dependencies, loaded, lookupResults, now);
 
-  const run = new Telling(rules, dependencies, recorded, lookupResults.some(isGood) ? now : loaded.lastLookAt);
-  run.report(lookErrors(rules, loaded.state, lookupResults, now));
-  const isQuiet = recorded === loaded.state && loaded.condition === "sound";
-  if (run.save(isQuiet)) await run.tell();
-  return {
+  const lastLookAt = lookupResults.some(isGood) ? now : loaded.lastLookAt;
+  const { state: before, stateFile } = loaded;
+  const run = new Dispatch(rules, dependencies, { state, before, stateFile, lastLookAt });
+  reportLooks(run, rules, loaded.state, lookupResults);
+  if (!(isQuiet(loaded, run.state) && touched(dependencies, lastLookAt))) run.save();
+  const kept = run.state;
+  await run.tell();
+  if (run.state !== kept) run.save();
+
+  const report = (after: State): CheckReport => ({
     startedAt: now,
     lookupResults,
-    before: loaded.state,
-    after: run.state,
+    before,
+    after,
+    lastLookAt,
     waiting: run.waiting,
     quarantined,
     errors: run.errors,
     muted: run.muted,
-  };
+    bugs: [...bugs, ...run.bugs],
+  });
+  const told = run.state;
+  await run.announce((events, after) => dependencies.announce(events, report(after)));
+  if (run.state !== told) run.save();
+  return report(run.state);
 }
 
-function look({ families }: CheckRules, dependencies: Dependencies, state: State): Promise<LookupResult[]> {
-  return Promise.all(
-    families.map((family) => {
-      const familyState = state.families[family];
-      return dependencies.look({
+function look(
+  { families }: CheckRules,
+  dependencies: Dependencies,
+  state: State,
+  bugs: unknown[],
+): Promise<LookupResult[]> {
+  const lookAt = async (family: Family): Promise<LookupResult> => {
+    const familyState = state.families[family];
+    try {
+      return await dependencies.look({
         family,
         recorded: familyState?.recorded?.address,
         candidate: familyState?.candidate,
         coolDowns: state.coolDowns,
       });
-    }),
-  );
+    } catch (error) {
+      // The other family may have news.
+      bugs.push(error);
+      const decision = { kind: "silence" as const };
+      return { family, decision, responses: [], requests: 0, newCoolDowns: {}, serverDate: undefined };
+    }
+  };
+  return Promise.all(families.map(lookAt));
 }
 
 function record(
   rules: CheckRules,
   dependencies: Dependencies,
-  { state, lastLookAt }: LoadedState,
+  loaded: LoadedState,
   lookupResults: LookupResult[],
   now: Date,
 ): State {
-  // An outage is a time in which no family could be seen.
-  const wasOut = rules.families.every((family) => state.families[family]?.outage);
-  const reportOutageMs = wasOut ? rules.reportOutageMs : undefined;
-  const context = { ...rules, reportOutageMs, now, lastLookAt, createId: () => dependencies.createId() };
-  let next = state;
-  for (const lookupResult of lookupResults)
-    next = recordLookup(next, { ...lookupResult, reason: reasonOf(lookupResult) }, context);
-  const newCoolDowns = Object.assign({}, ...lookupResults.map((lookupResult) => lookupResult.newCoolDowns));
-  if (Object.keys(newCoolDowns).length > 0)
+  const { lastLookAt } = loaded;
+  const createId = () => dependencies.createId();
+  const outage = endedOutage(loaded.state, { ...rules, lastLookAt, now });
+  let next = loaded.state;
+  for (const result of lookupResults) {
+    const outcome = { ...result, reason: reasonOf(result) };
+    next = recordLookup(next, outcome, { now, lastLookAt, outage, createId });
+  }
+  const newCoolDowns = Object.assign({}, ...lookupResults.map((result) => result.newCoolDowns));
+  if (Object.keys(newCoolDowns).length > 0) {
     next = { ...next, coolDowns: { ...unexpired(next.coolDowns, now), ...newCoolDowns } };
-  next = enqueueHeartbeat(next, rules, dependencies, lookupResults, now);
+  }
+  const seen = lookupResults.find(isGood);
+  if (seen && "address" in seen.decision && rules.heartbeatMailMs !== undefined) {
+    const { family, decision } = seen;
+    const intervalMs = rules.heartbeatMailMs;
+    next = forgetFutureService(next, intervalMs, now);
+    const { recipients } = rules;
+    next = enqueueHeartbeat(next, { family, address: decision.address, intervalMs, recipients, now, createId });
+  }
   return prune(next, channelsOf(rules));
 }
 
@@ -86,43 +136,24 @@ function unexpired(coolDowns: State["coolDowns"], now: Date): State["coolDowns"]
   return Object.fromEntries(Object.entries(coolDowns).filter(([, until]) => new Date(until) > now));
 }
 
-// Only with an address that was seen just now: a sign of life must not tell what may be over.
-function enqueueHeartbeat(
-  state: State,
-  rules: CheckRules,
-  dependencies: Dependencies,
-  lookupResults: LookupResult[],
-  now: Date,
-): State {
-  const { heartbeatMailMs, recipients } = rules;
-  const family = lookupResults.find(isGood)?.family;
-  const recorded = family && state.families[family]?.recorded;
-  if (heartbeatMailMs === undefined || recipients.length === 0 || state.outbox.length > 0 || !recorded) return state;
-  const served = recipients.map((channel) => state.channels[channel]?.servedAt ?? recorded.since ?? "");
-  const last = served.sort().at(-1) || undefined;
-  if (!isDue(last, heartbeatMailMs, now)) return state;
-  return enqueue(state, {
-    id: dependencies.createId(),
-    kind: "heartbeat",
-    family,
-    at: now.toISOString(),
-    address: recorded.address,
-    ...(recorded.since && { oldSince: recorded.since }),
-    confirmedBy: recorded.confirmedBy,
-    told: [],
-  });
+function reportLooks(run: Dispatch, { families }: CheckRules, before: State, lookupResults: LookupResult[]): void {
+  for (const family of families) {
+    const result = lookupResults.find((one) => one.family === family);
+    if (!result || isGood(result)) run.clear(`look ${family}`);
+    else run.report(`look ${family}`, explainLookup(result, before.families[family]?.recorded?.address));
+  }
 }
 
-function lookErrors(
-  rules: CheckRules,
-  before: State,
-  lookupResults: LookupResult[],
-  now: Date,
-): [IpcheckError, boolean][] {
-  return lookupResults
-    .filter((lookupResult) => !isGood(lookupResult))
-    .map((lookupResult) => [
-      explainLookup(lookupResult, before.families[lookupResult.family]?.recorded?.address),
-      isSpoken(before.families[lookupResult.family]?.outage, { now, isInteractive: rules.isInteractive }),
-    ]);
+function isQuiet({ state, stateFile, condition }: LoadedState, next: State): boolean {
+  return next === state && condition === "sound" && stateFile === undefined;
+}
+
+function touched(dependencies: Dependencies, lastLookAt: Date | undefined): boolean {
+  try {
+    if (lastLookAt) dependencies.touch(lastLookAt);
+    return true;
+  } catch {
+    // A state that cannot be touched is kept elsewhere, and that is said.
+    return false;
+  }
 }

@@ -1,64 +1,103 @@
 import { randomUUID } from "node:crypto";
 import { Deadline } from "../base/deadline";
 import { exitCodeFor } from "../base/exit-codes";
-import type { Output } from "../base/output";
 import { loadSettings, type Settings } from "../config/settings";
 import { look } from "../lookup/lookup";
-import type { Dependencies } from "../notify/ports";
 import type { CheckRules } from "../notify/rules";
 import { takeLock } from "../state/lock";
-import { openStateFile, type StateFile } from "../state/state-file";
-import { announcement, type CheckOptions, printReport } from "./check-report";
-import { check } from "./check-run";
+import { speakOnceADay } from "../state/once-a-day";
+import { openStore, type Store } from "../state/store";
+import { announcement, type CheckOptions, printJsonReport, printReport } from "./check-report";
+import { type CheckReport, check, type Dependencies } from "./check-run";
 import { withoutEffects } from "./dry-run";
 import type { GlobalOptions, Host } from "./host";
 
 /** `ipcheck check`: loads the configuration, takes the lock, runs, pings. Resolves to the exit code. */
 export async function composeCheck(options: CheckOptions & GlobalOptions, host: Host): Promise<number> {
-  const { output } = host;
-  const settings = loadSettings(options.config, host, output.redactor.secrets);
-  for (const warning of settings.warnings) await output.warn(warning);
-  const store = openStateFile(settings.stateFile);
-  if (options.dryRun) return checkWith(options, settings, store, host);
+  const settings = loadSettings(options.config, host, host.output.redactor.secrets);
+  const store = openStore(settings.stateFile, host);
+  if (options.dryRun) return (await run(options, settings, store, host)).exitCode;
 
-  store.prepare();
-  const release = await takeLock(store.path, host.uid);
-  let exitCode: number | undefined;
+  let result: { exitCode: number; report: CheckReport } | undefined;
   try {
-    store.cleanUp();
-    exitCode = await checkWith(options, settings, store, host);
-    return exitCode;
+    store.prepare();
+    const release = await takeLock(store.path, host.uid);
+    try {
+      store.cleanUp();
+      result = await run(options, settings, store, host);
+      await warn(settings, result, isInteractive(options, host), store, host);
+      return result.exitCode;
+    } finally {
+      await release();
+    }
   } finally {
-    await release();
-    if (settings.heartbeatUrl) await ping(settings.heartbeatUrl, exitCode === 0, options, host);
+    if (!result && settings.heartbeatUrl) await ping(settings.heartbeatUrl, false, host);
   }
 }
 
-async function checkWith(options: CheckOptions, settings: Settings, store: StateFile, host: Host): Promise<number> {
+/** A person is watching: on a terminal, or by asking for it. */
+function isInteractive({ verbose, dryRun }: CheckOptions, host: Host): boolean {
+  return verbose || dryRun || host.isStderrTerminal;
+}
+
+async function run(
+  options: CheckOptions,
+  settings: Settings,
+  store: Store,
+  host: Host,
+): Promise<{ exitCode: number; report: CheckReport }> {
+  const { output } = host;
   const deadline = new Deadline(settings.deadlineMs);
-  // A person is watching: on a terminal, or by asking for it.
-  const isInteractive = options.verbose || options.dryRun || host.isStderrTerminal;
-  const rules: CheckRules = { ...settings, hasHook: settings.onChange !== undefined, isInteractive };
+  const plan: string[] = [];
+  let isPrinted = false;
+  const announce: Dependencies["announce"] = async (events, report) => {
+    // One document: what it announces is said when it is printed.
+    if (!options.json) for (const event of events) await output.print(announcement(event));
+    else await printJsonReport(report, { ...options, exitCode: exitCodeOf(report), plan }, output);
+    isPrinted = options.json === true;
+  };
+  const rules: CheckRules = {
+    ...settings,
+    hasHook: settings.onChange !== undefined,
+    isInteractive: isInteractive(options, host),
+  };
+  const real = buildDependencies(settings, store, deadline, announce, host);
   try {
-    return await runCheck(options, rules, buildWorld(settings, store, deadline, host), host.output);
+    const report = await check(rules, options.dryRun ? withoutEffects(real, store.findObstacle, plan) : real);
+    const exitCode = exitCodeOf(report);
+    await printReport(report, { ...options, exitCode, plan, isPrinted }, output);
+    return { exitCode, report };
   } finally {
     deadline.clear();
   }
 }
 
-function buildWorld(settings: Settings, store: StateFile, deadline: Deadline, host: Host): Dependencies {
+function exitCodeOf({ errors, bugs }: CheckReport): number {
+  return bugs.length > 0 ? 1 : exitCodeFor(errors);
+}
+
+function buildDependencies(
+  settings: Settings,
+  store: Store,
+  deadline: Deadline,
+  announce: Dependencies["announce"],
+  host: Host,
+): Dependencies {
   const { env, output } = host;
   const { signal } = deadline;
   const now = () => new Date();
   const redact = (text: string) => output.redactor.redact(text);
   const lookup = { ...settings, ...host, now, redact, signal: deadline.lookSignal };
   return {
-    ...store,
     now,
     random: Math.random,
     createId: randomUUID,
     look: (request) => look(request, lookup),
+    load: store.load,
     quarantine: () => store.quarantine(now()),
+    save: store.save,
+    touch: store.touch,
+    appendHistory: store.appendHistory,
     async mail(notice) {
       // Loaded only here: on a quiet day neither the library nor the templates are read from the card.
       const { deliver } = await import("../notify/deliver.js");
@@ -68,27 +107,33 @@ function buildWorld(settings: Settings, store: StateFile, deadline: Deadline, ho
       const { runHook } = await import("../notify/hook.js");
       return runHook(settings.onChange ?? "", event, { env, signal });
     },
-    announce: (event) => output.print(announcement(event)),
+    announce,
   };
 }
 
-async function ping(url: URL, isSuccess: boolean, { verbose }: CheckOptions, host: Host): Promise<void> {
-  const { pingHeartbeat } = await import("../notify/heartbeat.js");
-  const failure = await pingHeartbeat(url, isSuccess, host.userAgent);
-  if (failure !== undefined && verbose)
-    await host.output.warn(`the heartbeat at ${url.host} was not heard: ${failure}`);
+/** What is no failure of the run is said once a day: permissions of files, a monitor that does not hear us. */
+async function warn(
+  { warnings, heartbeatUrl }: Settings,
+  { exitCode, report }: { exitCode: number; report: CheckReport },
+  isInteractive: boolean,
+  store: Store,
+  host: Host,
+): Promise<void> {
+  const unheard = heartbeatUrl && (await ping(heartbeatUrl, exitCode === 0, host));
+  let state = report.after;
+  const say = async (topic: string, about: string | undefined, lines: readonly string[]) => {
+    const spoken = speakOnceADay(state, topic, about, { now: new Date(), isInteractive });
+    state = spoken.state;
+    if (spoken.speaks) for (const line of lines) await host.output.warn(line);
+  };
+  await say("settings", warnings.join("\n") || undefined, warnings);
+  const monitor = `the heartbeat at ${heartbeatUrl?.host} was not heard: ${unheard}`;
+  await say("heartbeat", unheard && "not heard", [monitor]);
+  if (state !== report.after) store.save(state, report.lastLookAt);
 }
 
-/** Runs `check` and prints what is to be printed; resolves to the exit code. */
-export async function runCheck(
-  options: CheckOptions,
-  rules: CheckRules,
-  dependencies: Dependencies,
-  output: Output,
-): Promise<number> {
-  const plan: string[] = [];
-  const report = await check(rules, options.dryRun ? withoutEffects(dependencies, plan) : dependencies);
-  const exitCode = exitCodeFor(report.errors);
-  await printReport(report, { ...options, exitCode, plan }, output);
-  return exitCode;
+/** Resolves to why the monitor did not hear us, or undefined. */
+async function ping(url: URL, isSuccess: boolean, host: Host): Promise<string | undefined> {
+  const { pingHeartbeat } = await import("../notify/heartbeat.js");
+  return pingHeartbeat(url, isSuccess, host.userAgent);
 }

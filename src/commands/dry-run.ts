@@ -1,7 +1,15 @@
-import type { Dependencies } from "../notify/ports";
+import type { IpcheckError } from "../base/errors";
+import type { Dependencies } from "./check-run";
 
-/** The same dependencies without effects: looks and reads are real, every effect becomes a line in `plan`. */
-export function withoutEffects(dependencies: Dependencies, plan: string[]): Dependencies {
+/**
+ * The same dependencies without effects: looks and reads are real, every effect becomes a line in
+ * `plan`. `findObstacle` tells without writing why the state could not be kept.
+ */
+export function withoutEffects(
+  dependencies: Dependencies,
+  findObstacle: () => IpcheckError | undefined,
+  plan: string[],
+): Dependencies {
   const say = (line: string) => {
     if (!plan.includes(line)) plan.push(line);
   };
@@ -9,11 +17,23 @@ export function withoutEffects(dependencies: Dependencies, plan: string[]): Depe
     ...dependencies,
     quarantine: () => {
       say("keep the unreadable state file aside under a dated name");
-      return "(not moved: dry run)";
+      return undefined;
     },
-    save: () => say("write the state file"),
-    touch: () => say("note the time of this look on the state file"),
-    appendHistory: (events) => say(`append ${events.length} to history.jsonl`),
+    save: () => {
+      const error = findObstacle();
+      say(error ? "keep the state in the runtime folder until the state file can be written" : "write the state file");
+      return error ? { place: "runtime folder", error } : { place: "state file" };
+    },
+    touch: () => {
+      const error = findObstacle();
+      if (error) throw error;
+      say("note the time of this look on the state file");
+    },
+    appendHistory: (events) => {
+      const error = findObstacle();
+      if (error) throw error;
+      say(`append ${events.length} to history.jsonl`);
+    },
     mail: async ({ recipients, events }) => {
       const addresses = events.map(({ address }) => address).join(", ");
       say(`mail ${addresses} to ${recipients.join(", ")}`);
@@ -23,6 +43,8 @@ export function withoutEffects(dependencies: Dependencies, plan: string[]): Depe
       say(`run the command in IPCHECK_ON_CHANGE for ${address}`);
       return { ok: true };
     },
-    announce: async ({ address }) => say(`print ${address} on stdout`),
+    announce: async (events) => {
+      for (const { address } of events) say(`print ${address} on stdout`);
+    },
   };
 }

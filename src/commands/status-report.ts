@@ -2,7 +2,7 @@ import { elapsedMs } from "../base/duration";
 import type { Family } from "../lookup/address";
 import { owedTo } from "../state/outbox";
 import type { LoadedState } from "../state/state";
-import { HOOK, type State } from "../state/state";
+import { channelName, type State } from "../state/state";
 
 /** How things stand, as plain data: what `status --json` prints. */
 export interface Status {
@@ -72,7 +72,7 @@ function pendingChannel(state: State, channel: string): PendingChannel[] {
   if (owed === 0) return [];
   return [
     {
-      channel: channel === HOOK ? "command" : channel,
+      channel: channelName(channel),
       owed,
       failures: record?.failures ?? 0,
       reason: record?.reason ?? null,

@@ -1,8 +1,12 @@
+import { createHash } from "node:crypto";
 import { isDue } from "../base/duration";
-import { IpcheckError } from "../base/errors";
+import { IpcheckError, systemCode } from "../base/errors";
+import { REPEAT_AFTER_MS, speakOnceADay } from "../state/once-a-day";
 import {
   acknowledge,
   type Deferred,
+  enqueue,
+  type FailedOutcome,
   noticeId,
   type Outcome,
   owedTo,
@@ -10,9 +14,17 @@ import {
   prune,
   recordOutcome,
 } from "../state/outbox";
-import { REPEAT_AFTER_MS } from "../state/recording";
-import { HISTORY, HOOK, STDOUT, type State } from "../state/state";
-import type { Dependencies } from "./ports";
+import {
+  type AddressEvent,
+  channelName,
+  forStateFile,
+  HISTORY,
+  HOOK,
+  type Keeping,
+  STDOUT,
+  type State,
+} from "../state/state";
+import type { DispatchDependencies } from "./ports";
 import type { CheckRules } from "./rules";
 
 /** Everybody who is owed word of a change. Without recipients, cron's own mail stands in for ours. */
@@ -20,148 +32,210 @@ export function channelsOf({ recipients, hasHook }: CheckRules): string[] {
   return [HISTORY, ...(recipients.length > 0 ? recipients : [STDOUT]), ...(hasHook ? [HOOK] : [])];
 }
 
+/** What a run begins to tell with. */
+export interface Recorded {
+  state: State;
+  lastLookAt: Date | undefined;
+  /** What was recorded and owed before this run. */
+  before: State;
+  /** What the state file says, where `before` is a newer state that could not be written there. */
+  stateFile?: State | undefined;
+}
+
 /** The second half of a run: the state as it develops while people are told. */
-export class Telling {
+export class Dispatch {
+  /** In the order they are printed; the exit code is taken from them. */
   readonly errors: IpcheckError[] = [];
+  /** Errors that count for the exit code but were said less than a day ago. */
   readonly muted = new Set<IpcheckError>();
+  /** Exceptions that nothing foresaw: reported after everybody was told. */
+  readonly bugs: unknown[] = [];
   waiting: Deferred[] = [];
-  private historyError: IpcheckError | undefined;
-  /** The state has been written in this run: it can be. */
-  private isSaved = false;
+  state: State;
+  private keeping: Keeping | undefined;
+  private isUnsaved = false;
+  private isTelling = false;
 
   constructor(
     private readonly rules: CheckRules,
-    private readonly dependencies: Dependencies,
-    public state: State,
-    private readonly lastLookAt: Date | undefined,
-  ) {}
+    private readonly dependencies: DispatchDependencies,
+    private readonly recorded: Recorded,
+  ) {
+    this.state = recorded.state;
+  }
 
-  report(errors: [IpcheckError, boolean][]): void {
-    for (const [error, isSpokenNow] of errors) {
-      this.errors.push(error);
-      if (!isSpokenNow) this.muted.add(error);
+  /** Reports an error under a topic that stderr speaks of once a day; `about` names what would be news. */
+  report(topic: string, error: IpcheckError, about = ""): void {
+    const { speaks, state } = speakOnceADay(this.state, topic, about, this.speech);
+    this.state = state;
+    this.errors.push(error);
+    if (!speaks) this.muted.add(error);
+  }
+
+  /** The trouble of a topic is over. */
+  clear(topic: string): void {
+    this.state = speakOnceADay(this.state, topic, undefined, this.speech).state;
+  }
+
+  /** Keeps the state, if need be in the runtime folder; see `prepareUnsaved`. */
+  save(): void {
+    const { dependencies, recorded } = this;
+    this.keeping = dependencies.save(this.state, recorded.lastLookAt);
+    if (this.keeping.place === "state file") {
+      if (this.state.unsaved) this.state = forStateFile(this.state);
+    } else if (!this.isUnsaved) {
+      this.isUnsaved = true;
+      this.prepareUnsaved(this.keeping);
+      this.keeping = dependencies.save(this.state, recorded.lastLookAt);
     }
   }
 
-  /** Writes the state; where nothing changed only the time of the look. False when it could not. */
-  save(isQuiet = false): boolean {
-    try {
-      if (!isQuiet) {
-        this.dependencies.save(this.state, this.lastLookAt);
-        this.isSaved = true;
-      } else if (this.lastLookAt) this.dependencies.touch(this.lastLookAt);
-      return true;
-    } catch (error) {
-      return this.fail(error);
-    }
-  }
-
-  /** What cannot be struck off afterwards would be told again every hour: a full disk shows here. */
-  private canAcknowledge(): boolean {
-    return this.isSaved || this.save();
-  }
-
+  /** Tells everybody what they are owed, and keeps each outcome before the next is tried. */
   async tell(): Promise<void> {
-    if (this.state.outbox.length === 0) return;
-    const before = this.state;
+    if (this.state.outbox.length === 0) {
+      this.clear("undelivered");
+      return;
+    }
+    this.isTelling = true;
     this.appendOwedHistory();
-    if (!(await this.notifyRecipients())) return;
-    if (!(await this.notifyHook())) return;
+    await this.notifyRecipients();
+    await this.notifyHook();
     this.reportUndelivered();
     this.state = prune(this.state, channelsOf(this.rules));
-    if (this.state !== before) this.save();
+  }
+
+  /** Prints what nobody is mailed; `print` is also told the state as it will be then. */
+  async announce(print: (events: readonly AddressEvent[], state: State) => Promise<void>): Promise<void> {
+    const owed = this.rules.recipients.length > 0 ? [] : owedTo(this.state, STDOUT);
+    if (owed.length === 0) return;
+    this.ensureKept();
+    const told = prune(acknowledge(this.state, STDOUT, idsOf(owed)), channelsOf(this.rules));
+    try {
+      await print(owed, told);
+      this.state = told;
+    } catch (error) {
+      if (!(error instanceof IpcheckError)) this.bugs.push(error);
+      const reason = error instanceof IpcheckError ? error.message : "an error in ipcheck";
+      this.errors.push(
+        new IpcheckError("undelivered", `the address is recorded, but nobody has been told: ${reason}`, {
+          hint: "the next run prints it again; IPCHECK_TO names who is mailed instead",
+        }),
+      );
+    }
+  }
+
+  // The state file is full, read-only or unreadable, and the home moves all the same. What is owed gets
+  // names that follow from the change itself, so that the next run, which cannot know of this one,
+  // repeats the Message-ID; and whoever was told is told again once a day, until somebody mends it.
+  private prepareUnsaved({ place, error }: Exclude<Keeping, { place: "state file" }>): void {
+    const { before, stateFile } = this.recorded;
+    const { now } = this.speech;
+    if (!this.isTelling) {
+      const known = idsOf(before.outbox);
+      const isKept = ({ id, kind }: AddressEvent) => known.has(id) || place !== "nowhere" || isMove(kind);
+      this.state = { ...this.state, outbox: this.state.outbox.filter(isKept) };
+      const hasNew = this.state.outbox.some(({ id, kind }) => !known.has(id) && isMove(kind));
+      this.state = { ...this.state, outbox: this.state.outbox.map((one) => (known.has(one.id) ? one : renamed(one))) };
+      const { unsaved } = this.state;
+      const isReminderDue = !hasNew && unsaved !== undefined && isDue(unsaved.remindedAt, REPEAT_AFTER_MS, now);
+      if (isReminderDue) this.state = oweReminders(this.state, stateFile, now);
+      const remindedAt = hasNew || isReminderDue || !unsaved ? now.toISOString() : unsaved.remindedAt;
+      this.state = { ...this.state, unsaved: { remindedAt } };
+    }
+    this.report("state", error, error.message);
+  }
+
+  // What cannot be kept afterwards will be told again: the mail says so, and a full disk shows here.
+  private ensureKept(): void {
+    if (!this.keeping) this.save();
   }
 
   private appendOwedHistory(): void {
     const owed = owedTo(this.state, HISTORY);
-    if (owed.length === 0) return;
     try {
-      this.dependencies.appendHistory(owed);
-      this.state = acknowledge(this.state, HISTORY, new Set(owed.map(({ id }) => id)));
+      if (owed.length > 0) this.dependencies.appendHistory(owed);
+      this.state = acknowledge(this.state, HISTORY, idsOf(owed));
+      this.clear("history");
     } catch (error) {
       // It stays owed; people come first.
-      if (!(error instanceof IpcheckError)) throw error;
-      this.historyError = error;
+      if (!(error instanceof IpcheckError)) this.bugs.push(error);
+      // A card that cannot be written has been reported already.
+      else if (!this.isUnsaved) this.report("history", error);
     }
   }
 
-  private async notifyRecipients(): Promise<boolean> {
+  private async notifyRecipients(): Promise<void> {
     const { rules, dependencies } = this;
-    if (rules.recipients.length === 0) {
-      const owed = owedTo(this.state, STDOUT);
-      if (owed.length > 0 && !this.canAcknowledge()) return false;
-      for (const event of owed) await dependencies.announce(event);
-      this.state = acknowledge(this.state, STDOUT, new Set(owed.map(({ id }) => id)));
-      return true;
-    }
-    const plan = planMails(this.state, rules.recipients, {
+    const { deliveries, waiting } = planMails(this.state, rules.recipients, {
       ...rules,
       now: dependencies.now(),
       ignoreDeferral: rules.isInteractive,
     });
-    this.waiting = plan.waiting;
-    if (plan.deliveries.length > 0 && !this.canAcknowledge()) return false;
-    for (const { channels, events } of plan.deliveries) {
-      const notice = { id: noticeId(events), recipients: channels, events };
-      const outcomes = await dependencies.mail(notice);
-      for (const channel of channels) this.recordOutcome(channel, events, outcomes.get(channel) ?? NO_OUTCOME);
-      if (!this.save()) return false;
+    this.waiting = waiting;
+    for (const { channels, events } of deliveries) {
+      this.ensureKept();
+      const notice = { id: noticeId(events), recipients: channels, events, ...this.stateErrorNote() };
+      const outcomes = await this.attempt(() => dependencies.mail(notice));
+      for (const channel of channels) {
+        const outcome = outcomes instanceof Map ? (outcomes.get(channel) ?? NO_OUTCOME) : outcomes;
+        this.recordOutcome(channel, events, outcome as Outcome);
+      }
+      this.save();
     }
-    return true;
   }
 
-  private async notifyHook(): Promise<boolean> {
-    if (!this.rules.hasHook) return true;
-    const owed = owedTo(this.state, HOOK);
-    if (owed.length > 0 && !this.canAcknowledge()) return false;
-    for (const event of owed) {
-      const outcome = await this.dependencies.runHook(event);
+  private async notifyHook(): Promise<void> {
+    if (!this.rules.hasHook) return;
+    for (const event of owedTo(this.state, HOOK)) {
+      this.ensureKept();
+      const outcome = await this.attempt(() => this.dependencies.runHook(event));
       this.recordOutcome(HOOK, [event], outcome);
-      if (!this.save()) return false;
+      this.save();
       if (!outcome.ok) break; // In order: a later change must not be undone by an earlier one tried again.
     }
-    return true;
   }
 
-  private recordOutcome(channel: string, events: Parameters<typeof recordOutcome>[2], outcome: Outcome): void {
-    this.state = recordOutcome(this.state, channel, events, outcome, {
-      ...this.rules,
-      now: this.dependencies.now(),
-      random: () => this.dependencies.random(),
-    });
+  /** An exception in one channel is that channel's failure, and never the end of the run. */
+  private async attempt<T>(work: () => Promise<T>): Promise<T | FailedOutcome> {
+    try {
+      return await work();
+    } catch (error) {
+      this.bugs.push(error);
+      return { ok: false, isPermanent: false, reason: "an error in ipcheck itself, reported below" };
+    }
   }
 
-  /** Reports what is still owed, except where the only reason is that changes are being gathered. */
+  private recordOutcome(channel: string, events: readonly AddressEvent[], outcome: Outcome): void {
+    const { rules, dependencies } = this;
+    const context = { ...rules, now: dependencies.now(), random: () => dependencies.random() };
+    this.state = recordOutcome(this.state, channel, events, outcome, context);
+  }
+
+  private stateErrorNote(): { stateError?: string } {
+    const { keeping } = this;
+    return keeping && "error" in keeping ? { stateError: systemCode(keeping.error.cause) || "unknown" } : {};
+  }
+
+  /** Reports what is still owed, except where the only reason is that changes are being grouped. */
   private reportUndelivered(): void {
     const grouping = new Set(this.waiting.filter(({ why }) => why === "grouping").map(({ channel }) => channel));
-    const channels = channelsOf(this.rules).filter(
-      (channel) => channel !== HISTORY && !grouping.has(channel) && owedTo(this.state, channel).length > 0,
+    const owing = channelsOf(this.rules).filter(
+      (channel) =>
+        channel !== HISTORY && channel !== STDOUT && !grouping.has(channel) && owedTo(this.state, channel).length > 0,
     );
-    const errors = [...(this.historyError ? [this.historyError] : []), ...this.undelivered(channels)];
-    const { complaint, ...rest } = this.state;
-    if (errors.length === 0) {
-      if (complaint) this.state = rest;
+    if (owing.length === 0) {
+      this.clear("undelivered");
       return;
     }
-    const now = this.dependencies.now();
+    const reasons = owing.map((channel) => `${nameOf(channel)} has not been told yet: ${this.reasonFor(channel)}`);
+    const hint = owing.map((channel) => this.state.channels[channel]?.hint).find((text) => text !== undefined);
+    const what = reasons.length === 1 ? reasons[0] : `${reasons.length} have not been told yet`;
+    const error = new IpcheckError("undelivered", `the address is recorded, but ${what}`, {
+      hint: hint ?? "the next run tries again; nothing is lost",
+      details: reasons.length === 1 ? [] : reasons,
+    });
     // Who is concerned, not why: a server finds other words, and other reasons, every hour.
-    const about = [...channels, ...(this.historyError ? [HISTORY] : [])].join(" ");
-    const speaks = this.rules.isInteractive || complaint?.about !== about || isDue(complaint.at, REPEAT_AFTER_MS, now);
-    if (speaks) this.state = { ...this.state, complaint: { at: now.toISOString(), about } };
-    this.report(errors.map((error) => [error, speaks]));
-  }
-
-  private undelivered(channels: readonly string[]): IpcheckError[] {
-    if (channels.length === 0) return [];
-    const owing = channels.map((channel) => `${nameOf(channel)} has not been told yet: ${this.reasonFor(channel)}`);
-    const hint = channels.map((channel) => this.state.channels[channel]?.hint).find((text) => text !== undefined);
-    const what = owing.length === 1 ? owing[0] : `${owing.length} have not been told yet`;
-    return [
-      new IpcheckError("undelivered", `the address is recorded, but ${what}`, {
-        hint: hint ?? "the next run tries again; nothing is lost",
-        details: owing.length === 1 ? [] : owing,
-      }),
-    ];
+    this.report("undelivered", error, owing.join(" "));
   }
 
   private reasonFor(channel: string): string {
@@ -171,10 +245,8 @@ export class Telling {
     return deferred ? `${reason} (next try after ${deferred.until.slice(0, 16)}Z)` : reason;
   }
 
-  private fail(error: unknown): false {
-    if (!(error instanceof IpcheckError)) throw error;
-    this.errors.push(error);
-    return false;
+  private get speech(): { now: Date; isInteractive: boolean } {
+    return { now: this.dependencies.now(), isInteractive: this.rules.isInteractive };
   }
 }
 
@@ -185,5 +257,48 @@ const NO_OUTCOME: Outcome = {
 };
 
 function nameOf(channel: string): string {
-  return channel === HOOK ? "the command in IPCHECK_ON_CHANGE" : channel;
+  return channel === HOOK ? "the command in IPCHECK_ON_CHANGE" : channelName(channel);
+}
+
+function isMove(kind: AddressEvent["kind"]): boolean {
+  return kind === "first" || kind === "change";
+}
+
+function idsOf(events: readonly AddressEvent[]): ReadonlySet<string> {
+  return new Set(events.map(({ id }) => id));
+}
+
+/** The event under a name that follows from what it tells. */
+function renamed(event: AddressEvent): AddressEvent {
+  const { kind, family, old = "", oldSince = "", address, outageSince = "" } = event;
+  const facts = [kind, family, old, oldSince, address, isMove(kind) ? "" : outageSince].join(" ");
+  return { ...event, id: createHash("sha256").update(facts).digest("hex").slice(0, 32) };
+}
+
+/** Owes everybody once more how the addresses differ from what the state file says. */
+function oweReminders(state: State, stateFile: State | undefined, now: Date): State {
+  let next = state;
+  for (const [key, { recorded }] of Object.entries(state.families)) {
+    const family = Number(key) === 6 ? 6 : 4;
+    const written = stateFile?.families[family]?.recorded;
+    if (!recorded || recorded.address === written?.address) continue;
+    const event = renamed({
+      id: "",
+      kind: written ? "change" : "first",
+      family,
+      at: recorded.since ?? now.toISOString(),
+      ...(written && { old: written.address }),
+      ...(written?.since && { oldSince: written.since }),
+      address: recorded.address,
+      confirmedBy: recorded.confirmedBy,
+      ...(recorded.isUnconfirmed && { isUnconfirmed: true as const }),
+      told: [HISTORY],
+    });
+    // Still there where the history could not be written: its line stays owed.
+    const [waiting] = next.outbox.filter(({ id }) => id === event.id);
+    const outbox = next.outbox.filter(({ id }) => id !== event.id);
+    const told = waiting ? waiting.told.filter((channel) => channel === HISTORY) : event.told;
+    next = enqueue({ ...next, outbox }, { ...event, told });
+  }
+  return next;
 }

@@ -1,6 +1,5 @@
-import type { LookRequest, LookupResult } from "../lookup/lookup-result";
 import type { Outcome } from "../state/outbox";
-import type { AddressEvent, LoadedState, State } from "../state/state";
+import type { AddressEvent, Keeping, State } from "../state/state";
 
 /** One mail to be written: what it tells, and to whom. */
 export interface Notice {
@@ -8,28 +7,20 @@ export interface Notice {
   id: string;
   recipients: readonly string[];
   events: readonly AddressEvent[];
+  /** The state file cannot be used, so this will be repeated until it is mended: its system error code. */
+  stateError?: string;
 }
 
-/** Everything `check` needs from the world; picked in its command, replaced as a whole for a dry run. */
-export interface Dependencies {
+/** What telling people needs from the world. */
+export interface DispatchDependencies {
   now(): Date;
   random(): number;
-  createId(): string;
-  look(request: LookRequest): Promise<LookupResult>;
-  /** @throws IpcheckError `state` */
-  load(): LoadedState;
-  /** Moves an unreadable state file away and returns its new path. @throws IpcheckError `state` */
-  quarantine(): string;
-  /** Replaces the state; `lastLookAt` becomes the file's mtime. @throws IpcheckError `state` */
-  save(state: State, lastLookAt: Date | undefined): void;
-  /** Notes a quiet look without writing content. @throws IpcheckError `state` */
-  touch(lastLookAt: Date): void;
+  /** Keeps the state where it can; `lastLookAt` becomes the file's mtime. */
+  save(state: State, lastLookAt: Date | undefined): Keeping;
   /** @throws IpcheckError `state` */
   appendHistory(events: readonly AddressEvent[]): void;
-  /** Mails one notice; every recipient gets an outcome. Never throws. */
+  /** Mails one notice; every recipient gets an outcome. */
   mail(notice: Notice): Promise<ReadonlyMap<string, Outcome>>;
-  /** Runs the user's command for one change. Never throws. */
+  /** Runs the user's command for one change. */
   runHook(event: AddressEvent): Promise<Outcome>;
-  /** Prints a change as a result, on stdout, where nobody is configured to be mailed. */
-  announce(event: AddressEvent): Promise<void>;
 }

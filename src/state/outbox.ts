@@ -15,6 +15,8 @@ export interface FailedOutcome {
   ok: false;
   /** Refused for good (SMTP 5xx): ask less and less often. */
   isPermanent: boolean;
+  /** The server never answered after the final dot: it may have taken the message (RFC 1047). */
+  isUnknown?: true;
   reason: string;
   hint?: string | undefined;
 }
@@ -23,7 +25,7 @@ export interface FailedOutcome {
 export interface Deferred {
   channel: string;
   until: string;
-  /** `deferred`: it refused for good. `grouping`: the last change mail is too recent. */
+  /** `deferred`: refused for good, or its answer is unknown. `grouping`: the last mail is too recent. */
   why: "deferred" | "grouping";
   reason?: string | undefined;
 }
@@ -65,7 +67,6 @@ function fold(outbox: AddressEvent[]): AddressEvent[] {
       ...rest,
       ...(a.old !== undefined && { old: a.old }),
       ...(a.oldSince !== undefined && { oldSince: a.oldSince }),
-      ...(a.outageSince !== undefined && { outageSince: a.outageSince }),
       folded: (a.folded ?? 0) + (b.folded ?? 0) + 1,
     };
     return fold(outbox.map((one, index) => (index === j ? folded : one)).filter((_, index) => index !== i));
@@ -120,18 +121,38 @@ function waitOf(
   rules: TellingRules,
 ): Deferred | undefined {
   if (!record) return undefined;
-  const { deferredUntil, deferredFor, changeServedAt, triedAt, reason } = record;
+  const { deferredUntil, deferredFor, deferredChange, triedAt, reason } = record;
   const isDeferred =
-    deferredUntil !== undefined && new Date(deferredUntil) > rules.now && new Date(triedAt) <= rules.now;
-  if (isDeferred && deferredFor === rules.revision && !rules.ignoreDeferral) {
-    return { channel, until: deferredUntil, why: "deferred", reason };
-  }
-  const tellsChange = events.some((event) => event.kind === "change");
-  if (tellsChange && changeServedAt && !isDue(changeServedAt, rules.mailIntervalMs, rules.now)) {
-    const until = new Date(new Date(changeServedAt).getTime() + rules.mailIntervalMs).toISOString();
-    return { channel, until, why: "grouping" };
+    deferredUntil !== undefined &&
+    new Date(deferredUntil) > rules.now &&
+    new Date(triedAt) <= rules.now &&
+    deferredFor === rules.revision &&
+    deferredChange === latestChange(events)?.id;
+  if (isDeferred && !rules.ignoreDeferral) return { channel, until: deferredUntil, why: "deferred", reason };
+  const until = groupedUntil(events, record, rules);
+  return until && { channel, until: until.toISOString(), why: "grouping" };
+}
+
+/** Outages without a change are told once a day at most: a line that comes and goes is one piece of news. */
+const OUTAGE_INTERVAL_MS = 24 * 3_600_000;
+
+/** Until when what is owed waits for more of its kind; undefined where it is to be told now. */
+function groupedUntil(events: readonly AddressEvent[], record: Channel, rules: TellingRules): Date | undefined {
+  const { changeServedAt, outageServedAt, unknowns, triedAt } = record;
+  const wait = (last: string | undefined, intervalMs: number) =>
+    last !== undefined && !isDue(last, intervalMs, rules.now)
+      ? new Date(new Date(last).getTime() + intervalMs)
+      : undefined;
+  // A message whose outcome is unknown may have been the last mail.
+  if (latestChange(events)) return wait(unknowns ? triedAt : changeServedAt, rules.mailIntervalMs);
+  if (events.every(({ kind }) => kind === "back")) {
+    return wait(outageServedAt, Math.max(OUTAGE_INTERVAL_MS, rules.mailIntervalMs));
   }
   return undefined;
+}
+
+function latestChange(events: readonly AddressEvent[]): AddressEvent | undefined {
+  return events.findLast(({ kind }) => kind === "change");
 }
 
 /** The state after telling `channel`: struck off when it went well, else remembered with the reason. */
@@ -143,37 +164,45 @@ export function recordOutcome(
   rules: { now: Date; revision: string; random: () => number },
 ): State {
   const before = state.channels[channel];
-  const triedAt = rules.now.toISOString();
-  if (!outcome.ok) {
-    const refusals = (before?.refusals ?? 0) + (outcome.isPermanent ? 1 : 0);
+  const { now, revision } = rules;
+  const triedAt = now.toISOString();
+  if (outcome.ok) {
+    const tells = (kind: AddressEvent["kind"]) => events.some((event) => event.kind === kind);
     const record: Channel = {
-      ...pick(before),
-      failures: (before?.failures ?? 0) + 1,
-      refusals,
+      ...servedTimes(before),
+      failures: 0,
+      refusals: 0,
       triedAt,
-      reason: outcome.reason,
-      ...(outcome.hint !== undefined && { hint: outcome.hint }),
-      ...(outcome.isPermanent && {
-        deferredUntil: new Date(rules.now.getTime() + backoffMs(refusals, rules.random())).toISOString(),
-        deferredFor: rules.revision,
-      }),
+      servedAt: triedAt,
+      ...(tells("change") && { changeServedAt: triedAt }),
+      ...(tells("back") && { outageServedAt: triedAt }),
     };
-    return { ...state, channels: { ...state.channels, [channel]: record } };
+    const told = new Set(events.map((event) => event.id));
+    return { ...acknowledge(state, channel, told), channels: { ...state.channels, [channel]: record } };
   }
-  const told = new Set(events.map((event) => event.id));
-  const tellsChange = events.some((event) => event.kind === "change");
+  const refusals = (before?.refusals ?? 0) + (outcome.isPermanent ? 1 : 0);
+  const unknowns = (before?.unknowns ?? 0) + (outcome.isUnknown ? 1 : 0);
+  const deferralMs = outcome.isUnknown
+    ? unknownBackoffMs(unknowns)
+    : outcome.isPermanent
+      ? backoffMs(refusals, rules.random())
+      : undefined;
+  const change = latestChange(events);
   const record: Channel = {
-    ...pick(before),
-    failures: 0,
-    refusals: 0,
+    ...servedTimes(before),
+    failures: (before?.failures ?? 0) + 1,
+    refusals,
+    ...(unknowns > 0 && { unknowns }),
     triedAt,
-    servedAt: triedAt,
-    ...(tellsChange && { changeServedAt: triedAt }),
+    reason: outcome.reason,
+    ...(outcome.hint !== undefined && { hint: outcome.hint }),
+    ...(deferralMs !== undefined && {
+      deferredUntil: new Date(now.getTime() + deferralMs).toISOString(),
+      deferredFor: revision,
+      ...(change && { deferredChange: change.id }),
+    }),
   };
-  return {
-    ...acknowledge(state, channel, told),
-    channels: { ...state.channels, [channel]: record },
-  };
+  return { ...state, channels: { ...state.channels, [channel]: record } };
 }
 
 /** Marks events as told to `channel`. */
@@ -201,9 +230,18 @@ function backoffMs(refusals: number, random: number): number {
   return hours * 3_600_000 * (1 - 0.1 * random);
 }
 
-function pick(channel: Channel | undefined): Pick<Channel, "servedAt" | "changeServedAt"> {
+// Each try may be one more copy in the mailbox: an hour, two hours, then as long as keeps it to three
+// copies in any day. A little short of the hour, so that the hourly run that is due finds it over.
+function unknownBackoffMs(unknowns: number): number {
+  const hours = [0.9, 1.9, 21.5][unknowns - 1] ?? 23.5;
+  return hours * 3_600_000;
+}
+
+function servedTimes(channel: Channel | undefined): Pick<Channel, "servedAt" | "changeServedAt" | "outageServedAt"> {
+  const { servedAt, changeServedAt, outageServedAt } = channel ?? {};
   return {
-    ...(channel?.servedAt !== undefined && { servedAt: channel.servedAt }),
-    ...(channel?.changeServedAt !== undefined && { changeServedAt: channel.changeServedAt }),
+    ...(servedAt !== undefined && { servedAt }),
+    ...(changeServedAt !== undefined && { changeServedAt }),
+    ...(outageServedAt !== undefined && { outageServedAt }),
   };
 }

@@ -1,11 +1,11 @@
-import { elapsedMs, isDue } from "../base/duration";
+import { elapsedMs } from "../base/duration";
 import type { Family } from "../lookup/address";
 import type { Decision } from "../lookup/quorum";
-import { enqueue } from "./outbox";
+import { enqueue, owedTo } from "./outbox";
 import type { AddressEvent, FamilyState, Outage, State } from "./state";
 
 /** What one family's look came to, boiled down for recording. */
-export interface LookupOutcome {
+export interface LookOutcome {
   family: Family;
   decision: Exclude<Decision, { kind: "ask" }>;
   /** One plain sentence, where the look failed. */
@@ -16,22 +16,64 @@ export interface RecordingContext {
   now: Date;
   /** The last good look, or undefined when there never was one. */
   lastLookAt: Date | undefined;
-  /** Report the recovery of an outage that lasted this long; undefined for never. */
-  reportOutageMs: number | undefined;
-  /** Speak of failures now, whatever was said before. */
-  isInteractive: boolean;
+  /** The whole home was out of sight until now: owe a notice of it. */
+  outage: HomeOutage | undefined;
   createId: () => string;
 }
 
-/** How long stderr keeps quiet about a failure that goes on. */
-export const REPEAT_AFTER_MS = 24 * 3_600_000;
+/** A time in which no family could be seen. */
+export interface HomeOutage {
+  since: string;
+  /** No look was tried in it: the machine was off. */
+  isUnwatched?: true;
+}
+
+/** Longer than the longest interval that `schedule` offers, twice: no run was made for so long. */
+const UNWATCHED_AFTER_MS = 49 * 3_600_000;
+
+/** A time before this was told by a clock that had not been set yet. */
+const EARLIEST_PLAUSIBLE = Date.UTC(2020, 0, 1);
+
+/**
+ * The outage that a good look ends now, where it lasted for `reportOutageMs` (undefined: none is
+ * ever reported). It began with the last good look in whichever family.
+ */
+export function endedOutage(
+  state: State,
+  {
+    families,
+    lastLookAt,
+    reportOutageMs,
+    now,
+  }: {
+    families: readonly Family[];
+    lastLookAt: Date | undefined;
+    reportOutageMs: number | undefined;
+    now: Date;
+  },
+): HomeOutage | undefined {
+  if (reportOutageMs === undefined) return undefined;
+  const outages = families.map((family) => state.families[family]?.outage);
+  if (outages.every((outage) => outage !== undefined)) {
+    const since = outages
+      .flatMap((outage) => outage?.since ?? [])
+      .sort()
+      .at(-1);
+    return since !== undefined && elapsedMs(since, now) >= reportOutageMs ? { since } : undefined;
+  }
+  if (!lastLookAt || lastLookAt.getTime() < EARLIEST_PLAUSIBLE || outages.some((outage) => outage !== undefined)) {
+    return undefined;
+  }
+  const isUnwatched = elapsedMs(lastLookAt, now) >= Math.max(UNWATCHED_AFTER_MS, reportOutageMs);
+  return isUnwatched ? { since: lastLookAt.toISOString(), isUnwatched } : undefined;
+}
 
 /**
  * The state after a look, with what is owed because of it. Returns `state` itself when nothing
  * changed, so that a quiet run writes nothing. The two go together or not at all: a recorded
  * address whose notice is not owed yet would be a change nobody hears of.
  */
-export function recordLookup(state: State, outcome: LookupOutcome, context: RecordingContext): State {
+export function recordLookup(state: State, outcome: LookOutcome, context: RecordingContext): State {
   const familyState = state.families[outcome.family] ?? {};
   switch (outcome.decision.kind) {
     case "unchanged": {
@@ -74,12 +116,12 @@ function recordSuccess(
   context: RecordingContext,
 ): State {
   if (!recorded) return state;
+  const { outage } = context;
   const isNew = recorded !== familyState.recorded;
-  if (!isNew && !familyState.outage && !familyState.candidate) return state;
+  if (!isNew && !familyState.outage && !familyState.candidate && !outage) return state;
 
-  const outageSince = reportableBlindness(familyState.outage, context);
   const next = { ...state, families: { ...state.families, [family]: { recorded } } };
-  if (!isNew && !outageSince) return next;
+  if (!isNew && !outage) return next;
 
   const event: AddressEvent = {
     id: context.createId(),
@@ -91,7 +133,8 @@ function recordSuccess(
     address: recorded.address,
     confirmedBy: recorded.confirmedBy,
     ...(recorded.isUnconfirmed && { isUnconfirmed: true as const }),
-    ...(outageSince && { outageSince }),
+    ...(outage && { outageSince: outage.since }),
+    ...(outage?.isUnwatched && { isUnwatched: true as const }),
     told: [],
   };
   return enqueue(next, event);
@@ -99,36 +142,78 @@ function recordSuccess(
 
 function recordFailure(
   state: State,
-  outcome: LookupOutcome,
-  familyState: FamilyState,
-  context: RecordingContext,
+  { family, decision, reason }: LookOutcome,
+  { recorded, outage: before }: FamilyState,
+  { now, lastLookAt }: RecordingContext,
 ): State {
-  const { decision } = outcome;
-  const now = context.now.toISOString();
-  const { candidate: _, ...rest } = familyState;
   const outage: Outage = {
-    ...(familyState.outage ??
-      (familyState.recorded && context.lastLookAt && { since: context.lastLookAt.toISOString() })),
-    failedAt: now,
-    runs: (familyState.outage?.runs ?? 0) + 1,
-    reason: outcome.reason,
-    spokenAt: isSpoken(familyState.outage, context) ? now : (familyState.outage?.spokenAt ?? now),
+    ...(before ?? (recorded && lastLookAt && { since: lastLookAt.toISOString() })),
+    failedAt: now.toISOString(),
+    runs: (before?.runs ?? 0) + 1,
+    reason,
   };
   const next: FamilyState = {
-    ...rest,
+    ...(recorded && { recorded }),
     ...(decision.kind === "unconfirmed" &&
       decision.runs > 0 && { candidate: { address: decision.address, runs: decision.runs } }),
     outage,
   };
-  return { ...state, families: { ...state.families, [outcome.family]: next } };
+  return { ...state, families: { ...state.families, [family]: next } };
 }
 
-/** Whether stderr speaks of a failed look: at the first, then once a day. */
-export function isSpoken(outage: Outage | undefined, context: { now: Date; isInteractive: boolean }): boolean {
-  return context.isInteractive || isDue(outage?.spokenAt, REPEAT_AFTER_MS, context.now);
+/**
+ * Owes a heartbeat mail to every recipient who was mailed nothing for `intervalMs`. Each is served
+ * apart: one who is owed something already gets that first, and holds nobody else up.
+ * `address` is what was seen in this run: a heartbeat must not tell what may be over.
+ */
+export function enqueueHeartbeat(
+  state: State,
+  {
+    family,
+    address,
+    intervalMs,
+    recipients,
+    now,
+    createId,
+  }: {
+    family: Family;
+    address: string;
+    intervalMs: number;
+    recipients: readonly string[];
+    now: Date;
+    createId: () => string;
+  },
+): State {
+  const recorded = state.families[family]?.recorded;
+  const isWaitedFor = (recipient: string) => {
+    if (owedTo(state, recipient).length > 0) return false;
+    const last = state.channels[recipient]?.servedAt ?? recorded?.since;
+    // A clock that went back makes a mail of the future; it counts as one of now.
+    return last === undefined || elapsedMs(last, now) >= intervalMs;
+  };
+  const due = recipients.filter(isWaitedFor);
+  if (!recorded || due.length === 0) return state;
+  return enqueue(state, {
+    id: createId(),
+    kind: "heartbeat",
+    family,
+    at: now.toISOString(),
+    address,
+    ...(recorded.since && { oldSince: recorded.since }),
+    confirmedBy: recorded.confirmedBy,
+    told: recipients.filter((recipient) => !due.includes(recipient)),
+  });
 }
 
-function reportableBlindness(outage: Outage | undefined, context: RecordingContext): string | undefined {
-  if (!outage?.since || context.reportOutageMs === undefined) return undefined;
-  return elapsedMs(outage.since, context.now) >= context.reportOutageMs ? outage.since : undefined;
+/**
+ * Moves times of service that lie further ahead than `intervalMs` back to now: a clock that was far
+ * wrong when a mail was served must not silence the heartbeat for years.
+ */
+export function forgetFutureService(state: State, intervalMs: number, now: Date): State {
+  const wrong = Object.entries(state.channels).filter(
+    ([, { servedAt }]) => elapsedMs(now, servedAt ?? now) > intervalMs,
+  );
+  if (wrong.length === 0) return state;
+  const mended = wrong.map(([channel, record]) => [channel, { ...record, servedAt: now.toISOString() }]);
+  return { ...state, channels: { ...state.channels, ...Object.fromEntries(mended) } };
 }

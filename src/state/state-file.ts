@@ -1,6 +1,8 @@
 import {
+  accessSync,
   closeSync,
   constants,
+  existsSync,
   fstatSync,
   fsyncSync,
   futimesSync,
@@ -9,6 +11,7 @@ import {
   readFileSync,
   realpathSync,
   renameSync,
+  statfsSync,
   statSync,
   unlinkSync,
   utimesSync,
@@ -20,6 +23,9 @@ import { quote } from "../base/quote";
 import { appendLines } from "./history-writer";
 import type { LoadedState } from "./state";
 import { type AddressEvent, decodeState, EMPTY_STATE, encodeState, type State } from "./state";
+
+/** A disk with less room than a state with a full outbox takes is full for us. */
+const MIN_FREE_BYTES = 32 * 1024;
 
 /** No state of ours comes near; something else was put there. */
 const MAX_STATE_BYTES = 4 * 1024 * 1024;
@@ -84,6 +90,26 @@ export function openStateFile(path: string) {
 
     touch(lastLookAt: Date): void {
       guarded("note the look on the state file", target, () => utimesSync(target, lastLookAt, lastLookAt));
+    },
+
+    /** Only for the stand-in of another state file. */
+    remove(): void {
+      guarded("remove", target, () => removeIfThere(target));
+    },
+
+    /** Why the file could not be written just now, found out without writing; undefined where it could. */
+    findObstacle(): IpcheckError | undefined {
+      try {
+        guarded("write the state file", target, () => {
+          accessSync(existsSync(directory) ? directory : dirname(directory), constants.W_OK);
+          const { bavail, bsize } = statfsSync(existsSync(directory) ? directory : dirname(directory));
+          if (bavail * bsize < MIN_FREE_BYTES) throw Object.assign(new Error("no space left"), { code: "ENOSPC" });
+        });
+        return undefined;
+      } catch (error) {
+        if (error instanceof IpcheckError) return error;
+        throw error;
+      }
     },
 
     appendHistory(events: readonly AddressEvent[]): void {

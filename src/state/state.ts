@@ -12,8 +12,13 @@ export interface State {
   channels: Record<string, Channel>;
   /** Services that asked to be left alone: host → until (ISO 8601 UTC). */
   coolDowns: Record<string, string>;
-  /** When stderr last spoke of undelivered notices, and of which: to say it once a day. */
-  complaint?: { at: string; about: string };
+  /** When stderr last spoke of a trouble that goes on, and what it was about: to say it once a day. */
+  spoken?: Record<string, { at: string; about: string }>;
+  /**
+   * The state file could not be written: when people were last told so, and what that file says (a
+   * hash). Never in the state file itself.
+   */
+  unsaved?: { remindedAt: string; basedOn?: string };
 }
 
 /** The state as it was found. */
@@ -22,8 +27,18 @@ export interface LoadedState {
   /** When the last good look was: the state file's mtime; undefined where there is no file. */
   lastLookAt: Date | undefined;
   /** `legacy`: one address in plain text was taken over. `damaged`: not readable as a state. */
-  condition: "sound" | "absent" | "legacy" | "damaged";
+  condition: "sound" | "absent" | "legacy" | "damaged" | "unreadable";
+  /** Why the state file could not be read, where it is `unreadable`. */
+  error?: IpcheckError;
+  /** What the state file says, where `state` is a newer one that could not be written there. */
+  stateFile?: State;
 }
+
+/** Where a state was kept. */
+export type Keeping =
+  | { place: "state file" }
+  /** The state file cannot be written: the runtime folder holds until the machine restarts. */
+  | { place: "runtime folder" | "nowhere"; error: IpcheckError };
 
 /** What is known of the home in one address family. */
 export interface FamilyState {
@@ -48,8 +63,6 @@ export interface Outage {
   failedAt: string;
   runs: number;
   reason: string;
-  /** When stderr last spoke of it. */
-  spokenAt: string;
 }
 
 /** Something the owner is owed word of. */
@@ -66,7 +79,9 @@ export interface AddressEvent {
   isUnconfirmed?: true;
   /** The home had not been seen since then. */
   outageSince?: string;
-  /** How many changes in between were folded into this one to bound the outbox. */
+  /** No run was made since then: the machine was off. */
+  isUnwatched?: true;
+  /** How many earlier ones of its kind were folded into this one to bound the outbox. */
   folded?: number;
   /** Channels that have acknowledged it. */
   told: string[];
@@ -75,29 +90,45 @@ export interface AddressEvent {
 export interface Channel {
   /** Failed attempts in a row; 0 after a success. */
   failures: number;
-  /** How many of them were permanent refusals: the pause grows with each. */
+  /** How many of them were permanent refusals: the deferral grows with each. */
   refusals: number;
+  /** How many of them ended without the server's answer to the whole message (RFC 1047). */
+  unknowns?: number;
   triedAt: string;
   /** Why the last attempt failed, safe to print. */
   reason?: string;
   hint?: string;
-  /** No attempt before then: set after a permanent refusal. */
+  /** No attempt before then, unless the configuration or what is owed has changed. */
   deferredUntil?: string;
   /** The configuration the refusal was about: another one is tried at once. */
   deferredFor?: string;
+  /** The latest change in what was refused: a newer one is another message, and tried at once. */
+  deferredChange?: string;
   servedAt?: string;
   /** When the last mail about a change was served. */
   changeServedAt?: string;
+  /** When the last mail about an outage was served. */
+  outageServedAt?: string;
 }
 
 /** The channel of `IPCHECK_ON_CHANGE`; no mail address can be called so. */
 export const HOOK = "(command)";
+
+/** How a channel is called in output. */
+export function channelName(channel: string): string {
+  return channel.replace(/^\((.*)\)$/, "$1");
+}
 /** The channel of `history.jsonl`. */
 export const HISTORY = "(history)";
 /** The channel that takes the place of mail where no recipient is configured. */
 export const STDOUT = "(stdout)";
 
 export const EMPTY_STATE: State = { families: {}, outbox: [], channels: {}, coolDowns: {} };
+
+/** The state without what only concerns its being kept elsewhere. */
+export function forStateFile({ unsaved, spoken: { state: _, ...spoken } = {}, ...rest }: State): State {
+  return Object.keys(spoken).length > 0 ? { ...rest, spoken } : rest;
+}
 
 const VERSION = 1;
 

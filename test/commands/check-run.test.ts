@@ -229,13 +229,13 @@ describe("telling", () => {
   });
 
   test("a sign of life is mailed when none was for that long, and only when an address was seen", async () => {
-    const rules = { heartbeatMailMs: 30 * DAY * 60_000 };
+    const rules = { heartbeatMailMs: 30 * DAY * 60_000, reportOutageMs: undefined };
     await home.run(0, "111", rules);
     await home.run(29 * DAY, "111", rules);
     expect(home.told).toEqual(["first 1"]);
     await home.run(DAY, "ttt", rules);
     expect(home.told).toEqual(["first 1"]);
-    await home.run(30, "111", { ...rules, reportOutageMs: undefined });
+    await home.run(30, "111", rules);
     await home.run(DAY, "111", rules);
     expect(home.told).toEqual(["first 1", "heartbeat 1"]);
     expect(home.history).toHaveLength(1);
@@ -245,26 +245,70 @@ describe("telling", () => {
 describe("what cannot be written", () => {
   const full = new IpcheckError("state", "no space left");
 
-  test("the state: nothing is told that would be forgotten, and the next run tells it", async () => {
+  beforeEach(async () => {
     await home.run(0);
-    home.failures = { save: full };
-    const report = await home.run(60, "222");
-    expect([report.errors, home.effects]).toEqual([[full], ["save"]]);
-    home.failures = {};
-    await home.run(60, "222");
-    expect(home.told).toEqual(["first 1", "change 1>2"]);
+    home.unwritable = full;
   });
 
-  test("the time of a quiet look", async () => {
-    await home.run(0);
-    home.failures = { touch: full };
-    expect((await home.run(60)).errors).toEqual([full]);
+  test("a quiet look: an error, said once a day, and nobody is mailed", async () => {
+    const said: string[] = [];
+    for (let hour = 0; hour < 48; hour++) {
+      const report = await home.run(60);
+      expect(report.errors).toEqual([full]);
+      said.push(...spoken(report));
+    }
+    expect([said, home.told]).toEqual([["state", "state"], ["first 1"]]);
   });
 
   test("both a failed look and the state are reported", async () => {
-    home.failures = { save: full };
-    expect((await home.run(0, "ttt")).errors.map(({ code }) => code)).toEqual(["no-address", "state"]);
+    expect((await home.run(60, "ttt")).errors.map(({ code }) => code)).toEqual(["no-address", "state"]);
   });
+
+  test("a change: told at once, then once a day until it is mended, under one Message-ID", async () => {
+    for (let hour = 0; hour < 72; hour++) await home.run(60, "222");
+    expect(home.told).toEqual(["first 1", "change 1>2", "change 1>2", "change 1>2"]);
+    expect(new Set(home.mails.map(({ id }) => id)).size).toBe(2);
+    expect(home.state.families[4]?.recorded?.address).toBe(addressOf("1"));
+
+    home.unwritable = undefined;
+    for (let hour = 0; hour < 48; hour++) expect((await home.run(60, "222")).errors).toEqual([]);
+    expect(home.told).toHaveLength(4);
+    expect(home.state).toMatchObject({ families: { 4: { recorded: { address: addressOf("2") } } }, outbox: [] });
+    expect(home.state).not.toHaveProperty("unsaved");
+    expect(home.history.map(inWords)).toEqual(["first 1", "change 1>2"]);
+  });
+
+  test("a change and back again are two pieces of news", async () => {
+    for (const says of ["222", "222", "111", "111", "222"]) await home.run(60, says);
+    expect(home.told.slice(1)).toEqual(["change 1>2", "change 2>1", "change 1>2"]);
+    expect(new Set(home.mails.map(({ id }) => id)).size).toBe(4);
+  });
+
+  test("where nothing can be kept at all, every run tells, under one Message-ID", async () => {
+    home.hasRuntimeFolder = false;
+    for (let hour = 0; hour < 4; hour++) await home.run(60, "222", { hasHook: true });
+    expect(home.told.slice(1)).toEqual(Array(4).fill("change 1>2"));
+    expect(new Set(home.mails.slice(1).map(({ id }) => id)).size).toBe(1);
+    expect(home.hooked).toHaveLength(4);
+  });
+
+  test("a heartbeat is not told in every run", async () => {
+    home.hasRuntimeFolder = false;
+    for (let hour = 0; hour < 4; hour++) await home.run(60, "111", { heartbeatMailMs: 60_000 });
+    expect(home.told).toEqual(["first 1"]);
+  });
+
+  test("who was refused is told in the next run, whoever was told is not", async () => {
+    home.answer = (recipient) => (recipient === B ? GREYLISTED : OK);
+    await home.run(60, "222", { recipients: [A, B] });
+    home.answer = () => OK;
+    await home.run(60, "222", { recipients: [A, B] });
+    expect(home.mails.slice(1).map(({ recipients }) => recipients)).toEqual([[A], [B]]);
+  });
+});
+
+describe("what cannot be written, apart from the state", () => {
+  const full = new IpcheckError("state", "no space left");
 
   test("the history: people are told all the same, and the line is made up for", async () => {
     home.failures = { appendHistory: full };

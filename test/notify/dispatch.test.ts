@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { IpcheckError } from "../../src/base/errors";
-import { channelsOf, Telling } from "../../src/notify/dispatch";
+import type { CheckReport } from "../../src/commands/check-run";
+import { channelsOf, Dispatch } from "../../src/notify/dispatch";
 import type { CheckRules } from "../../src/notify/rules";
 import { type AddressEvent, EMPTY_STATE, HISTORY, HOOK, STDOUT, type State } from "../../src/state/state";
 import { addressOf, FakeHome, GREYLISTED, MINUTE_MS, OK, REFUSED, RULES } from "../support/fake-home";
@@ -17,9 +18,12 @@ beforeEach(() => {
   home = new FakeHome();
 });
 
-async function tell(state: Partial<State>, rules: Partial<CheckRules> = {}): Promise<Telling> {
-  const run = new Telling({ ...RULES, ...rules }, home.dependencies, { ...EMPTY_STATE, ...state }, home.now);
+async function tell(state: Partial<State>, rules: Partial<CheckRules> = {}): Promise<Dispatch> {
+  const before = { ...EMPTY_STATE, ...state };
+  const recorded = { state: before, before, lastLookAt: home.now };
+  const run = new Dispatch({ ...RULES, ...rules }, home.dependencies, recorded);
   await run.tell();
+  await run.announce((events) => home.dependencies.announce(events, {} as CheckReport));
   return run;
 }
 
@@ -32,29 +36,6 @@ test.each([
   expect(channelsOf({ ...RULES, recipients, hasHook })).toEqual(expected);
 });
 
-describe("saving", () => {
-  test.each([
-    [true, ["touch"]],
-    [false, ["save"]],
-  ])("quiet %s: %j", async (isQuiet, effects) => {
-    const run = new Telling(RULES, home.dependencies, EMPTY_STATE, home.now);
-    expect(run.save(isQuiet)).toBe(true);
-    expect([home.effects, home.lastLookAt]).toEqual([effects, home.now]);
-  });
-
-  test("a quiet run without any good look touches nothing", async () => {
-    expect(new Telling(RULES, home.dependencies, EMPTY_STATE, undefined).save(true)).toBe(true);
-    expect(home.effects).toEqual([]);
-  });
-
-  test("what cannot be written is an error and no exception", async () => {
-    const error = new IpcheckError("state", "no space left");
-    home.failures = { save: error };
-    const run = new Telling(RULES, home.dependencies, EMPTY_STATE, home.now);
-    expect([run.save(), run.errors, run.muted.size]).toEqual([false, [error], 0]);
-  });
-});
-
 test("nothing owed: nothing done", async () => {
   await tell({}, { hasHook: true });
   expect(home.effects).toEqual([]);
@@ -64,37 +45,73 @@ test("each outcome is written before the next is tried", async () => {
   const run = await tell({ outbox: [event("1", { told: [B] }), event("2")] }, { recipients: [A, B], hasHook: true });
   const mails = ["mail", "save", "mail", "save"];
   const hooks = ["runHook", "save", "runHook", "save"];
-  expect(home.effects).toEqual(["appendHistory", "save", ...mails, ...hooks, "save"]);
+  expect(home.effects).toEqual(["appendHistory", "save", ...mails, ...hooks]);
   expect([run.errors, run.state.outbox]).toEqual([[], []]);
 });
 
 describe("when the state cannot be written", () => {
-  const full = new IpcheckError("state", "no space left");
+  const full = new IpcheckError("state", "no space left", { cause: Object.assign(new Error(), { code: "ENOSPC" }) });
+  const outbox = [event("1")];
+  beforeEach(() => {
+    home.unwritable = full;
+  });
+
+  test("everybody is told all the same, the mail says so, and it is an error", async () => {
+    const run = await tell({ outbox }, { hasHook: true });
+    expect(home.mails).toMatchObject([{ recipients: [A], stateError: "ENOSPC" }]);
+    expect([home.hooked.length, run.errors]).toEqual([1, [full]]);
+    expect(run.state.outbox).toEqual([]);
+  });
+
+  test("what nobody is mailed is printed all the same", async () => {
+    await tell({ outbox }, { recipients: [] });
+    expect(home.announced).toHaveLength(1);
+  });
+});
+
+test("a state that becomes unwritable after a mail: the outcome is kept elsewhere", async () => {
+  home.answer = () => {
+    home.unwritable = new IpcheckError("state", "read-only");
+    return OK;
+  };
+  const run = await tell({ outbox: [event("1")] }, { hasHook: true });
+  expect(run.errors).toMatchObject([{ code: "state" }]);
+  expect(home.copy).toContain(`"${A}"`);
+  // Known to the state file under this id already.
+  expect(home.mails).toMatchObject([{ events: [{ id: "1" }] }]);
+});
+
+describe("an exception in one channel", () => {
+  const bug = new TypeError("spawn E2BIG");
   const outbox = [event("1")];
 
-  test("nobody is mailed what would be mailed again every hour", async () => {
-    home.failures = { save: full };
+  test("in the mail: the hook is run, and the mail stays owed", async () => {
+    home.failures = { mail: bug };
     const run = await tell({ outbox }, { hasHook: true });
-    expect([home.effects, run.errors]).toEqual([["appendHistory", "save"], [full]]);
+    expect([home.hooked.length, run.bugs]).toEqual([1, [bug]]);
+    expect(run.errors).toMatchObject([{ code: "undelivered" }]);
+    expect(run.state.outbox).toMatchObject([{ told: [HISTORY, HOOK] }]);
   });
 
-  test("from the first outcome on, nobody else is told what might be told twice", async () => {
-    home.answer = () => {
-      home.failures = { save: full };
-      return OK;
-    };
-    const rules = { recipients: [A, B], hasHook: true };
-    const run = await tell({ outbox: [event("1", { told: [B] }), event("2")] }, rules);
-    expect([home.effects, run.errors]).toEqual([["appendHistory", "save", "mail", "save"], [full]]);
+  test("in the history: people are told", async () => {
+    home.failures = { appendHistory: bug };
+    expect((await tell({ outbox })).bugs).toEqual([bug]);
+    expect(home.mails).toHaveLength(1);
   });
 
-  // Only mails are held back: the command is run, and the change is printed, again in every run.
-  test.each([{ recipients: [] }, { hasHook: true }])("nor is anything else told then: %j", async (rules) => {
-    home.failures = { save: full };
-    const told = rules.hasHook ? [A] : [];
-    await tell({ outbox: [event("1", { told })] }, rules);
-    expect([home.announced, home.hooked]).toEqual([[], []]);
+  test("in the hook and in printing", async () => {
+    home.failures = { runHook: bug, announce: bug };
+    const run = await tell({ outbox }, { hasHook: true, recipients: [] });
+    expect(run.bugs).toEqual([bug, bug]);
+    expect(run.state.outbox).toMatchObject([{ told: [HISTORY] }]);
   });
+});
+
+test("what could not be printed stays owed", async () => {
+  home.failures = { announce: new IpcheckError("state", "no space left on standard output") };
+  const run = await tell({ outbox: [event("1")] }, { recipients: [] });
+  expect(run.errors).toMatchObject([{ code: "undelivered", message: expect.stringContaining("no space left") }]);
+  expect(run.state.outbox).toMatchObject([{ told: [HISTORY] }]);
 });
 
 test("a command that fails is run again from there, in order", async () => {
@@ -146,8 +163,8 @@ describe("the complaint", () => {
   });
 
   test("is withdrawn when all have been told", async () => {
-    const complaint = { at: home.now.toISOString(), about: "something" };
-    expect((await tell({ outbox, complaint })).state).not.toHaveProperty("complaint");
+    const spoken = { undelivered: { at: home.now.toISOString(), about: "something" } };
+    expect((await tell({ outbox, spoken })).state).not.toHaveProperty("spoken");
   });
 
   test("says nothing of changes that are being gathered", async () => {

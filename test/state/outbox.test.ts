@@ -4,6 +4,7 @@ import {
   acknowledge,
   enqueue,
   noticeId,
+  type Outcome,
   owedTo,
   planMails,
   prune,
@@ -82,6 +83,8 @@ describe("who is owed what", () => {
 describe("the plan", () => {
   const change = event("1");
   const first = event("1", { kind: "first" });
+  const back = event("1", { kind: "back" });
+  const REFUSED_ALREADY = { deferredUntil: ago(-30), deferredFor: "first", deferredChange: "1" };
 
   test("recipients who are owed the same share one message", () => {
     const state = stateOf([event("1", { told: [C] }), event("2")]);
@@ -104,13 +107,25 @@ describe("the plan", () => {
     ["served something else a moment ago", change, { servedAt: ago(1) }, ""],
     ["served a moment ago, and no change is owed", first, { changeServedAt: ago(1) }, ""],
     ["failed a moment ago", change, { triedAt: ago(1), failures: 3, reason: "later" }, ""],
-    ["refused", change, { deferredUntil: ago(-30), deferredFor: "first" }, "deferred until 12:30"],
-    ["refused, and the pause is over", change, { deferredUntil: ago(0), deferredFor: "first" }, ""],
-    ["refused under other settings", change, { deferredUntil: ago(-30), deferredFor: "other" }, ""],
+    ["refused", change, { ...REFUSED_ALREADY, deferredUntil: ago(-30) }, "deferred until 12:30"],
+    ["refused, and another change came up", change, { ...REFUSED_ALREADY, deferredChange: "0" }, ""],
+    ["refused before there was a change", change, { deferredUntil: ago(-30), deferredFor: "first" }, ""],
+    [
+      "refused, and no change is owed",
+      first,
+      { deferredUntil: ago(-30), deferredFor: "first" },
+      "deferred until 12:30",
+    ],
+    ["not known to have been served, a moment ago", change, { unknowns: 1, triedAt: ago(1) }, "grouping until 12:14"],
+    ["told of an outage yesterday", back, { outageServedAt: ago(1439) }, "grouping until 12:01"],
+    ["told of an outage before", back, { outageServedAt: ago(1440) }, ""],
+    ["told of an outage lately, and the address changed", change, { outageServedAt: ago(1) }, ""],
+    ["refused, and the pause is over", change, { ...REFUSED_ALREADY, deferredUntil: ago(0) }, ""],
+    ["refused under other settings", change, { ...REFUSED_ALREADY, deferredFor: "other" }, ""],
     [
       "refused in what is now the future",
       change,
-      { deferredUntil: ago(-90), deferredFor: "first", triedAt: ago(-30) },
+      { ...REFUSED_ALREADY, deferredUntil: ago(-90), triedAt: ago(-30) },
       "",
     ],
   ])("%s: %j", (_, owed, channel, expected) => {
@@ -120,7 +135,7 @@ describe("the plan", () => {
   });
 
   test("a person who is watching waits for no pause, but grouping stays", () => {
-    const deferred = stateOf([change], { [A]: { deferredUntil: ago(-30), deferredFor: "first" } });
+    const deferred = stateOf([change], { [A]: REFUSED_ALREADY });
     expect(planMails(deferred, [A], { ...RULES, ignoreDeferral: true }).deliveries).toHaveLength(1);
     const grouping = stateOf([change], { [A]: { changeServedAt: ago(1) } });
     expect(planMails(grouping, [A], { ...RULES, ignoreDeferral: true }).waiting).toHaveLength(1);
@@ -186,6 +201,20 @@ describe("the outcome", () => {
     expect(pauses[1]).toBeCloseTo(hours * 0.95);
     expect(pauses[2]).toBeCloseTo(hours * 0.9, 1);
   });
+});
+
+test("an outcome that stays unknown: tried at growing intervals, with no more than three copies in any day", () => {
+  const UNKNOWN: Outcome = { ok: false, isPermanent: false, isUnknown: true, reason: "no answer" };
+  let state = stateOf([event("1")]);
+  const tries: number[] = [];
+  for (let hour = 0; hour < 24 * 14; hour++) {
+    const now = new Date(NOW.getTime() + hour * HOUR_MS);
+    if (planMails(state, [A], { ...RULES, mailIntervalMs: 0, now }).deliveries.length === 0) continue;
+    tries.push(hour);
+    state = recordOutcome(state, A, state.outbox, UNKNOWN, { now, revision: "first", random: () => 0 });
+  }
+  expect(tries.slice(0, 6)).toEqual([0, 1, 3, 25, 49, 73]);
+  for (const start of tries) expect(tries.filter((hour) => hour >= start && hour < start + 24).length).toBeLessThan(4);
 });
 
 test("a notice is named by what it tells", () => {

@@ -1,6 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { isSpoken, type LookupOutcome, type RecordingContext, recordLookup } from "../../src/state/recording";
+import { acknowledge } from "../../src/state/outbox";
+import {
+  endedOutage,
+  enqueueHeartbeat,
+  forgetFutureService,
+  type LookOutcome,
+  type RecordingContext,
+  recordLookup,
+} from "../../src/state/recording";
 import { EMPTY_STATE, type FamilyState, type Outage, type State } from "../../src/state/state";
 import { addressOf, HOUR_MS, MINUTE_MS } from "../support/fake-home";
 
@@ -9,34 +17,26 @@ const [A, B] = [addressOf("1"), addressOf("2")];
 
 const ago = (minutes: number) => new Date(NOW.getTime() - minutes * MINUTE_MS).toISOString();
 const outageFor = (minutes: number, rest: Partial<Outage> = {}): Outage => {
-  return { since: ago(minutes), failedAt: ago(5), runs: 3, reason: "no network", spokenAt: ago(minutes), ...rest };
+  return { since: ago(minutes), failedAt: ago(5), runs: 3, reason: "no network", ...rest };
 };
 const stateOf = (familyState: FamilyState): State => ({ ...EMPTY_STATE, families: { 4: familyState } });
 const recorded = { address: A, since: ago(600), confirmedBy: ["a", "b"] };
 
-function record(state: State, decision: LookupOutcome["decision"], rest: Partial<RecordingContext> = {}): State {
+function record(state: State, decision: LookOutcome["decision"], rest: Partial<RecordingContext> = {}): State {
   const lastLookAt = new Date(NOW.getTime() - HOUR_MS);
-  const context = {
-    now: NOW,
-    lastLookAt,
-    reportOutageMs: HOUR_MS,
-    isInteractive: false,
-    createId: () => "id",
-    ...rest,
-  };
+  const before = { families: [4] as const, lastLookAt, reportOutageMs: HOUR_MS, now: NOW };
+  const context = { now: NOW, lastLookAt, outage: endedOutage(state, before), createId: () => "id", ...rest };
   return recordLookup(state, { family: 4, decision, reason: "a reason" }, context);
 }
 
-const UNCHANGED: LookupOutcome["decision"] = { kind: "unchanged", address: A, by: ["a"] };
-const CONFIRMED: LookupOutcome["decision"] = { kind: "confirmed", address: B, by: ["a", "c"] };
-const SILENCE: LookupOutcome["decision"] = { kind: "silence" };
+const UNCHANGED: LookOutcome["decision"] = { kind: "unchanged", address: A, by: ["a"] };
+const CONFIRMED: LookOutcome["decision"] = { kind: "confirmed", address: B, by: ["a", "c"] };
+const SILENCE: LookOutcome["decision"] = { kind: "silence" };
 
 test("a quiet look leaves the very same state, so that nothing is written", () => {
   const state = stateOf({ recorded });
   expect(record(state, UNCHANGED)).toBe(state);
-  expect(record(state, UNCHANGED, { isInteractive: true, reportOutageMs: undefined, lastLookAt: undefined })).toBe(
-    state,
-  );
+  expect(record(state, UNCHANGED, { lastLookAt: undefined })).toBe(state);
 });
 
 describe("an address that was accepted on one vote", () => {
@@ -73,7 +73,7 @@ describe("good looks", () => {
     ["back so soon", { recorded, outage: outageFor(59) }, UNCHANGED, undefined],
     ["no lone vote any more", { recorded, candidate }, UNCHANGED, undefined],
     ["outage since the future", { recorded, outage: outageFor(-600) }, UNCHANGED, undefined],
-  ] as [string, FamilyState, LookupOutcome["decision"], object | undefined][])(
+  ] as [string, FamilyState, LookOutcome["decision"], object | undefined][])(
     "%s",
     (_, familyState, decision, expected) => {
       const { families, outbox } = record(stateOf(familyState), decision);
@@ -85,12 +85,6 @@ describe("good looks", () => {
       });
     },
   );
-
-  test("an outage is not reported where that is switched off", () => {
-    expect(
-      record(stateOf({ recorded, outage: outageFor(6000) }), UNCHANGED, { reportOutageMs: undefined }).outbox,
-    ).toEqual([]);
-  });
 
   test("what was taken over without a time has none in the notice either", () => {
     const { outbox } = record(stateOf({ recorded: { address: A, confirmedBy: [] } }), CONFIRMED);
@@ -110,7 +104,7 @@ describe("good looks", () => {
 });
 
 describe("failed looks", () => {
-  const lone = (runs: number): LookupOutcome["decision"] => ({ kind: "unconfirmed", address: B, by: ["a"], runs });
+  const lone = (runs: number): LookOutcome["decision"] => ({ kind: "unconfirmed", address: B, by: ["a"], runs });
   const candidate = { address: B, runs: 2 };
 
   test.each([
@@ -119,7 +113,7 @@ describe("failed looks", () => {
     [{ candidate }, lone(0), undefined],
     [{ candidate }, SILENCE, undefined],
     [{ candidate }, { kind: "contradiction" }, undefined],
-  ] as [FamilyState, LookupOutcome["decision"], FamilyState["candidate"]][])(
+  ] as [FamilyState, LookOutcome["decision"], FamilyState["candidate"]][])(
     "%j, then %j: candidate %j",
     (familyState, decision, expected) => {
       const next = record(stateOf({ recorded, ...familyState }), decision);
@@ -128,19 +122,10 @@ describe("failed looks", () => {
   );
 
   test.each([
-    ["the first", { recorded }, { since: ago(60), failedAt: ago(0), runs: 1, spokenAt: ago(0) }],
-    ["one more", { recorded, outage: outageFor(90) }, { since: ago(90), failedAt: ago(0), runs: 4, spokenAt: ago(90) }],
-    ["after a day", { recorded, outage: outageFor(1440) }, { since: ago(1440), runs: 4, spokenAt: ago(0) }],
-    [
-      "spoken in the future",
-      { recorded, outage: outageFor(90, { spokenAt: ago(-90) }) },
-      { runs: 4, spokenAt: ago(0) },
-    ],
+    ["the first", { recorded }, { since: ago(60), failedAt: ago(0), runs: 1 }],
+    ["one more", { recorded, outage: outageFor(90) }, { since: ago(90), failedAt: ago(0), runs: 4 }],
   ] as [string, FamilyState, object][])("%s", (_, familyState, expected) => {
-    expect(record(stateOf(familyState), SILENCE).families[4]?.outage).toMatchObject({
-      reason: "a reason",
-      ...expected,
-    });
+    expect(record(stateOf(familyState), SILENCE).families[4]?.outage).toEqual({ reason: "a reason", ...expected });
   });
 
   test("where nothing was ever seen, blindness has no beginning", () => {
@@ -149,21 +134,11 @@ describe("failed looks", () => {
       "since",
     );
   });
-
-  test.each([
-    [undefined, false, true],
-    [outageFor(1439), false, false],
-    [outageFor(1440), false, true],
-    [outageFor(-1), false, true],
-    [outageFor(1), true, true],
-  ])("%j, loud %s: spoken %s", (outage, isInteractive, expected) =>
-    expect(isSpoken(outage, { now: NOW, isInteractive })).toBe(expected),
-  );
 });
 
 test("an address is never recorded without a notice that is owed", () => {
   const decision = fc.oneof(
-    fc.constantFrom<LookupOutcome["decision"]>(SILENCE, { kind: "contradiction" }),
+    fc.constantFrom<LookOutcome["decision"]>(SILENCE, { kind: "contradiction" }),
     fc.record({
       kind: fc.constantFrom("confirmed" as const, "accepted" as const),
       address: fc.constantFrom(A, B),
@@ -182,3 +157,98 @@ test("an address is never recorded without a notice that is owed", () => {
     }),
   );
 });
+
+describe("the outage that a good look ends", () => {
+  const ended = (outages: (Outage | undefined)[], rest: Partial<Parameters<typeof endedOutage>[1]> = {}) => {
+    const families = Object.fromEntries(
+      outages.map((outage, index) => [index === 0 ? 4 : 6, { recorded, ...(outage && { outage }) }]),
+    );
+    return endedOutage(
+      { ...EMPTY_STATE, families },
+      {
+        families: outages.length === 1 ? [4] : [4, 6],
+        lastLookAt: new Date(ago(60)),
+        reportOutageMs: HOUR_MS,
+        now: NOW,
+        ...rest,
+      },
+    );
+  };
+  const days = (count: number) => ({ lastLookAt: new Date(ago(count * 1440)) });
+
+  test.each([
+    ["none", ended([undefined]), undefined],
+    ["an hour", ended([outageFor(60)]), { since: ago(60) }],
+    ["too short", ended([outageFor(59)]), undefined],
+    ["not reported", ended([outageFor(6000)], { reportOutageMs: undefined }), undefined],
+    ["one family of two", ended([undefined, outageFor(6000)]), undefined],
+    ["both: from when the last one was seen", ended([outageFor(90), outageFor(57_600)]), { since: ago(90) }],
+    ["of a family that was never seen", ended([outageFor(90), { ...outageFor(1), since: ago(0) }]), undefined],
+    ["no run for a week", ended([undefined], days(7)), { since: ago(7 * 1440), isUnwatched: true }],
+    ["a daily run", ended([undefined], days(1)), undefined],
+    [
+      "no run for a week, where that is not reported",
+      ended([undefined], { ...days(7), reportOutageMs: undefined }),
+      undefined,
+    ],
+    [
+      "no run for a week, where two are reported",
+      ended([undefined], { ...days(7), reportOutageMs: 14 * 24 * HOUR_MS }),
+      undefined,
+    ],
+    ["a clock that began in 1970", ended([undefined], { lastLookAt: new Date(1000) }), undefined],
+  ])("%s", (_, outage, expected) => expect(outage).toEqual(expected));
+});
+
+describe("the heartbeat", () => {
+  const [ME, DAD] = ["me@example.net", "dad@example.net"];
+  const served = (minutes: number) => ({ failures: 0, refusals: 0, triedAt: ago(minutes), servedAt: ago(minutes) });
+  const DAY = 1440;
+  const enqueueOn = (state: State) =>
+    enqueueHeartbeat(state, {
+      family: 4,
+      address: B,
+      intervalMs: 30 * 24 * HOUR_MS,
+      recipients: [ME, DAD],
+      now: NOW,
+      createId: () => "id",
+    });
+  const owedBy = (state: State) =>
+    enqueueOn(state).outbox.flatMap(({ kind, told }) => (kind === "heartbeat" ? [told] : []));
+  const home = { ...stateOf({ recorded: { ...recorded, since: ago(90 * DAY) } }) };
+
+  test.each([
+    ["both were served long ago", { [ME]: served(30 * DAY), [DAD]: served(40 * DAY) }, [[]]],
+    ["one was served lately", { [ME]: served(29 * DAY), [DAD]: served(40 * DAY) }, [[ME]]],
+    ["both were served lately", { [ME]: served(29 * DAY), [DAD]: served(1) }, []],
+    ["one was never served", { [ME]: served(1) }, [[ME]]],
+    ["one was served in what is now the future", { [ME]: served(-DAY), [DAD]: served(1) }, []],
+  ])("%s", (_, channels, expected) => expect(owedBy({ ...home, channels })).toEqual(expected));
+
+  test("one who is owed something already holds nobody up, and is not owed two", () => {
+    const refused = { failures: 9, refusals: 9, triedAt: ago(60) };
+    const first = enqueueOn({ ...home, channels: { [ME]: served(40 * DAY), [DAD]: refused } });
+    const later = { ...acknowledgeAll(first, ME), channels: { ...first.channels, [ME]: served(1) } };
+    expect(owedBy(later)).toEqual([[ME]]);
+    const muchLater = { ...later, channels: { ...later.channels, [ME]: served(40 * DAY) } };
+    expect(owedBy(muchLater)).toEqual([[ME], [DAD]]);
+  });
+
+  test("tells the address that was seen now, another of the same prefix", () => {
+    expect(enqueueOn(home).outbox).toMatchObject([{ kind: "heartbeat", address: B, oldSince: ago(90 * DAY) }]);
+  });
+
+  test("a mail of a far future counts as one of now, one of tomorrow stays", () => {
+    const channels = { [ME]: served(-400 * DAY), [DAD]: served(-DAY) };
+    expect(forgetFutureService({ ...home, channels }, 30 * 24 * HOUR_MS, NOW).channels).toMatchObject({
+      [ME]: { servedAt: ago(0) },
+      [DAD]: { servedAt: ago(-DAY) },
+    });
+    const usual = { ...home, channels: { [ME]: served(1) } };
+    expect(forgetFutureService(usual, 30 * 24 * HOUR_MS, NOW)).toBe(usual);
+  });
+});
+
+function acknowledgeAll(state: State, channel: string): State {
+  return acknowledge(state, channel, new Set(state.outbox.map(({ id }) => id)));
+}

@@ -1,12 +1,21 @@
-import { type CheckReport, check } from "../../src/commands/check-run";
+import type { IpcheckError } from "../../src/base/errors";
+import { type CheckReport, check, type Dependencies } from "../../src/commands/check-run";
 import type { Family } from "../../src/lookup/address";
 import type { FailureKind } from "../../src/lookup/failures";
 import type { LookRequest, LookupResult } from "../../src/lookup/lookup-result";
 import { decide, type Vote } from "../../src/lookup/quorum";
-import type { Dependencies, Notice } from "../../src/notify/ports";
+import type { Notice } from "../../src/notify/ports";
 import type { CheckRules } from "../../src/notify/rules";
 import type { FailedOutcome, Outcome } from "../../src/state/outbox";
-import { type AddressEvent, decodeState, EMPTY_STATE, encodeState, type State } from "../../src/state/state";
+import {
+  type AddressEvent,
+  decodeState,
+  EMPTY_STATE,
+  encodeState,
+  forStateFile,
+  type Keeping,
+  type State,
+} from "../../src/state/state";
 
 export const MINUTE_MS = 60_000;
 export const HOUR_MS = 3_600_000;
@@ -49,6 +58,11 @@ export class FakeHome {
   /** Cuts the power before (even) or after (odd) the effect with half this number. */
   cutPowerAt: number | undefined;
 
+  /** The state file cannot be written, for this reason; `copy` is what the runtime folder holds then. */
+  unwritable: IpcheckError | undefined;
+  hasRuntimeFolder = true;
+  copy: string | undefined;
+
   stored: string | undefined;
   lastLookAt: Date | undefined;
   /** The effects of the last run, in order. */
@@ -58,6 +72,7 @@ export class FakeHome {
   hooked: AddressEvent[] = [];
   announced: AddressEvent[] = [];
   private ids = 0;
+  private isOff = false;
 
   readonly dependencies: Dependencies = {
     now: () => this.now,
@@ -66,6 +81,11 @@ export class FakeHome {
     look: async (request) => this.look(request),
     load: () => {
       const decoded = this.stored === undefined ? undefined : decodeState(this.stored);
+      const kept = this.copy === undefined ? undefined : decodeState(this.copy);
+      if (kept) {
+        const stateFile = decoded?.state ?? EMPTY_STATE;
+        return { state: kept.state, lastLookAt: this.lastLookAt, condition: "sound", stateFile };
+      }
       if (decoded) {
         const condition = decoded.isLegacy ? "legacy" : "sound";
         return { state: decoded.state, lastLookAt: this.lastLookAt, condition };
@@ -75,12 +95,20 @@ export class FakeHome {
     },
     quarantine: () => this.act("quarantine", () => "state.json.damaged"),
     save: (state, lastLookAt) =>
-      this.act("save", () => {
-        this.stored = encodeState(state);
+      this.act("save", (): Keeping => {
+        if (this.unwritable) {
+          if (this.hasRuntimeFolder) this.lastLookAt = lastLookAt;
+          this.copy = this.hasRuntimeFolder ? encodeState({ unsaved: { remindedAt: "" }, ...state }) : undefined;
+          return { place: this.copy === undefined ? "nowhere" : "runtime folder", error: this.unwritable };
+        }
+        this.copy = undefined;
+        this.stored = encodeState(forStateFile(state));
         this.lastLookAt = lastLookAt;
+        return { place: "state file" };
       }),
     touch: (lastLookAt) =>
       this.act("touch", () => {
+        if (this.unwritable) throw this.unwritable;
         this.lastLookAt = lastLookAt;
       }),
     appendHistory: (events) => this.act("appendHistory", () => void this.history.push(...events)),
@@ -96,7 +124,7 @@ export class FakeHome {
         if (this.hookOutcome.ok) this.hooked.push(event);
         return this.hookOutcome;
       }),
-    announce: async (event) => this.act("announce", () => void this.announced.push(event)),
+    announce: async (events) => this.act("announce", () => void this.announced.push(...events)),
   };
 
   /** The state as it was last written. */
@@ -109,7 +137,11 @@ export class FakeHome {
     this.now = new Date(this.now.getTime() + minutes * MINUTE_MS);
     this.says = { ...this.says, 4: says };
     this.effects = [];
-    return check({ ...RULES, ...rules }, this.dependencies);
+    this.isOff = false;
+    return check({ ...RULES, ...rules }, this.dependencies).then((report) => {
+      if (this.isOff) throw new PowerCut();
+      return report;
+    });
   }
 
   /** What each mail told: `first 1`, `change 1>2, change 2>1`. */
@@ -119,11 +151,14 @@ export class FakeHome {
 
   private act<T>(name: keyof Dependencies, doIt: () => T): T {
     const failure = this.failures[name];
+    if (this.isOff) throw new PowerCut();
     const number = 2 * this.effects.push(name) - 2;
-    if (this.cutPowerAt === number) throw new PowerCut();
+    this.isOff = this.cutPowerAt === number;
+    if (this.isOff) throw new PowerCut();
     if (failure) throw failure;
     const result = doIt();
-    if (this.cutPowerAt === number + 1) throw new PowerCut();
+    this.isOff = this.cutPowerAt === number + 1;
+    if (this.isOff) throw new PowerCut();
     return result;
   }
 

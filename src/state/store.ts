@@ -1,0 +1,138 @@
+import { createHash } from "node:crypto";
+import { lstatSync, mkdirSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { IpcheckError, systemCode } from "../base/errors";
+import { EMPTY_STATE, encodeState, forStateFile, type Keeping, type LoadedState, type State } from "./state";
+import { openStateFile, type StateFile } from "./state-file";
+
+/** The state file, and the runtime folder's copy that stands in while the file cannot be used. */
+export interface Store extends Pick<StateFile, "path" | "historyFile" | "prepare" | "touch" | "appendHistory"> {
+  /** Removes what a killed run left behind; only for the holder of the lock. */
+  cleanUp(): void;
+  /** @throws IpcheckError `state` where the state must not be used: a newer version's, or one in reach of others */
+  load(): LoadedState;
+  /** Moves a damaged state file away; undefined where even that fails, and the file stays as it is. */
+  quarantine(now: Date): string | undefined;
+  save(state: State, lastLookAt: Date | undefined): Keeping;
+  /** Why the state file could not be written just now, found out without writing; undefined where it could. */
+  findObstacle(): IpcheckError | undefined;
+}
+
+/** Opens the state at `path`. Nothing is touched yet. */
+export function openStore(path: string, environment: { env: NodeJS.ProcessEnv; uid: number | undefined }): Store {
+  const file = openStateFile(path);
+  const openCopy = (create: boolean) => {
+    const folder = runtimeFolder(environment, create);
+    const name = createHash("sha256").update(file.path).digest("hex").slice(0, 16);
+    return folder === undefined ? undefined : openStateFile(join(folder, `${name}.json`));
+  };
+  let copy: StateFile | undefined;
+  let basedOn = "";
+  /** Why the state file must be left as it is: what it says could not be read. */
+  let obstacle: IpcheckError | undefined;
+
+  return {
+    ...file,
+    cleanUp() {
+      try {
+        file.cleanUp();
+      } catch (error) {
+        // Where nothing can be removed nothing can be written either, and that is found out later.
+        if (!(error instanceof IpcheckError)) throw error;
+      }
+    },
+    load() {
+      const loaded = loadFile(file);
+      obstacle = loaded.error;
+      basedOn = createHash("sha256")
+        .update(`${loaded.condition} ${encodeState(loaded.state)}`)
+        .digest("hex");
+      const kept = loadCopy(openCopy(false));
+      if (kept?.state.unsaved?.basedOn !== basedOn) return loaded;
+      copy = openCopy(false);
+      const lastLookAt = latest(kept.lastLookAt, loaded.lastLookAt);
+      return { ...loaded, ...kept, lastLookAt, condition: "sound", stateFile: loaded.state };
+    },
+    quarantine(now) {
+      try {
+        return file.quarantine(now);
+      } catch (error) {
+        if (!(error instanceof IpcheckError)) throw error;
+        obstacle = error;
+        return undefined;
+      }
+    },
+    save(state, lastLookAt) {
+      try {
+        if (obstacle) throw obstacle;
+        file.save(forStateFile(state), lastLookAt);
+        copy?.remove();
+        copy = undefined;
+        return { place: "state file" };
+      } catch (error) {
+        if (!(error instanceof IpcheckError)) throw error;
+        copy ??= openCopy(true);
+        const unsaved = { remindedAt: "", ...state.unsaved, basedOn };
+        const isKept = attempt(() => copy?.save({ ...state, unsaved }, lastLookAt));
+        return { place: copy && isKept ? "runtime folder" : "nowhere", error };
+      }
+    },
+    findObstacle: () => obstacle ?? file.findObstacle(),
+  };
+}
+
+function loadFile(file: StateFile): LoadedState {
+  try {
+    return file.load();
+  } catch (error) {
+    // A disk that fails to be read is told of; a file that must not be used ends the run.
+    if (!(error instanceof IpcheckError) || systemCode(error.cause) === "") throw error;
+    return { state: EMPTY_STATE, lastLookAt: undefined, condition: "unreadable", error };
+  }
+}
+
+function loadCopy(copy: StateFile | undefined): LoadedState | undefined {
+  try {
+    return copy?.load();
+  } catch {
+    return undefined; // It is only a stand-in.
+  }
+}
+
+function attempt(work: () => void): boolean {
+  try {
+    work();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function latest(a: Date | undefined, b: Date | undefined): Date | undefined {
+  return a && b ? (a > b ? a : b) : (a ?? b);
+}
+
+/**
+ * A private folder that outlasts the process: systemd's or the login's runtime folder, else one of our
+ * own below the system's temporary folder. Undefined where somebody else could have made it.
+ */
+function runtimeFolder(
+  { env, uid }: { env: NodeJS.ProcessEnv; uid: number | undefined },
+  create: boolean,
+): string | undefined {
+  const given = env["RUNTIME_DIRECTORY"]?.split(":")[0] || env["XDG_RUNTIME_DIR"];
+  const folder = given ? join(given, "ipcheck") : join(env["TMPDIR"] || tmpdir(), `ipcheck-${uid ?? "user"}`);
+  try {
+    if (create) mkdirSync(folder, { mode: 0o700 });
+  } catch (error) {
+    if (systemCode(error) !== "EEXIST") return undefined;
+  }
+  try {
+    const stats = lstatSync(folder);
+    const isPrivate = uid === undefined || ((stats.mode & 0o077) === 0 && stats.uid === uid);
+    return stats.isDirectory() && isPrivate ? folder : undefined;
+  } catch {
+    return undefined;
+  }
+}
