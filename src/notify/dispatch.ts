@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { isDue } from "../base/duration";
 import { IpcheckError, systemCode } from "../base/errors";
 import { REPEAT_AFTER_MS, speakOnceADay } from "../state/once-a-day";
@@ -6,6 +5,7 @@ import {
   acknowledge,
   type Deferred,
   enqueue,
+  eventId,
   type FailedOutcome,
   noticeId,
   type Outcome,
@@ -268,11 +268,9 @@ function idsOf(events: readonly AddressEvent[]): ReadonlySet<string> {
   return new Set(events.map(({ id }) => id));
 }
 
-/** The event under a name that follows from what it tells. */
+/** The event under a name that the next run would give it too, for it cannot know of this one. */
 function renamed(event: AddressEvent): AddressEvent {
-  const { kind, family, old = "", oldSince = "", address, outageSince = "" } = event;
-  const facts = [kind, family, old, oldSince, address, isMove(kind) ? "" : outageSince].join(" ");
-  return { ...event, id: createHash("sha256").update(facts).digest("hex").slice(0, 32) };
+  return { ...event, id: eventId(event) };
 }
 
 /** Owes everybody once more how the addresses differ from what the state file says. */

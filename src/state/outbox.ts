@@ -108,6 +108,19 @@ export function planMails(
   return { deliveries: [...deliveries.values()], waiting };
 }
 
+/** Names an event by what it tells: whoever sees the same change again, having forgotten it, names it alike. */
+export function eventId({
+  kind,
+  family,
+  old = "",
+  oldSince = "",
+  address,
+  outageSince = "",
+}: Omit<AddressEvent, "id">): string {
+  const facts = [kind, family, old, oldSince, address, ...(kind === "back" ? [outageSince] : [])].join(" ");
+  return createHash("sha256").update(facts).digest("hex").slice(0, 32);
+}
+
 /** Names a notice by what it tells, so that telling it again after a crash repeats the Message-ID. */
 export function noticeId(events: readonly AddressEvent[]): string {
   const ids = events.map((event) => event.id).join(" ");

@@ -1,7 +1,7 @@
 import { elapsedMs } from "../base/duration";
 import type { Family } from "../lookup/address";
 import type { Decision } from "../lookup/quorum";
-import { enqueue, owedTo } from "./outbox";
+import { enqueue, eventId, owedTo } from "./outbox";
 import type { AddressEvent, FamilyState, Outage, State } from "./state";
 
 /** What one family's look came to, boiled down for recording. */
@@ -123,8 +123,7 @@ function recordSuccess(
   const next = { ...state, families: { ...state.families, [family]: { recorded } } };
   if (!isNew && !outage) return next;
 
-  const event: AddressEvent = {
-    id: context.createId(),
+  const event: Omit<AddressEvent, "id"> = {
     kind: !isNew ? "back" : familyState.recorded ? "change" : "first",
     family,
     at: context.now.toISOString(),
@@ -137,7 +136,8 @@ function recordSuccess(
     ...(outage?.isUnwatched && { isUnwatched: true as const }),
     told: [],
   };
-  return enqueue(next, event);
+  // A change keeps its name when it is seen again by a run that could not know of it.
+  return enqueue(next, { ...event, id: event.kind === "change" ? eventId(event) : context.createId() });
 }
 
 function recordFailure(

@@ -56,7 +56,7 @@ async function expectDistrust(where: typeof IPV4 | typeof IPV6, acts: Act[], isO
     expect(run.stderr.replaceAll("\n", "")).not.toMatch(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\uFFFD]| {4}at /u);
     expect(run.ms).toBeLessThan(DEADLINE_MS);
     const state = lonely.readState();
-    expect(Object.keys(state.families[family])).toEqual(["outage"]);
+    expect(Object.keys(state.families[family])).toEqual(["blind"]);
     expect(state.outbox).toEqual([]);
     expect(lonely.listStateFolder()).toEqual(["state.json"]);
     expect(mails()).toHaveLength(0);

@@ -1,5 +1,5 @@
 // The disk fails at each write in turn, is really full, or holds something that is no state: said in plain
-// words with exit 4, nobody told of what is not recorded, and all made good by the next healthy run.
+// words with exit 4, everybody told all the same, and all made good by the next healthy run.
 
 import { execFileSync } from "node:child_process";
 import { lstatSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -30,7 +30,7 @@ describe.concurrent("a write that fails", async () => {
     expect(run.stderr).toMatch(/^(ipcheck: error: [^\n]+\nipcheck: hint: [^\n]+\n){1,2}$/);
     expect(run.stderr).toContain(`(${code})`);
     expect(run.stderr).not.toMatch(/^\s+at |injected/m);
-    expect(mail.arrived).toHaveLength(place > recordedAt ? 1 : 0);
+    expect(mail.arrived).toHaveLength(1);
     if (place > recordedAt) expect(home.readState().families[4].recorded.address).toBe(NEW);
     await expectRecovery(home, mail);
     await survived(bench);
@@ -67,25 +67,29 @@ describe("a small file system", () => {
   }
   const fill = (filler: string) => execFileSync("sh", ["-c", `cat /dev/zero > '${filler}' 2>&1 || :`]);
 
-  test.for(["full", "read-only"])("%s when the address changes: nobody is told yet", async (kind, { skip }) => {
-    const { home, mail, filler, folder } = await makeSmall(skip);
-    if (kind === "full") fill(filler);
-    else mount("-o", "remount,ro", folder);
-    for (let hour = 0; hour < 2; hour++) {
-      const run = await home.run();
-      expect(run).toMatchObject({ exitCode: 4, stdout: "", stderr: expect.stringMatching(ERROR_AND_HINT) });
-      expect(run.stderr).toMatch(/\((ENOSPC|EROFS)\)[\s\S]*hint: the (disk is full|file system is read-only)/);
-      expect(home.readState().families[4].recorded.address).toBe(OLD);
-    }
-    expect(mail.arrived).toEqual([]);
-    mount("-o", "remount,rw", folder);
-    rmSync(filler, { force: true });
-    await expectRecovery(home, mail, 1);
-    await survived();
-  });
+  test.for(["full", "read-only"])(
+    "%s when the address changes: told once, and said once a day",
+    async (kind, { skip }) => {
+      const { home, mail, filler, folder } = await makeSmall(skip);
+      if (kind === "full") fill(filler);
+      else mount("-o", "remount,ro", folder);
+      for (let hour = 0; hour < 2; hour++) {
+        const run = await home.run();
+        expect(run).toMatchObject({ exitCode: 4, stdout: "" });
+        if (hour > 0) expect(run.stderr).toBe("");
+        else expect(run.stderr).toMatch(/\((ENOSPC|EROFS)\)[\s\S]*hint: the (disk is full|file system is read-only)/);
+        expect(home.readState().families[4].recorded.address).toBe(OLD);
+      }
+      expect(mail.arrived).toHaveLength(1);
+      mount("-o", "remount,rw", folder);
+      rmSync(filler, { force: true });
+      await expectRecovery(home, mail, 1);
+      await survived();
+    },
+  );
 
   // A run that mails and cannot strike it off must not do so hour after hour.
-  test("full while a notice is owed: told, twice at most", async ({ skip }) => {
+  test("full while a notice is owed: told once", async ({ skip }) => {
     const { home, mail, filler } = await makeSmall(skip);
     await mail.close();
     expect(await home.run()).toMatchObject({ exitCode: 5 });
@@ -94,7 +98,7 @@ describe("a small file system", () => {
     fill(filler);
     for (let hour = 0; hour < 4; hour++) expect((await home.run()).exitCode).toBe(4);
     rmSync(filler);
-    await expectRecovery(home, back);
+    await expectRecovery(home, back, 1);
     expect(messageIds(back)[0]).toBe(id);
     await survived();
   });
