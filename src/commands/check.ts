@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { Deadline } from "../base/deadline";
-import { exitCodeFor } from "../base/exit-codes";
+import { EXIT_BUG, exitCodeFor } from "../base/exit-codes";
 import type { Output } from "../base/output";
 import { loadSettings, type Settings } from "../config/settings";
 import { look } from "../lookup/lookup";
@@ -39,14 +39,24 @@ async function checkWith(options: CheckOptions, settings: Settings, store: State
   // A person is watching: on a terminal, or by asking for it.
   const isInteractive = options.verbose || options.dryRun || host.isStderrTerminal;
   const rules: CheckRules = { ...settings, hasHook: settings.onChange !== undefined, isInteractive };
+  const bugs: unknown[] = [];
   try {
-    return await runCheck(options, rules, buildWorld(settings, store, deadline, host), host.output);
+    const dependencies = buildWorld(settings, store, deadline, host, (bug) => bugs.push(bug));
+    const exitCode = await runCheck(options, rules, dependencies, host.output);
+    for (const bug of bugs) await host.output.fail(bug);
+    return bugs.length > 0 ? EXIT_BUG : exitCode;
   } finally {
     deadline.clear();
   }
 }
 
-function buildWorld(settings: Settings, store: StateFile, deadline: Deadline, host: Host): Dependencies {
+function buildWorld(
+  settings: Settings,
+  store: StateFile,
+  deadline: Deadline,
+  host: Host,
+  onBug: (bug: unknown) => void,
+): Dependencies {
   const { env, output } = host;
   const { signal } = deadline;
   const now = () => new Date();
@@ -62,7 +72,8 @@ function buildWorld(settings: Settings, store: StateFile, deadline: Deadline, ho
     async mail(notice) {
       // Loaded only here: on a quiet day neither the library nor the templates are read from the card.
       const { deliver } = await import("../notify/deliver.js");
-      return deliver(notice, settings, { ...host, historyFile: store.historyFile, signal, redactor: output.redactor });
+      const { historyFile } = store;
+      return deliver(notice, settings, { ...host, historyFile, signal, redactor: output.redactor, onBug });
     },
     async runHook(event) {
       const { runHook } = await import("../notify/hook.js");

@@ -66,6 +66,8 @@ export interface AddressEvent {
   isUnconfirmed?: true;
   /** The home had not been seen since then. */
   outageSince?: string;
+  /** No run was made since then: the machine was off. */
+  isUnwatched?: true;
   /** How many changes in between were folded into this one to bound the outbox. */
   folded?: number;
   /** Channels that have acknowledged it. */
