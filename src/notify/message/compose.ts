@@ -205,7 +205,8 @@ function subjectOf(kind: MessageKind, main: FamilyNews, count: string, machine: 
 
 function shorten(name: string, length: number): string {
   const kept = Math.max(SHORTEST_NAME, length);
-  return name.length > kept ? `${[...name.slice(0, kept - 1)].join("").trimEnd()}…` : name;
+  // Half of a character beyond the BMP is none.
+  return name.length > kept ? `${name.slice(0, kept - 1).replace(/[\uD800-\uDBFF]$/, "")}…` : name;
 }
 
 function describeReach({ latest }: FamilyNews, { reach }: MessageFacts, words: Catalog): string[] {
