@@ -133,7 +133,9 @@ function readEvent(stored: AddressEvent): AddressEvent {
     family: family === 4 || family === 6 ? family : shown.includes(":") ? 6 : 4,
     address: shown,
     ...(typeof old === "string" && { old: quote(old, 64) }),
-    confirmedBy: Array.isArray(confirmedBy) ? confirmedBy.map((operator) => quote(String(operator), 80)) : [],
+    confirmedBy: (Array.isArray(confirmedBy) ? confirmedBy : [])
+      .filter((operator) => typeof operator === "string")
+      .map((operator) => quote(operator, 80)),
     ...(Number.isInteger(folded) && Number(folded) > 0 && { folded: Number(folded) }),
   };
 }

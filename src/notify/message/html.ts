@@ -67,7 +67,7 @@ ${footer.map((line) => `<p style="margin:0 0 6px">${escapeHtml(line)}</p>`).join
 function renderSection({ title, old, address, facts, login }: Section): string {
   const rows = facts.map(
     ({ label, value }) =>
-      `<p style="margin:6px 0 0"><span class="soft" style="color:#57606a;font-size:14px">${escapeHtml(label)}</span><br>${escapeHtml(value)}</p>`,
+      `<p style="margin:6px 0 0"><span class="soft" style="color:#57606a;font-size:14px">${escapeHtml(label)}</span><br>${breakable(value)}</p>`,
   );
   return `<div class="card" style="margin:0 0 14px;padding:12px;background:#ffffff;border:1px solid #d5dae0;border-radius:10px">
 <div class="soft" style="color:#57606a;font-size:14px">${escapeHtml(title)}</div>
@@ -81,11 +81,20 @@ ${code([login.command])}
 // Two addresses of IPv4 stand on one line of a phone, two of IPv6 on two; no address is broken.
 function renderMove(old: string | undefined, address: string): string {
   const isShort = `${old ?? "-"} → ${address}`.replace(SHORT_MOVE, "") === "";
-  const size = !isShort ? 13 : old === undefined ? 24 : 17;
+  const [oldWidth, newWidth] = [old === undefined ? 0 : SMALLER * (old.length + 2), address.length];
+  const size = Math.min(
+    24,
+    Math.floor(PHONE_WIDTH / (isShort ? oldWidth + newWidth + 1 : Math.max(oldWidth, newWidth))),
+  );
   const shown = `<span style="font-size:${size}px;font-weight:700;-webkit-user-select:all;user-select:all">${escapeHtml(address)}</span>`;
   if (old === undefined) return shown;
-  return `<span class="soft" style="color:#57606a;font-size:${isShort ? 13 : 12}px">${escapeHtml(old)} →</span>${isShort ? " " : "<br>"}${shown}`;
+  return `<span class="soft" style="color:#57606a;font-size:${SMALLER * size}px">${escapeHtml(old)} →</span>${isShort ? " " : "<br>"}${shown}`;
 }
+
+/** The old address beside the new one. */
+const SMALLER = 0.75;
+/** What a phone of 360 pixels leaves inside a card, in characters of a monospaced font of one pixel. */
+const PHONE_WIDTH = 306 / 0.61;
 
 function section(title: string, body: string): string {
   return `<div style="margin:16px 0 0"><p class="soft" style="margin:0;color:#57606a;font-size:14px">${escapeHtml(title)}</p>
@@ -93,13 +102,13 @@ ${body}</div>`;
 }
 
 function code(lines: readonly string[]): string {
-  const text = lines.map(escapeHtml).join("\n");
+  const text = lines.map(breakable).join("\n");
   return `<pre class="code" style="margin:4px 0 0;padding:10px 12px;background:#f2f4f6;border:1px solid #d5dae0;border-radius:6px;font-size:14px;white-space:pre-wrap;${BREAK};${MONO};-webkit-user-select:all;user-select:all">${text}</pre>`;
 }
 
 function list(lines: readonly string[]): string {
   return `<ul style="margin:4px 0 0;padding-left:20px">
-${lines.map((line) => `<li style="margin:0 0 4px">${escapeHtml(line).replace(SHORT_MOVE, '<span style="white-space:nowrap">$&</span>')}</li>`).join("\n")}
+${lines.map((line) => `<li style="margin:0 0 4px">${breakable(line).replace(SHORT_MOVE, '<span style="white-space:nowrap">$&</span>')}</li>`).join("\n")}
 </ul>`;
 }
 
@@ -108,6 +117,11 @@ function renderBar({ label, duration, share }: Bar): string {
   const bar = `<div class="bar" style="margin-top:2px;height:8px;width:${width}%;background:#0a66c2;border-radius:4px;font-size:0;line-height:0">&nbsp;</div>`;
   return `<div style="margin:6px 0 0;font-size:14px"><span style="${MONO}">${escapeHtml(label)}</span> <span class="soft" style="color:#57606a">${escapeHtml(duration)}</span>
 ${share === 0 ? "" : bar}</div>`;
+}
+
+// Where a long IPv6 address has to break, it breaks between its groups; what is copied stays the same.
+function breakable(text: string): string {
+  return escapeHtml(text).replace(/[\da-f:]{16,}/g, (address) => address.replaceAll(":", ":<wbr>"));
 }
 
 function escapeHtml(text: string): string {
