@@ -102,7 +102,7 @@ describe.concurrent("over days", () => {
     const moves = steps.slice(1).map((next, index) => `${steps[index]} → ${next}`);
     expect(text.replace(/\s+/g, " ")).toMatch(new RegExp(moves.join(".*")));
     // The old address is the one that was mailed last, held to hour 5; the bars have them all.
-    expect(text).toMatch(/Old address: 203\.0\.113\.10 \(held for 5 hours\)/);
+    expect(text).toMatch(/Old address: 203\.0\.113\.7 \(held for 5 hours\)/);
     const bars = steps.map((address) => new RegExp(`^ +${address} +#+ +(\\d.*)$`, "m").exec(text)?.[1]);
     expect(bars).toEqual(["5 hours", "13 hours", "23 hours", "22 hours", "9 hours (now)"]);
     expect(await home.run([], { now: at(73) })).toMatchObject(SILENCE);

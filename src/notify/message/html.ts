@@ -81,17 +81,16 @@ ${code([login.command])}
 // Two addresses of IPv4 stand on one line of a phone, two of IPv6 on two; no address is broken.
 function renderMove(old: string | undefined, address: string): string {
   const isShort = `${old ?? "-"} → ${address}`.replace(SHORT_MOVE, "") === "";
-  const [oldWidth, newWidth] = [old === undefined ? 0 : SMALLER * (old.length + 2), address.length];
-  const size = Math.min(
-    24,
-    Math.floor(PHONE_WIDTH / (isShort ? oldWidth + newWidth + 1 : Math.max(oldWidth, newWidth))),
-  );
+  const scale = isShort ? SMALLER : 1;
+  const oldWidth = old === undefined ? 0 : scale * (old.length + 2);
+  const width = isShort ? oldWidth + 1 + address.length : Math.max(oldWidth, address.length);
+  const size = Math.min(24, Math.floor(PHONE_WIDTH / width));
   const shown = `<span style="font-size:${size}px;font-weight:700;-webkit-user-select:all;user-select:all">${escapeHtml(address)}</span>`;
   if (old === undefined) return shown;
-  return `<span class="soft" style="color:#57606a;font-size:${SMALLER * size}px">${escapeHtml(old)} →</span>${isShort ? " " : "<br>"}${shown}`;
+  return `<span class="soft" style="color:#57606a;font-size:${scale * size}px">${escapeHtml(old)} →</span>${isShort ? " " : "<br>"}${shown}`;
 }
 
-/** The old address beside the new one. */
+/** The old address, where it stands beside the new one. */
 const SMALLER = 0.75;
 /** What a phone of 360 pixels leaves inside a card, in characters of a monospaced font of one pixel. */
 const PHONE_WIDTH = 306 / 0.61;
