@@ -5,6 +5,7 @@ import {
   type MailMessage,
   type MessageFacts,
 } from "../../src/notify/message/compose";
+import { safeTimeZone } from "../../src/notify/message/formatter";
 import { LANGUAGES } from "../../src/notify/message/languages";
 import type { AddressEvent } from "../../src/state/state";
 import { factsIn, KINDS } from "./examples";
@@ -62,6 +63,14 @@ test.each<[string, Partial<Record<keyof MessageFacts, unknown>>]>([
   parseHtml(message.html);
 });
 
+test.each([
+  ["Europe/Paris", "Europe/Paris"],
+  ["", "UTC"],
+  ["Etc/Unknown", "UTC"],
+  ["Foo/Bar", "UTC"],
+  [":", "UTC"],
+])("the time zone %j is %s", (candidate, expected) => expect(safeTimeZone(candidate)).toBe(expected));
+
 test("what cannot be composed is told plainly, with the bug beside it", () => {
   const facts = { ...factsIn("en"), sshLine: "ssh pi@{ip}", history: undefined } as unknown as MessageFacts;
   const { message, bug } = composeMessageSafely([CHANGE, V6], facts);
@@ -113,6 +122,12 @@ test("folded outages give a number, and no length from the first to the last", (
   const { subject, all } = both([outage("01T00:00", "09T02:00", { folded: 4 })]);
   expect(subject).toContain("(cut off 5 times)");
   expect(all).not.toMatch(/8 days|2 hours/);
+});
+
+test("of folded changes nobody knows when the outage was", () => {
+  const { all } = both([odd({ folded: 3, outageSince: "2026-09-01T00:00:00.000Z" })]);
+  expect(all).toContain("The IPv4 address could not be seen for an unknown time.");
+  expect(all).not.toMatch(/8 days|cut off before/);
 });
 
 test("an outage of both families is one", () => {
