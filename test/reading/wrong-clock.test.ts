@@ -31,7 +31,7 @@ test("what a clock of 1970 recorded has lasted for an unknown time, wherever it 
   echo.answer = "203.0.113.8\n";
   expect(await run(["check"])).toMatchObject({ exitCode: 0 });
   expect((await run(["history"], "2026-06-03T12:00:00Z")).stdout).toMatch(
-    /203\.0\.113\.7 +unknown[^]*203\.0\.113\.8 +2 days/,
+    /203\.0\.113\.7 +unknown[\s\S]*203\.0\.113\.8 +2 days/,
   );
   const { text = "", subject } = server.arrived.at(-1)?.mail ?? {};
   expect(subject).toContain("(was 203.0.113.7)");
