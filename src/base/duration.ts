@@ -12,6 +12,23 @@ export function elapsedMs(from: string | Date, to: string | Date): number {
   return Number.isFinite(ms) ? Math.max(0, ms) : 0;
 }
 
+/** No address was recorded before: a time that lies there was written under a clock that had not been set yet. */
+const EARLIEST = Date.UTC(2020, 0, 1);
+
+/** Whether a recorded time can be true: it can be read, and no clock without a battery wrote it. */
+export function isPlausibleTime(at: string | Date): boolean {
+  return new Date(at).getTime() >= EARLIEST;
+}
+
+/**
+ * How long something recorded lasted, in milliseconds; undefined where that cannot be known, because one of
+ * the two times cannot be true or the clock was set back in between.
+ */
+export function plausibleElapsedMs(from: string | Date, to: string | Date): number | undefined {
+  const ms = new Date(to).getTime() - new Date(from).getTime();
+  return isPlausibleTime(from) && ms >= 0 ? ms : undefined;
+}
+
 /** Whether `intervalMs` have passed since `last`. A time in the future is a clock that jumped: due. */
 export function isDue(last: string | undefined, intervalMs: number, now: Date): boolean {
   if (last === undefined || new Date(last) > now) return true;

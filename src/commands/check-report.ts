@@ -1,4 +1,4 @@
-import { elapsedMs, formatDuration } from "../base/duration";
+import { formatDuration, plausibleElapsedMs } from "../base/duration";
 import { exitCodeFor } from "../base/exit-codes";
 import type { Output } from "../base/output";
 import { quote } from "../base/quote";
@@ -66,9 +66,9 @@ function resultLine(report: CheckReport, { family }: LookupResult): string {
   const before = report.before.families[family]?.recorded;
   const after = report.after.families[family]?.recorded;
   const address = after?.address ?? "";
-  if (before && before.address === address) {
-    const { since } = before;
-    const held = since ? `, for ${formatDuration(elapsedMs(since, report.startedAt))}` : "";
+  if (before?.address === address) {
+    const heldMs = plausibleElapsedMs(before.since ?? "", report.startedAt);
+    const held = heldMs === undefined ? "" : `, for ${formatDuration(heldMs)}`;
     return `${address} is unchanged${held}`;
   }
   return before ? `${address} is new, it was ${before.address}` : `${address} is recorded (first look)`;

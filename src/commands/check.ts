@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { Deadline } from "../base/deadline";
-import { exitCodeFor } from "../base/exit-codes";
+import { EXIT_BUG, exitCodeFor } from "../base/exit-codes";
 import { loadSettings, type Settings } from "../config/settings";
 import { look } from "../lookup/lookup";
 import type { CheckRules } from "../notify/rules";
@@ -61,9 +61,13 @@ async function run(
     hasHook: settings.onChange !== undefined,
     isInteractive: isInteractive(options, host),
   };
-  const real = buildDependencies(settings, store, deadline, announce, host);
+  /** What was sent all the same, in a plainer form. */
+  const bugs: unknown[] = [];
+  const onBug = (bug: unknown) => bugs.push(bug);
+  const real = buildDependencies(settings, store, deadline, { announce, onBug }, host);
   try {
-    const report = await check(rules, options.dryRun ? withoutEffects(real, store.findObstacle, plan) : real);
+    const run = await check(rules, options.dryRun ? withoutEffects(real, store.findObstacle, plan) : real);
+    const report = { ...run, bugs: [...run.bugs, ...bugs] };
     const exitCode = exitCodeOf(report);
     await printReport(report, { ...options, exitCode, plan, isPrinted }, output);
     return { exitCode, report };
@@ -73,14 +77,14 @@ async function run(
 }
 
 function exitCodeOf({ errors, bugs }: CheckReport): number {
-  return bugs.length > 0 ? 1 : exitCodeFor(errors);
+  return bugs.length > 0 ? EXIT_BUG : exitCodeFor(errors);
 }
 
 function buildDependencies(
   settings: Settings,
   store: Store,
   deadline: Deadline,
-  announce: Dependencies["announce"],
+  { announce, onBug }: { announce: Dependencies["announce"]; onBug: (bug: unknown) => void },
   host: Host,
 ): Dependencies {
   const { env, output } = host;
@@ -101,7 +105,8 @@ function buildDependencies(
     async mail(notice) {
       // Loaded only here: on a quiet day neither the library nor the templates are read from the card.
       const { deliver } = await import("../notify/deliver.js");
-      return deliver(notice, settings, { ...host, historyFile: store.historyFile, signal, redactor: output.redactor });
+      const { historyFile } = store;
+      return deliver(notice, settings, { ...host, historyFile, signal, redactor: output.redactor, onBug });
     },
     async runHook(event) {
       const { runHook } = await import("../notify/hook.js");

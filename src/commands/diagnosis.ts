@@ -1,4 +1,4 @@
-import { elapsedMs, formatDuration } from "../base/duration";
+import { formatDuration, plausibleElapsedMs } from "../base/duration";
 import type { ErrorCode } from "../base/errors";
 import { quote } from "../base/quote";
 import { describe, explainLookup, isGood } from "../lookup/explanation";
@@ -94,13 +94,16 @@ export function diagnoseState(path: string, { state, condition, lastLookAt }: Lo
     ...diagnoseOutbox(state),
   ];
   if (lastLookAt) {
-    const ago = elapsedMs(lastLookAt, now);
-    const isStale = ago > STALE_AFTER_MS;
+    const ago = plausibleElapsedMs(lastLookAt, now);
+    const isStale = ago === undefined || ago > STALE_AFTER_MS;
     checks.push({
       title: "last good look",
       status: isStale ? "warning" : "ok",
-      text: `${formatDuration(ago)} ago`,
-      hint: isStale ? "is the schedule installed? 'ipcheck schedule show'" : undefined,
+      text:
+        ago === undefined
+          ? "at a time that cannot be true: the clock was wrong then or is now"
+          : `${formatDuration(ago)} ago`,
+      hint: ago === undefined ? CLOCK_HINT : isStale ? "is the schedule installed? 'ipcheck schedule show'" : undefined,
     });
   }
   return checks;

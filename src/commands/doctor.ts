@@ -167,12 +167,15 @@ async function* testMail(
     return;
   }
   const notice = testNotice(settings, known?.state, lookupResults, new Date());
-  const context = { ...host, historyFile, signal: deadline.signal, redactor: host.output.redactor };
+  const bugs: unknown[] = [];
+  const onBug = (bug: unknown) => bugs.push(bug);
+  const context = { ...host, historyFile, signal: deadline.signal, redactor: host.output.redactor, onBug };
   for (const [recipient, outcome] of await deliver(notice, settings, context)) {
     yield outcome.ok
       ? { title, status: "ok", text: `the server took it for ${recipient}` }
       : { title, status: "error", code: "undelivered", text: `${recipient}: ${outcome.reason}`, hint: outcome.hint };
   }
+  if (bugs.length > 0) throw bugs[0];
 }
 
 async function schedule(host: Host): Promise<Finding> {

@@ -84,7 +84,7 @@ function jsonWriter(output: Output): RowWriter {
       previous: old ?? null,
       since: at,
       until: until ?? null,
-      seconds: Math.round(ms / 1000),
+      seconds: ms === undefined ? null : Math.round(ms / 1000),
       confirmedBy,
       unconfirmed: unconfirmed ?? false,
     };
@@ -104,7 +104,7 @@ function csvWriter(output: Output): RowWriter {
   return {
     begin: () => output.print(`${columns.join(",")}\r`),
     row: ({ family, address, old = "", at, until = "", ms, confirmedBy, unconfirmed }) => {
-      const seconds = String(Math.round(ms / 1000));
+      const seconds = ms === undefined ? "" : String(Math.round(ms / 1000));
       const confirmed = confirmedBy.join(" ");
       const fields = [`ipv${family}`, address, old, at, until, seconds, confirmed, String(unconfirmed ?? false)];
       return output.print(`${fields.map(quoteCsv).join(",")}\r`);
@@ -123,12 +123,12 @@ async function printTable(rows: readonly HistoryRow[], words: string, screen: Sc
   const sinceWidth = widest(cells.map(({ since }) => since));
   const addressWidth = widest(rows.map(({ address }) => address));
   const heldWidth = widest(cells.map(({ held }) => held));
-  const longest = Math.max(1, ...rows.map(({ ms }) => ms));
+  const longest = Math.max(1, ...rows.map(({ ms = 0 }) => ms));
   const room = screen.columns - sinceWidth - addressWidth - heldWidth - 6;
   for (const { row, since, held, who } of cells) {
     const address = screen.bold(row.address.padEnd(addressWidth));
     const facts = `${since.padEnd(sinceWidth)}  ${address}  ${held.padEnd(heldWidth)}`;
-    const share = row.ms / longest;
+    const share = (row.ms ?? 0) / longest;
     // Bar and operators on the same line, on a line of their own, or everything below each other.
     if (room > 40) await output.print(`${facts}  ${barAndWho(share, who, room, screen)}`.trimEnd());
     else if (room > -4)
@@ -145,7 +145,7 @@ async function printTable(rows: readonly HistoryRow[], words: string, screen: Sc
 /** A bar as long as the address lasted, then who said so, in `room` columns. */
 function barAndWho(share: number, who: string, room: number, screen: Screen): string {
   const barRoom = Math.min(40, Math.floor(room / 2));
-  const length = Math.max(1, Math.round(share * barRoom));
+  const length = share === 0 ? 0 : Math.max(1, Math.round(share * barRoom));
   const bar = screen.accent((screen.isUnicode ? "█" : "#").repeat(length));
   return `${bar}${" ".repeat(barRoom - length)}  ${cut(who, room - barRoom - 2, screen)}`.trimEnd();
 }
@@ -161,5 +161,6 @@ function whoSaid({ confirmedBy, unconfirmed }: HistoryRow): string {
 }
 
 function heldFor({ ms, until }: HistoryRow): string {
-  return until === undefined ? `${formatDuration(ms)} (now)` : formatDuration(ms);
+  const held = ms === undefined ? "unknown" : formatDuration(ms);
+  return until === undefined ? `${held} (now)` : held;
 }

@@ -79,12 +79,15 @@ async function sendTest(envFile: string, host: Host): Promise<number> {
   const deadline = new Deadline(settings.deadlineMs);
   try {
     const { historyFile } = openStateFile(settings.stateFile);
-    const context = { ...host, historyFile, signal: deadline.signal, redactor: output.redactor };
+    const bugs: unknown[] = [];
+    const onBug = (bug: unknown) => bugs.push(bug);
+    const context = { ...host, historyFile, signal: deadline.signal, redactor: output.redactor, onBug };
     const outcomes = [...(await deliver(testNotice(settings, undefined, [], new Date()), settings, context))];
     for (const [recipient, outcome] of outcomes) {
       if (outcome.ok) await output.note(`the mail server took the test mail for ${recipient}: look at the mailbox`);
       else await output.fail(new IpcheckError("undelivered", `${recipient}: ${outcome.reason}`, outcome));
     }
+    if (bugs.length > 0) throw bugs[0];
     if (outcomes.every(([, { ok }]) => ok)) return 0;
     await output.note("the env file stays: correct it, then try 'ipcheck doctor --send'");
     return 5;

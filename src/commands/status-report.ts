@@ -1,4 +1,4 @@
-import { elapsedMs } from "../base/duration";
+import { plausibleElapsedMs } from "../base/duration";
 import type { Family } from "../lookup/address";
 import { owedTo } from "../state/outbox";
 import type { LoadedState } from "../state/state";
@@ -8,6 +8,7 @@ import { channelName, type State } from "../state/state";
 export interface Status {
   /** The last good look; null when there never was one. */
   lastLook: string | null;
+  /** Null also where the clock was wrong then, or is now. */
   lastLookAgeSeconds: number | null;
   families: FamilyStatus[];
   pending: PendingChannel[];
@@ -39,13 +40,17 @@ export interface PendingChannel {
 export function readStatus({ state, lastLookAt }: LoadedState, channels: readonly string[], now: Date): Status {
   return {
     lastLook: lastLookAt?.toISOString() ?? null,
-    lastLookAgeSeconds: lastLookAt ? Math.round(elapsedMs(lastLookAt, now) / 1000) : null,
+    lastLookAgeSeconds: inSeconds(lastLookAt && plausibleElapsedMs(lastLookAt, now)),
     families: ([4, 6] as Family[]).flatMap((family) => familyStatus(state, family)),
     pending: channels.flatMap((channel) => pendingChannel(state, channel)),
     rests: Object.entries(state.coolDowns)
       .filter(([, until]) => new Date(until) > now)
       .map(([service, until]) => ({ service, until })),
   };
+}
+
+function inSeconds(ms: number | undefined): number | null {
+  return ms === undefined ? null : Math.round(ms / 1000);
 }
 
 function familyStatus(state: State, family: Family): FamilyStatus[] {

@@ -1,4 +1,4 @@
-import { elapsedMs, formatDuration, parseDuration } from "../base/duration";
+import { elapsedMs, formatDuration, parseDuration, plausibleElapsedMs } from "../base/duration";
 import { IpcheckError } from "../base/errors";
 import { EXIT_CODES } from "../base/exit-codes";
 import { localTime } from "../base/local-time";
@@ -67,7 +67,7 @@ function describeStatus(status: Status, now: Date): string[] {
     ...families.flatMap((family) => describeFamily(family, now)),
     lastLook === null
       ? "last good look: never"
-      : `last good look: ${formatDuration(elapsedMs(lastLook, now))} ago (${localTime(lastLook)})`,
+      : `last good look: ${describeAge(lastLook, now)} (${localTime(lastLook)})`,
     ...(pending.length === 0 ? ["pending: nothing"] : pending.map((channel) => describePending(channel, now))),
     ...rests.map(({ service, until }) => `left alone: ${service}, until ${localTime(until)}`),
   ];
@@ -78,7 +78,9 @@ function describeFamily(
   now: Date,
 ): string[] {
   const name = family === "ipv4" ? "IPv4" : "IPv6";
-  const held = since === null ? "" : `, for ${formatDuration(elapsedMs(since, now))} (since ${localTime(since)})`;
+  const heldMs = since === null ? undefined : plausibleElapsedMs(since, now);
+  const held =
+    since === null || heldMs === undefined ? "" : `, for ${formatDuration(heldMs)} (since ${localTime(since)})`;
   const by = unconfirmed
     ? ", confirmed by nobody"
     : confirmedBy.length > 0
@@ -92,6 +94,11 @@ function describeFamily(
     lines.push(`${name} last failure: ${localTime(lastFailure)}, ${count} failed${from}: ${reason}`);
   }
   return lines;
+}
+
+function describeAge(at: string, now: Date): string {
+  const ms = plausibleElapsedMs(at, now);
+  return ms === undefined ? "an unknown time ago" : `${formatDuration(ms)} ago`;
 }
 
 function describePending({ channel, owed, failures, reason, nextTry }: PendingChannel, now: Date): string {

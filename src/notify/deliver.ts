@@ -5,7 +5,7 @@ import { readRecentHistory } from "../state/history-file";
 import type { FailedOutcome, Outcome } from "../state/outbox";
 import { readHostKeys } from "./host-keys";
 import { sendMail } from "./mail";
-import { composeMessage } from "./message/compose";
+import { composeMessageSafely } from "./message/compose";
 import type { Language } from "./message/languages";
 import type { Notice } from "./ports";
 import type { SmtpServer } from "./smtp-errors";
@@ -28,6 +28,8 @@ export interface DeliveryContext {
   /** The end of the run. */
   signal: AbortSignal;
   redactor: Redactor;
+  /** Told why a mail had to be written plainly; to be reported after it was sent. */
+  onBug: (bug: unknown) => void;
 }
 
 /** One mail takes no longer, however slowly the server answers. */
@@ -48,15 +50,15 @@ export async function deliver(
   if ("ok" in login) {
     return new Map(notice.recipients.map((recipient) => [recipient, login]));
   }
-  const message = composeMessage(notice.events, {
+  const { message, bug } = composeMessageSafely(notice.events, {
     ...settings,
     hostName: context.hostName,
     version: context.version,
-    timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone,
     now: new Date(),
     hostKeys: await readHostKeys(),
     history: await readRecentHistory(context.historyFile),
   });
+  if (bug !== undefined) context.onBug(bug);
   return sendMail(notice, message, {
     server: smtp,
     login: login.value,

@@ -17,6 +17,7 @@ export function testNotice(
   // Where nothing could be seen the mail path can still be tried.
   const placeholder = family === 4 ? "192.0.2.1" : "2001:db8::1";
   const seen = lookupResult && "address" in lookupResult.decision ? lookupResult.decision.address : undefined;
+  const address = seen ?? recorded?.address ?? placeholder;
   return {
     id: `test-${now.getTime().toString(36)}`,
     recipients,
@@ -26,8 +27,8 @@ export function testNotice(
         kind: "test",
         family,
         at: now.toISOString(),
-        address: seen ?? recorded?.address ?? placeholder,
-        ...(recorded && { old: recorded.address }),
+        address,
+        ...(recorded && recorded.address !== address && { old: recorded.address }),
         ...(recorded?.since && { oldSince: recorded.since }),
         confirmedBy:
           lookupResult?.responses.flatMap(({ operator, vote }) => ("address" in vote ? [operator] : [])) ?? [],

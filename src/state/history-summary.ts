@@ -1,11 +1,12 @@
-import { elapsedMs, formatDuration } from "../base/duration";
+import { formatDuration, plausibleElapsedMs } from "../base/duration";
 import type { HistoryEntry } from "./history";
 
 /** A change with how long its address lasted. */
 export interface HistoryRow extends HistoryEntry {
   /** When the next change of the family came; absent for the address in use. */
   until?: string;
-  ms: number;
+  /** Undefined where a wrong clock wrote one of the two times. */
+  ms: number | undefined;
 }
 
 /** Gathers a history of any length: the last rows and the numbers for the words below them. */
@@ -14,6 +15,8 @@ export class HistorySummary {
   private readonly kept: HistoryRow[] = [];
   private readonly open = new Map<number, HistoryRow>();
   private changes = 0;
+  /** How many of them ended a time that is known, and those times together. */
+  private timed = 0;
   private heldMs = 0;
   private byNight = 0;
 
@@ -29,11 +32,14 @@ export class HistorySummary {
     const before = this.open.get(entry.family);
     if (before) {
       before.until = entry.at;
-      before.ms = elapsedMs(before.at, entry.at);
+      before.ms = plausibleElapsedMs(before.at, entry.at);
       this.changes++;
-      this.heldMs += before.ms;
-      const hour = this.hourOf(entry.at);
-      if (hour >= 22 || hour < 6) this.byNight++;
+      if (before.ms !== undefined) {
+        this.timed++;
+        this.heldMs += before.ms;
+        const hour = this.hourOf(entry.at);
+        if (hour >= 22 || hour < 6) this.byNight++;
+      }
     }
     this.open.set(entry.family, row);
     this.kept.push(row);
@@ -45,7 +51,7 @@ export class HistorySummary {
   /** The addresses in use, which last until `now`. */
   openRows(now: Date): HistoryRow[] {
     const rows = [...this.open.values()];
-    for (const row of rows) row.ms = elapsedMs(row.at, now);
+    for (const row of rows) row.ms = plausibleElapsedMs(row.at, now);
     return rows;
   }
 
@@ -59,10 +65,10 @@ export class HistorySummary {
   inWords(): string {
     if (this.changes === 0) return "no change so far";
     const times = this.changes === 1 ? "1 change" : `${this.changes} changes`;
-    if (this.changes < 3) return `${times} so far`;
-    const share = this.byNight / this.changes;
+    if (this.timed < 3) return `${times} so far`;
+    const share = this.byNight / this.timed;
     const when = share > 0.7 ? ", mostly at night" : share < 0.3 ? ", mostly by day" : "";
-    return `${times}, about every ${roughly(this.heldMs / this.changes)}${when}`;
+    return `${times}, about every ${roughly(this.heldMs / this.timed)}${when}`;
   }
 }
 

@@ -1,6 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { elapsedMs, formatDuration, isDue, parseDuration, splitDuration } from "../../src/base/duration";
+import {
+  elapsedMs,
+  formatDuration,
+  isDue,
+  isPlausibleTime,
+  parseDuration,
+  plausibleElapsedMs,
+  splitDuration,
+} from "../../src/base/duration";
 
 const [SECOND, MINUTE, HOUR, DAY] = [1000, 60_000, 3_600_000, 86_400_000] as const;
 const UNIT_MS = { second: SECOND, minute: MINUTE, hour: HOUR, day: DAY };
@@ -89,4 +97,19 @@ describe("clocks run backwards", () => {
       }),
     );
   });
+});
+
+test.each<[string, string, number | undefined]>([
+  ["2026-06-01T12:00:00Z", "2026-06-01T13:00:00Z", HOUR],
+  ["2026-06-01T12:00:00Z", "2026-06-01T12:00:00Z", 0],
+  ["2020-01-01T00:00:00Z", "2020-01-02T00:00:00Z", DAY],
+  ["1970-01-01T00:00:00Z", "2026-06-01T13:00:00Z", undefined],
+  ["2019-12-31T23:59:59Z", "2026-06-01T13:00:00Z", undefined],
+  ["2026-06-01T13:00:00Z", "2026-06-01T12:59:59Z", undefined],
+  ["2026-06-01T13:00:00Z", "1970-01-01T00:00:00Z", undefined],
+  ["yesterday", "2026-06-01T12:00:00Z", undefined],
+  ["2026-06-01T12:00:00Z", "", undefined],
+])("a duration that can be true, from %s to %s: %s", (from, to, expected) => {
+  expect(plausibleElapsedMs(from, to)).toBe(expected);
+  if (expected !== undefined) expect(isPlausibleTime(to)).toBe(true);
 });

@@ -3,15 +3,27 @@ import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
+import { composeMessage } from "../../src/notify/message/compose";
 import { makeScratch } from "../support/scratch";
-import { EACH_LETTER, writeLetter } from "./examples";
+import { EACH_LETTER, factsIn, KINDS, writeLetter } from "./examples";
 
 const CHROMIUM = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
 const FLAGS =
   "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking " +
   "--disable-component-update --disable-sync --dump-dom";
 
-test("no mail scrolls sideways, on a phone or in a wide window", async ({ skip }) => {
+// One line for two addresses of IPv4, one line each for two of IPv6.
+const LONGEST = (KINDS["change"] ?? []).flatMap((event) => [
+  { ...event, address: "198.151.100.123", old: "203.100.113.107" },
+  {
+    ...event,
+    family: 6 as const,
+    address: "2001:db8:1234:5678:90ab:cdef:1234:5678",
+    old: "2001:db8:4321:8765:fedc:ba09:8765:4321",
+  },
+]);
+
+test("no mail, and nothing in it, scrolls sideways, on a phone or in a wide window", async ({ skip }) => {
   if (!existsSync(CHROMIUM)) return skip(`${CHROMIUM} is not installed: nothing was laid out`);
   const long = {
     machineName: "w".repeat(60),
@@ -21,17 +33,21 @@ test("no mail scrolls sideways, on a phone or in a wide window", async ({ skip }
   const letters = [
     ...EACH_LETTER.map(({ kind, language }) => ({ name: `${kind} ${language}`, ...writeLetter(kind, language) })),
     { name: "long names", ...writeLetter("several", "fr", long) },
+    { name: "longest addresses", ...composeMessage(LONGEST, factsIn("en")) },
   ];
   const frames = letters.flatMap(({ name, html }) =>
     [360, 800].map((width) => ({ name: `${name} ${width}`, width, html })),
   );
   // One that does scroll shows that the measure works.
   frames.push({ name: "control 360", width: 360, html: '<body><div style="width:500px">wide</div>' });
+  const inner = '<body style="margin:0"><div style="overflow-x:auto"><p style="width:400px">wide</p></div>';
+  frames.push({ name: "inner control 360", width: 360, html: inner });
 
   const widths = await measure(frames);
   expect(Object.keys(widths)).toHaveLength(frames.length);
   expect(Object.entries(widths).filter(([, { width, scrollWidth }]) => scrollWidth > width)).toEqual([
     ["control 360", { width: 360, scrollWidth: expect.any(Number) }],
+    ["inner control 360", { width: 360, scrollWidth: 400 }],
   ]);
 });
 
@@ -49,7 +65,11 @@ async function measure(
   const script = `onload = () => {
     const results = {};
     for (const frame of document.querySelectorAll("iframe")) {
-      const { scrollWidth, clientWidth } = frame.contentDocument.documentElement;
+      const { documentElement } = frame.contentDocument;
+      const { clientWidth } = documentElement;
+      // What scrolls inside the page is as far too wide as the page would be.
+      const excess = [...frame.contentDocument.querySelectorAll("div")].map((div) => div.scrollWidth - div.clientWidth);
+      const scrollWidth = Math.max(documentElement.scrollWidth, clientWidth + Math.max(0, ...excess));
       results[frame.name] = { width: clientWidth, scrollWidth };
     }
     document.body.textContent = JSON.stringify(results);

@@ -90,8 +90,10 @@ test.each(["Grünwald ☕ 家", 'O\'Brien "the" home', "a, b; c <d@e>", "x".repe
     const shown = quote(name, 60);
     expect(await home.run(["check"], { env: { IPCHECK_NAME: name } })).toMatchObject({ exitCode: 0, stderr: "" });
     const [arrived] = server.arrived.slice(before);
-    expect(arrived?.mail.subject).toMatch(/ 203\.0\.113\.7 is watched/);
-    expect(arrived?.mail.subject?.startsWith(`${shown} `)).toBe(true);
+    const { subject = "" } = arrived?.mail ?? {};
+    expect(subject).toMatch(/: (address )?203\.0\.113\.7 \(watched from now on\)$/);
+    expect(shown.startsWith(subject.split(/…?: /)[0] ?? "none")).toBe(true);
+    expect(subject.slice(0, 40)).toContain("203.0.113.7");
     expect(arrived?.mail.from?.value).toEqual([{ name: shown, address: "pi@example.net" }]);
     expect(arrived?.mail.text).toContain(shown.split(" ")[0]);
   },
@@ -152,7 +154,7 @@ test.each<[string, Record<string, string>]>([
   await home.run(["check"], { env });
   const { text, html, subject } = server.arrived[before]?.mail ?? {};
   const [expected, own] =
-    language === "fr" ? ["est désormais surveillée", "Constaté\u00a0: "] : ["is watched", "Seen: "];
+    language === "fr" ? ["désormais surveillée", "Constaté\u00a0: "] : ["watched from now on", "Seen: "];
   expect(subject).toContain(expected);
   expect(text).toContain(own);
   expect(html).toContain(`<html lang="${language}">`);

@@ -38,5 +38,7 @@ test.each<[string, State | undefined, LookupResult[], object]>([
 
 test("during an outage it tells the recorded address of the family that is configured", () => {
   const { events } = testNotice({ ...RULES, families: [6] }, RECORDED, [], NOW);
-  expect(events).toMatchObject([{ family: 6, address: "2001:db8::7", old: "2001:db8::7" }]);
+  expect(events).toMatchObject([{ family: 6, address: "2001:db8::7", oldSince: "2026-05-01T00:00:00.000Z" }]);
+  // Nothing has changed: the same address is not shown as an old one too.
+  expect(events[0]).not.toHaveProperty("old");
 });

@@ -1,4 +1,4 @@
-import { spawnSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -59,4 +59,13 @@ test("what is no public host key is passed over", async () => {
 
 test("no folder, no keys", async () => {
   expect(await readHostKeys(join(makeScratch(), "nowhere"))).toEqual([]);
+});
+
+test("a pipe, a huge file and a crowd of files hold nothing up", async () => {
+  const folder = folderWith({ "ssh_host_ed25519_key.pub": KNOWN });
+  execFileSync("mkfifo", [join(folder, "ssh_host_rsa_key.pub")]);
+  writeFileSync(join(folder, "ssh_host_ecdsa_key.pub"), KNOWN.padEnd(1_000_000, "A"));
+  expect(await readHostKeys(folder)).toEqual([{ type: "ED25519", fingerprint: KNOWN_FINGERPRINT }]);
+  for (let i = 0; i < 300; i++) writeFileSync(join(folder, `ssh_host_x${i}_key.pub`), KNOWN);
+  expect((await readHostKeys(folder)).length).toBeLessThanOrEqual(10);
 });

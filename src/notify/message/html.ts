@@ -1,4 +1,5 @@
-import type { MessageContent, Section } from "./content";
+import type { MessageKind } from "./catalog";
+import { type Bar, type MessageContent, type Section, SHORT_MOVE } from "./content";
 
 // One column, inline styles, nothing fetched. Mail programs strip what they do not like: without the
 // style element it stays legible in light colours; with it, it follows a dark screen.
@@ -8,6 +9,7 @@ const STYLE = `
 .page{background:#15181c!important;color:#e6e8eb!important}
 .card{background:#20252b!important;border-color:#3a424c!important}
 .soft{color:#aab4c0!important}
+.alert{background:#4a1d12!important;color:#ffd9c7!important;border-color:#ff8f66!important}
 .code{background:#0f1215!important;color:#e6e8eb!important;border-color:#3a424c!important}
 .bar{background:#5aa9ff!important}
 .rule{border-color:#3a424c!important}
@@ -15,12 +17,24 @@ const STYLE = `
 
 const FONT = "font-family:system-ui,-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif";
 const MONO = "font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace";
-// Addresses and commands break anywhere rather than push the page wider than a phone.
+/** One look tells which kind of mail it is; on both backgrounds. */
+const COLORS: Record<MessageKind, string> = {
+  first: "#2f81f7",
+  change: "#d1570a",
+  changes: "#d1570a",
+  returned: "#d1570a",
+  back: "#2e8b45",
+  interrupted: "#b7791f",
+  heartbeat: "#2e8b45",
+  test: "#8f63e8",
+};
+
+// Commands break anywhere rather than push the page wider than a phone.
 const BREAK = "overflow-wrap:anywhere;word-break:break-word";
 
 /** The HTML part: the same facts as the text, for small screens, light and dark. */
 export function renderHtml(content: MessageContent): string {
-  const { language, subject, headline, remarks, sections, hostKeys, changes, bars, footer } = content;
+  const { language, kind, subject, headline, warning, remarks, sections, hostKeys, changes, bars, footer } = content;
   return `<!DOCTYPE html>
 <html lang="${language}">
 <head>
@@ -32,8 +46,10 @@ export function renderHtml(content: MessageContent): string {
 <style>${STYLE}</style>
 </head>
 <body class="page" style="margin:0;padding:0;background:#f2f4f6;color:#1b1f24;${FONT}">
-<div class="page" style="max-width:560px;margin:0 auto;padding:16px;background:#f2f4f6;color:#1b1f24;font-size:16px;line-height:1.5;${BREAK}">
-<p style="margin:0 0 12px;font-size:18px">${escapeHtml(headline)}</p>
+<div class="page" style="max-width:560px;margin:0 auto;padding:12px;background:#f2f4f6;color:#1b1f24;font-size:16px;line-height:1.5;${BREAK}">
+<div class="strip" style="height:8px;background:${COLORS[kind]};border-radius:4px;font-size:0;line-height:0">&nbsp;</div>
+<p style="margin:10px 0 12px;font-size:20px;line-height:1.35;font-weight:700">${escapeHtml(headline)}</p>
+${warning ? `<p class="alert" style="margin:0 0 12px;padding:10px 12px;background:#fff0ea;color:#7a2208;border:1px solid #d1570a;border-radius:6px;font-weight:600">${escapeHtml(warning)}</p>` : ""}
 ${remarks.map((remark) => `<p style="margin:0 0 12px">${escapeHtml(remark)}</p>`).join("\n")}
 ${sections.map(renderSection).join("\n")}
 ${hostKeys ? section(hostKeys.title, `${code(hostKeys.lines)}<p style="margin:6px 0 0">${escapeHtml(hostKeys.advice)}</p>`) : ""}
@@ -48,19 +64,36 @@ ${footer.map((line) => `<p style="margin:0 0 6px">${escapeHtml(line)}</p>`).join
 `;
 }
 
-function renderSection({ title, address, facts, login }: Section): string {
+function renderSection({ title, old, address, facts, login }: Section): string {
   const rows = facts.map(
     ({ label, value }) =>
-      `<p style="margin:6px 0 0"><span class="soft" style="color:#57606a;font-size:14px">${escapeHtml(label)}</span><br>${escapeHtml(value)}</p>`,
+      `<p style="margin:6px 0 0"><span class="soft" style="color:#57606a;font-size:14px">${escapeHtml(label)}</span><br>${breakable(value)}</p>`,
   );
-  return `<div class="card" style="margin:0 0 14px;padding:14px 16px;background:#ffffff;border:1px solid #d5dae0;border-radius:10px">
+  return `<div class="card" style="margin:0 0 14px;padding:12px;background:#ffffff;border:1px solid #d5dae0;border-radius:10px">
 <div class="soft" style="color:#57606a;font-size:14px">${escapeHtml(title)}</div>
-<div style="margin:2px 0 8px;font-size:24px;line-height:1.3;font-weight:700;${MONO};-webkit-user-select:all;user-select:all">${breakable(address)}</div>
+<div style="margin:4px 0 8px;line-height:1.4;${MONO};white-space:nowrap;overflow-x:auto">${renderMove(old, address)}</div>
 ${rows.join("\n")}
 <p class="soft" style="margin:12px 0 0;color:#57606a;font-size:14px">${escapeHtml(login.label)}</p>
 ${code([login.command])}
 </div>`;
 }
+
+// Two addresses of IPv4 stand on one line of a phone, two of IPv6 on two; no address is broken.
+function renderMove(old: string | undefined, address: string): string {
+  const isShort = `${old ?? "-"} → ${address}`.replace(SHORT_MOVE, "") === "";
+  const scale = isShort ? SMALLER : 1;
+  const oldWidth = old === undefined ? 0 : scale * (old.length + 2);
+  const width = isShort ? oldWidth + 1 + address.length : Math.max(oldWidth, address.length);
+  const size = Math.min(24, Math.floor(PHONE_WIDTH / width));
+  const shown = `<span style="font-size:${size}px;font-weight:700;-webkit-user-select:all;user-select:all">${escapeHtml(address)}</span>`;
+  if (old === undefined) return shown;
+  return `<span class="soft" style="color:#57606a;font-size:${scale * size}px">${escapeHtml(old)} →</span>${isShort ? " " : "<br>"}${shown}`;
+}
+
+/** The old address, where it stands beside the new one. */
+const SMALLER = 0.75;
+/** What a phone of 360 pixels leaves inside a card, in characters of a monospaced font of one pixel. */
+const PHONE_WIDTH = 306 / 0.61;
 
 function section(title: string, body: string): string {
   return `<div style="margin:16px 0 0"><p class="soft" style="margin:0;color:#57606a;font-size:14px">${escapeHtml(title)}</p>
@@ -68,25 +101,26 @@ ${body}</div>`;
 }
 
 function code(lines: readonly string[]): string {
-  const text = lines.map(escapeHtml).join("\n");
+  const text = lines.map(breakable).join("\n");
   return `<pre class="code" style="margin:4px 0 0;padding:10px 12px;background:#f2f4f6;border:1px solid #d5dae0;border-radius:6px;font-size:14px;white-space:pre-wrap;${BREAK};${MONO};-webkit-user-select:all;user-select:all">${text}</pre>`;
 }
 
 function list(lines: readonly string[]): string {
   return `<ul style="margin:4px 0 0;padding-left:20px">
-${lines.map((line) => `<li style="margin:0 0 4px">${escapeHtml(line)}</li>`).join("\n")}
+${lines.map((line) => `<li style="margin:0 0 4px">${breakable(line).replace(SHORT_MOVE, '<span style="white-space:nowrap">$&</span>')}</li>`).join("\n")}
 </ul>`;
 }
 
-function renderBar({ label, duration, share }: NonNullable<MessageContent["bars"]>["rows"][number]): string {
+function renderBar({ label, duration, share }: Bar): string {
   const width = Math.max(2, Math.round(share * 100));
+  const bar = `<div class="bar" style="margin-top:2px;height:8px;width:${width}%;background:#0a66c2;border-radius:4px;font-size:0;line-height:0">&nbsp;</div>`;
   return `<div style="margin:6px 0 0;font-size:14px"><span style="${MONO}">${escapeHtml(label)}</span> <span class="soft" style="color:#57606a">${escapeHtml(duration)}</span>
-<div class="bar" style="margin-top:2px;height:8px;width:${width}%;background:#0a66c2;border-radius:4px;font-size:0;line-height:0">&nbsp;</div></div>`;
+${share === 0 ? "" : bar}</div>`;
 }
 
-// A long IPv6 address breaks between its groups, not inside one; what is copied stays the same.
-function breakable(address: string): string {
-  return escapeHtml(address).replaceAll(":", ":<wbr>");
+// Where a long IPv6 address has to break, it breaks between its groups; what is copied stays the same.
+function breakable(text: string): string {
+  return escapeHtml(text).replace(/[\da-f:]{16,}/g, (address) => address.replaceAll(":", ":<wbr>"));
 }
 
 function escapeHtml(text: string): string {

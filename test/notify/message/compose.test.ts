@@ -29,7 +29,7 @@ const CHANGE: AddressEvent = {
 
 test.each(LANGUAGES)("%s: both parts tell everything, the subject the name and the address first", (language) => {
   const { subject, text, html } = composeMessage([CHANGE], { ...FACTS, language });
-  expect(subject).toMatch(/^attic 81\.2\.69\.2 /);
+  expect(subject).toMatch(/^attic.?: \S+ \S+ 81\.2\.69\.2 \(\S+ 81\.2\.69\.1\)$/);
   for (const part of [text, html]) {
     for (const fact of ["81.2.69.2", "81.2.69.1", "ipify", "AWS", "ssh pi@81.2.69.2", "SHA256:abc", "14:00"]) {
       expect(part).toContain(fact);
@@ -40,7 +40,7 @@ test.each(LANGUAGES)("%s: both parts tell everything, the subject the name and t
 test("several changes are one message that lists them all, there and back included", () => {
   const back = { ...CHANGE, id: "2", old: CHANGE.address, address: CHANGE.old ?? "" };
   const { subject, text } = composeMessage([CHANGE, back], FACTS);
-  expect(subject).toMatch(/^attic 81\.2\.69\.1 .*2 changes/);
+  expect(subject).toBe("attic: back to 81.2.69.1 (2 changes)");
   expect(text).toContain("81.2.69.1 → 81.2.69.2");
   expect(text).toContain("81.2.69.2 → 81.2.69.1");
 });

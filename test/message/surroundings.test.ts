@@ -1,0 +1,135 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { makeHome as makeInitHome, startProvider, USER } from "../setup/workbench";
+import { type EchoServer, startEchoServer } from "../support/echo-server";
+import { Home } from "../support/home";
+import { type MailServer, startMailServer } from "../support/mail-server";
+
+const BROKEN_INTL = join(__dirname, "broken-intl.cjs");
+const BROKEN_COMPOSER = join(__dirname, "broken-composer.cjs");
+const SILENCE = { exitCode: 0, stdout: "", stderr: "" };
+
+let server: MailServer;
+let echo: EchoServer;
+beforeAll(async () => {
+  server = await startMailServer();
+  echo = await startEchoServer("203.0.113.7\n");
+});
+afterAll(() => Promise.all([server.close(), echo.close()]));
+
+const makeHome = (env: Record<string, string> = {}) => {
+  const home = new Home().useServices(echo).useMail(server);
+  Object.assign(home.env, env);
+  return home;
+};
+
+async function mailOf(run: () => Promise<unknown>) {
+  const before = server.arrived.length;
+  const result = await run();
+  const [first, ...more] = server.arrived.slice(before);
+  expect(more).toEqual([]);
+  return { result, mail: first?.mail, text: first?.mail.text ?? "" };
+}
+
+const ZONES = [
+  "",
+  ":",
+  ":/etc/localtime",
+  "/nowhere",
+  "GMT+1",
+  "Foo/Bar",
+  "CET-1CEST,M3.5.0,M10.5.0/3",
+  "<+03>-3",
+  "x".repeat(999),
+];
+
+test.each(ZONES)("TZ=%j costs no mail", async (TZ) => {
+  const home = makeHome({ TZ });
+  const { result, text } = await mailOf(() => home.run(["check"], { now: "2026-06-01T10:00:00Z" }));
+  expect(result).toMatchObject(SILENCE);
+  // Whatever the zone, the time names it.
+  expect(text).toMatch(/Seen: \w+, 1 June 2026 at \d\d:\d\d (UTC|[A-Z]{3,4}|GMT[+-]\d+)\n/);
+  expect(home.readState()).toMatchObject({ outbox: [] });
+});
+
+test.each(["", "GMT+1"])("TZ=%j costs neither the test mail of doctor nor that of init", async (TZ) => {
+  const { result, mail } = await mailOf(() => makeHome({ TZ }).run(["doctor", "--send"]));
+  expect(result).toMatchObject({ stderr: "", stdout: expect.stringContaining("the server took it") });
+  expect(mail?.subject).toContain("203.0.113.7");
+
+  const provider = await startProvider("hunter22");
+  const home = await makeInitHome();
+  const server = ["--smtp-host", "localhost", "--smtp-port", String(provider.port)];
+  const flags = ["--yes", "--to", "owner@example.net", "--user", USER, "--password-stdin", "--send", ...server];
+  expect(await home.run(["init", ...flags], { env: { TZ }, input: "hunter22\n" })).toMatchObject({ exitCode: 0 });
+  expect(provider.arrived).toHaveLength(1);
+});
+
+test.each(["", "C", "xx_YY", "../../x", "fr_FR.ISO-8859-15", "\u00e9"])("LC_ALL=%j costs no mail", async (LC_ALL) => {
+  const { result, text } = await mailOf(() => makeHome({ LC_ALL }).run(["check"]));
+  expect(result).toMatchObject(SILENCE);
+  expect(text).toContain("203.0.113.7");
+});
+
+test.each(["en", "fr"])("a Node.js without Intl mails in %s all the same", async (IPCHECK_LANG) => {
+  const home = makeHome({ IPCHECK_LANG });
+  await home.run(["check"], { now: "2026-05-01T10:00:00Z" });
+  echo.answer = "203.0.113.8\n";
+  const { result, text, mail } = await mailOf(() =>
+    home.run(["check"], { now: "2026-06-01T10:00:00Z", preload: [BROKEN_INTL] }),
+  );
+  echo.answer = "203.0.113.7\n";
+  expect(result).toMatchObject(SILENCE);
+  expect(text).toContain("2026-06-01 10:00 UTC");
+  expect(text).toContain(`203.0.113.7 (${IPCHECK_LANG === "en" ? "held for" : "conservée"} 31 days)`);
+  expect(mail?.html).toContain("203.0.113.7 →");
+});
+
+test("when composing fails all the same a plain mail goes out, and then the bug is reported", async () => {
+  const home = makeHome({ IPCHECK_SSH: "ssh pi@{ip}" });
+  await home.run(["check"], { now: "2026-05-01T10:00:00Z" });
+  echo.answer = "203.0.113.8\n";
+  const { result, text, mail } = await mailOf(() =>
+    home.run(["check"], { now: "2026-06-01T10:00:00Z", preload: [BROKEN_COMPOSER] }),
+  );
+  expect(result).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("Error: composing is broken\n    at ") });
+  expect(mail?.subject).toMatch(/: new address 203\.0\.113\.8$/);
+  for (const fact of [
+    "old address: 203.0.113.7",
+    "new address: 203.0.113.8",
+    "2026-06-01T10:00",
+    "ssh pi@203.0.113.8",
+  ]) {
+    expect(text).toContain(fact);
+  }
+  expect(home.readState()).toMatchObject({ outbox: [] });
+  // Told once: the bug is no reason to mail again.
+  echo.answer = "203.0.113.8\n";
+  const next = await mailOf(() => home.run(["check"], { now: "2026-06-01T11:00:00Z", preload: [BROKEN_COMPOSER] }));
+  echo.answer = "203.0.113.7\n";
+  expect(next).toMatchObject({ result: SILENCE, mail: undefined });
+
+  const doctor = await mailOf(() => home.run(["doctor", "--send"], { preload: [BROKEN_COMPOSER] }));
+  expect(doctor.result).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("composing is broken") });
+  expect(doctor.text).toContain("203.0.113.");
+});
+
+test("a history that is a folder, a pipe's place or garbage costs no mail", async () => {
+  for (const spoil of [
+    (path: string) => mkdirSync(path),
+    (path: string) =>
+      writeFileSync(
+        path,
+        '{"id":1}\nnull\n[]\n{"id":"x","at":"1970-01-01","address":"203.0.113.7","family":4}\n'.repeat(500),
+      ),
+    (path: string) => writeFileSync(path, Buffer.alloc(40_000, 0xff)),
+  ]) {
+    const home = makeHome();
+    mkdirSync(join(home.stateFile, ".."), { recursive: true, mode: 0o700 });
+    spoil(home.historyFile);
+    const { text } = await mailOf(() => home.run(["check"]));
+    expect(text).toContain("203.0.113.7");
+    expect(text).not.toContain("Lately");
+  }
+});
