@@ -18,7 +18,7 @@ export async function composeCheck(options: CheckOptions & GlobalOptions, host: 
   const { output } = host;
   const settings = loadSettings(options.config, host, output.redactor.secrets);
   for (const warning of settings.warnings) await output.warn(warning);
-  const store = openStateFile(settings.stateFile);
+  const store = openStateFile(settings.stateFile, host);
   if (options.dryRun) return checkWith(options, settings, store, host);
 
   store.prepare();

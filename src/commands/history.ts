@@ -14,8 +14,8 @@ import type { GlobalOptions, Host } from "./host";
 /** `ipcheck history`: reads, and touches nothing. Resolves to the exit code. */
 export async function composeHistory(options: HistoryOptions & GlobalOptions, host: Host): Promise<number> {
   const settings = loadSettings(options.config, host, host.output.redactor.secrets);
-  const { historyFile } = openStateFile(settings.stateFile);
-  return runHistory(options, readHistory(historyFile), { now: new Date(), env: host.env }, host.output);
+  const { historyFile } = openStateFile(settings.stateFile, host);
+  return runHistory(options, readHistory(historyFile, host), { now: new Date(), env: host.env }, host.output);
 }
 
 /** The switches of `history`. */
@@ -31,7 +31,7 @@ const DEFAULT_LIMIT = 20;
 /** Prints the changes, oldest first; resolves to the exit code. */
 export async function runHistory(
   options: HistoryOptions,
-  lines: AsyncIterable<HistoryLine>,
+  lines: Iterable<HistoryLine> | AsyncIterable<HistoryLine>,
   context: { now: Date; env: NodeJS.ProcessEnv },
   output: Output,
 ): Promise<number> {

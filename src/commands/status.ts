@@ -14,7 +14,7 @@ import { readStatus } from "./status-report";
 /** `ipcheck status`: reads, and touches nothing. Resolves to the exit code. */
 export async function composeStatus(options: StatusOptions & GlobalOptions, host: Host): Promise<number> {
   const settings = loadSettings(options.config, host, host.output.redactor.secrets);
-  const store = openStateFile(settings.stateFile);
+  const store = openStateFile(settings.stateFile, host);
   const loaded = store.load();
   if (loaded.condition === "damaged") {
     await host.output.warn("the state file cannot be read; the next check keeps it aside and begins anew");
