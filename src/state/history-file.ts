@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import { resolveLinks, syncDirectory } from "../base/atomic-file";
 import { IpcheckError, systemCode } from "../base/errors";
 import { quote } from "../base/quote";
-import { openJudged, openTrusted, type Principal } from "../base/trusted-file";
+import { guardFolders, openJudged, openTrusted, type Principal } from "../base/trusted-file";
 import { formatHistoryLine, type HistoryEntry, type HistoryLine, MAX_LINE_BYTES, parseHistoryLine } from "./history";
 import type { AddressEvent } from "./state";
 
@@ -31,7 +31,8 @@ export function readRecentHistory(path: string): HistoryEntry[] {
  */
 export function appendLines(path: string, events: readonly AddressEvent[], who: Principal): void {
   const { O_RDWR, O_APPEND, O_CREAT, O_NOFOLLOW = 0 } = constants;
-  // Links that are ours to follow are followed before; a new one in the last step is somebody else's.
+  // Our own links are followed here, after they were judged; one that comes in between is not.
+  guardFolders(path, who);
   const target = resolveLinks(path);
   openTrusted(target, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW, who, (file, { size }) => {
     const tail = readTail(file);
