@@ -8,6 +8,7 @@ import {
   existsSync,
   lchownSync,
   mkdirSync,
+  mkdtempSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -16,11 +17,13 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { EMPTY_STATE, encodeState } from "../../src/state/state";
 import { type EchoServer, startEchoServer } from "../support/echo-server";
 import { Home } from "../support/home";
+import { BIN } from "../support/run-ipcheck";
 
 const SILENCE = { exitCode: 0, stdout: "", stderr: "" };
 const isRoot = process.getuid?.() === 0;
@@ -168,6 +171,31 @@ describe("the state", () => {
     expect(home.listStateFolder()).toEqual(["attic.history.jsonl", "attic.json", "history.jsonl", "state.json"]);
     expect(JSON.parse((await home.run(["history", "--json"], { env })).stdout)).toHaveLength(1);
   });
+});
+
+// Where only one user is mapped (rootless containers, hardened units of a user), root seems to be 'nobody'.
+test("in a user namespace root's folders are still root's", ({ skip }) => {
+  if (!isRoot) return skip("becoming another user needs root");
+  const home = mkdtempSync(join(tmpdir(), "ipcheck-namespace-"));
+  try {
+    chownSync(home, 4711, 4711);
+    const asUser = ["--reuid", "4711", "--regid", "4711", "--clear-groups", "unshare", "--user", "--map-user=4711"];
+    const run = (...command: string[]) =>
+      execFileSync("setpriv", [...asUser, ...command], {
+        cwd: "/",
+        env: { HOME: home },
+        encoding: "utf8",
+        stdio: "pipe",
+      });
+    try {
+      run("true");
+    } catch {
+      return skip("user namespaces are not to be had");
+    }
+    expect(run(process.execPath, BIN, "status")).toContain("nothing is recorded yet");
+  } finally {
+    rmSync(home, { recursive: true });
+  }
 });
 
 describe("the history", () => {
