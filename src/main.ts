@@ -72,6 +72,7 @@ function readHost(output: Output): Host {
     platform: process.platform,
     home: orUndefined(homedir),
     uid: process.getuid?.(),
+    gid: process.getgid?.(),
     hostName: hostname(),
     userName: orUndefined(() => userInfo().username) ?? process.env["USER"] ?? "user",
     packageDirectory,

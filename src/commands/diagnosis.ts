@@ -118,8 +118,8 @@ function diagnoseOutbox(state: State): Finding[] {
     title,
     status: "error",
     code: "undelivered",
-    text: `${name === HOOK ? "the command" : name} has not been told after ${failures} tries: ${reason}`,
-    hint,
+    text: `${name === HOOK ? "the command" : quote(name)} has not been told after ${failures} tries: ${quote(reason)}`,
+    hint: hint && quote(hint),
   }));
 }
 

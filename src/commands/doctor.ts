@@ -42,7 +42,7 @@ async function* examine(options: DoctorOptions & GlobalOptions, host: Host): Asy
   yield* configuration(settings);
   const deadline = new Deadline(settings.deadlineMs);
   try {
-    const store = openStateFile(settings.stateFile);
+    const store = openStateFile(settings.stateFile, host);
     const loaded = recallOrError(store);
     if (loaded instanceof IpcheckError) yield stateProblem(loaded);
     else yield* diagnoseState(store.path, loaded, new Date());

@@ -2,7 +2,7 @@ import { formatDuration } from "../base/duration";
 import { IpcheckError } from "../base/errors";
 import { localTime } from "../base/local-time";
 import type { Output } from "../base/output";
-import { quote } from "../base/quote";
+import { quote, toJson } from "../base/quote";
 import { type Screen, screenOf } from "../base/screen";
 import { loadSettings } from "../config/settings";
 import type { HistoryLine } from "../state/history";
@@ -14,8 +14,8 @@ import type { GlobalOptions, Host } from "./host";
 /** `ipcheck history`: reads, and touches nothing. Resolves to the exit code. */
 export async function composeHistory(options: HistoryOptions & GlobalOptions, host: Host): Promise<number> {
   const settings = loadSettings(options.config, host, host.output.redactor.secrets);
-  const { historyFile } = openStateFile(settings.stateFile);
-  return runHistory(options, readHistory(historyFile), { now: new Date(), env: host.env }, host.output);
+  const { historyFile } = openStateFile(settings.stateFile, host);
+  return runHistory(options, readHistory(historyFile, host), { now: new Date(), env: host.env }, host.output);
 }
 
 /** The switches of `history`. */
@@ -31,7 +31,7 @@ const DEFAULT_LIMIT = 20;
 /** Prints the changes, oldest first; resolves to the exit code. */
 export async function runHistory(
   options: HistoryOptions,
-  lines: AsyncIterable<HistoryLine>,
+  lines: Iterable<HistoryLine> | AsyncIterable<HistoryLine>,
   context: { now: Date; env: NodeJS.ProcessEnv },
   output: Output,
 ): Promise<number> {
@@ -88,7 +88,7 @@ function jsonWriter(output: Output): RowWriter {
       confirmedBy,
       unconfirmed: unconfirmed ?? false,
     };
-    await output.print(`${separator}${JSON.stringify(entry)}`);
+    await output.print(`${separator}${toJson(entry)}`);
     separator = ",";
   };
   return {
@@ -113,9 +113,14 @@ function csvWriter(output: Output): RowWriter {
   };
 }
 
+// A spreadsheet takes what begins so for a formula, and runs it; an apostrophe makes it text.
 function quoteCsv(field: string): string {
-  return /[",\r\n]/.test(field) ? `"${field.replaceAll('"', '""')}"` : field;
+  const text = quote(field, MAX_CSV_FIELD).replace(/^[=+\-@＝＋－＠]/, "'$&");
+  return /[",]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
+
+/** More than a line of the history holds. */
+const MAX_CSV_FIELD = 8192;
 
 async function printTable(rows: readonly HistoryRow[], words: string, screen: Screen, output: Output): Promise<void> {
   const cells = rows.map((row) => ({ row, since: localTime(row.at), held: heldFor(row), who: whoSaid(row) }));

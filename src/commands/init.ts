@@ -7,6 +7,7 @@ import type { Output } from "../base/output";
 import { TerminalPrompter } from "../base/prompts";
 import { quote } from "../base/quote";
 import { SecretPrompt } from "../base/secret-prompt";
+import { UnusableFileError } from "../base/trusted-file";
 import { findProblem } from "../config/check-value";
 import { defaultEnvFiles } from "../config/env-file";
 import { renderEnvFile } from "../config/env-lines";
@@ -52,8 +53,8 @@ export async function composeInit(options: InitOptions & GlobalOptions, host: Ho
       },
       renderEnvFile,
       async write(text, passwordFile) {
-        if (passwordFile) await written(passwordFile.path, `${passwordFile.password}\n`);
-        return written(envFile, text);
+        if (passwordFile) written(passwordFile.path, `${passwordFile.password}\n`, host);
+        return written(envFile, text, host);
       },
       sendTest: () => sendTest(envFile, host),
       installSchedule: () => composeSchedule("install", { ...named, ...(options.yes && { yes: true }) }, host),
@@ -62,10 +63,16 @@ export async function composeInit(options: InitOptions & GlobalOptions, host: Ho
   );
 }
 
-async function written(path: string, text: string): Promise<string | undefined> {
+function written(path: string, text: string, who: Host): string | undefined {
   try {
-    return await writePrivateFile(path, text, new Date());
+    return writePrivateFile(path, text, new Date(), who);
   } catch (error) {
+    if (error instanceof UnusableFileError) {
+      throw new IpcheckError("config", `cannot write ${quote(path)}: it ${error.fact}`, {
+        hint: error.cure,
+        cause: error,
+      });
+    }
     throw new IpcheckError("usage", `cannot write ${quote(path)} (${systemCode(error) || "unknown error"})`, {
       hint: "--config names another place; nothing was changed there",
       cause: error,
@@ -78,7 +85,7 @@ async function sendTest(envFile: string, host: Host): Promise<number> {
   const settings = loadSettings(envFile, host, output.redactor.secrets);
   const deadline = new Deadline(settings.deadlineMs);
   try {
-    const { historyFile } = openStateFile(settings.stateFile);
+    const { historyFile } = openStateFile(settings.stateFile, host);
     const bugs: unknown[] = [];
     const onBug = (bug: unknown) => bugs.push(bug);
     const context = { ...host, historyFile, signal: deadline.signal, redactor: output.redactor, onBug };

@@ -1,4 +1,5 @@
-import type { Status } from "./status-report";
+import { quote } from "../base/quote";
+import type { PendingChannel, Status } from "./status-report";
 
 type Sample = [labels: Record<string, string>, value: number];
 
@@ -8,7 +9,8 @@ type Sample = [labels: Record<string, string>, value: number];
  */
 export function formatPrometheus(status: Status): string {
   const seconds = (time: string | null) => (time === null ? [] : [new Date(time).getTime() / 1000]);
-  const { families, pending } = status;
+  const { families } = status;
+  const channels = summarizeChannels(status.pending);
   const recorded = families.filter(({ address }) => address !== null);
   const metrics: [name: string, help: string, samples: Sample[]][] = [
     [
@@ -38,13 +40,13 @@ export function formatPrometheus(status: Status): string {
     ],
     [
       "ipcheck_pending_notices",
-      "How many events somebody has not been told yet.",
-      pending.length > 0 ? pending.map(({ channel, owed }) => [{ channel }, owed]) : [[{}, 0]],
+      "How many events are still to be told, counted for each recipient.",
+      channels.length > 0 ? channels.map(({ channel, owed }) => [{ channel }, owed]) : [[{}, 0]],
     ],
     [
       "ipcheck_delivery_failures",
-      "How many tries to tell somebody have failed in a row.",
-      pending.map(({ channel, failures }) => [{ channel }, failures]),
+      "How many tries to tell somebody have failed in a row; of mail the recipient with the most.",
+      channels.map(({ channel, failures }) => [{ channel }, failures]),
     ],
   ];
   return metrics
@@ -57,6 +59,16 @@ export function formatPrometheus(status: Status): string {
     .join("\n");
 }
 
+// Metrics are shown to more people than mails: recipients are counted, not named.
+function summarizeChannels(pending: readonly PendingChannel[]) {
+  return (["mail", "command"] as const).flatMap((channel) => {
+    const group = pending.filter((one) => (one.channel === "command") === (channel === "command"));
+    if (group.length === 0) return [];
+    const owed = group.reduce((sum, one) => sum + one.owed, 0);
+    return [{ channel, owed, failures: Math.max(...group.map(({ failures }) => failures)) }];
+  });
+}
+
 function sampleLine(name: string): (sample: Sample) => string {
   return ([labels, value]) => {
     const pairs = Object.entries(labels).map(([label, text]) => `${label}="${escapeLabel(text)}"`);
@@ -65,5 +77,5 @@ function sampleLine(name: string): (sample: Sample) => string {
 }
 
 function escapeLabel(text: string): string {
-  return text.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
+  return quote(text).replaceAll("\\", "\\\\").replaceAll('"', '\\"');
 }

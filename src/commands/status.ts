@@ -3,6 +3,7 @@ import { IpcheckError } from "../base/errors";
 import { EXIT_CODES } from "../base/exit-codes";
 import { localTime } from "../base/local-time";
 import type { Output } from "../base/output";
+import { quote, toJson } from "../base/quote";
 import { loadSettings } from "../config/settings";
 import { HOOK } from "../state/state";
 import { openStateFile } from "../state/state-file";
@@ -14,7 +15,7 @@ import { readStatus } from "./status-report";
 /** `ipcheck status`: reads, and touches nothing. Resolves to the exit code. */
 export async function composeStatus(options: StatusOptions & GlobalOptions, host: Host): Promise<number> {
   const settings = loadSettings(options.config, host, host.output.redactor.secrets);
-  const store = openStateFile(settings.stateFile);
+  const store = openStateFile(settings.stateFile, host);
   const loaded = store.load();
   if (loaded.condition === "damaged") {
     await host.output.warn("the state file cannot be read; the next check keeps it aside and begins anew");
@@ -37,7 +38,7 @@ export async function runStatus(options: StatusOptions, status: Status, now: Dat
     throw new IpcheckError("usage", "--json and --prometheus do not go together");
   }
   const maxAgeMs = readMaxAge(options.maxAge);
-  if (options.json) await output.printJson(status);
+  if (options.json) await output.print(toJson(status, 2));
   else if (options.prometheus) await output.print(formatPrometheus(status));
   else for (const line of describeStatus(status, now)) await output.print(line);
 
@@ -60,6 +61,9 @@ function readMaxAge(text: string | undefined): number | undefined {
   return ms;
 }
 
+/** A server's answer may have several lines. */
+const MAX_REASON = 1000;
+
 function describeStatus(status: Status, now: Date): string[] {
   const { families, pending, lastLook, rests } = status;
   if (families.length === 0) return ["nothing is recorded yet: 'ipcheck check' makes the first look"];
@@ -69,7 +73,7 @@ function describeStatus(status: Status, now: Date): string[] {
       ? "last good look: never"
       : `last good look: ${describeAge(lastLook, now)} (${localTime(lastLook)})`,
     ...(pending.length === 0 ? ["pending: nothing"] : pending.map((channel) => describePending(channel, now))),
-    ...rests.map(({ service, until }) => `left alone: ${service}, until ${localTime(until)}`),
+    ...rests.map(({ service, until }) => `left alone: ${quote(service)}, until ${localTime(until)}`),
   ];
 }
 
@@ -84,14 +88,14 @@ function describeFamily(
   const by = unconfirmed
     ? ", confirmed by nobody"
     : confirmedBy.length > 0
-      ? `, confirmed by ${confirmedBy.join(", ")}`
+      ? `, confirmed by ${quote(confirmedBy.join(", "))}`
       : "";
   const lines = [`${name}: ${address ?? "no address yet"}${held}${by}`];
   if (failing) {
     const { since: outageSince, lastFailure, runs, reason } = failing;
     const count = runs === 1 ? "the last look" : `the last ${runs} looks`;
     const from = outageSince === null ? "" : `, outage since ${localTime(outageSince)}`;
-    lines.push(`${name} last failure: ${localTime(lastFailure)}, ${count} failed${from}: ${reason}`);
+    lines.push(`${name} last failure: ${localTime(lastFailure)}, ${count} failed${from}: ${quote(reason, MAX_REASON)}`);
   }
   return lines;
 }
@@ -103,7 +107,10 @@ function describeAge(at: string, now: Date): string {
 
 function describePending({ channel, owed, failures, reason, nextTry }: PendingChannel, now: Date): string {
   const what = owed === 1 ? "1 notice" : `${owed} notices`;
-  const tries = failures === 0 ? "not tried yet" : `${failures} failed ${failures === 1 ? "try" : "tries"}: ${reason}`;
+  const tries =
+    failures === 0
+      ? "not tried yet"
+      : `${failures} failed ${failures === 1 ? "try" : "tries"}: ${quote(reason ?? "", MAX_REASON)}`;
   const next = nextTry !== null && new Date(nextTry) > now ? `after ${localTime(nextTry)}` : "with the next run";
-  return `pending: ${what} to ${channel}, ${tries}; next try ${next}`;
+  return `pending: ${what} to ${quote(channel)}, ${tries}; next try ${next}`;
 }

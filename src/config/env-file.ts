@@ -1,17 +1,15 @@
-import { readFileSync, type Stats, statSync } from "node:fs";
 import { posix, win32 } from "node:path";
 import { parse } from "dotenv";
 import { systemCode } from "../base/errors";
 import { quote } from "../base/quote";
+import { type Principal, readGuarded } from "../base/trusted-file";
 
 /** Where the program runs, as far as the configuration depends on it. */
-export interface Environment {
+export interface Environment extends Principal {
   env: NodeJS.ProcessEnv;
   platform: NodeJS.Platform;
   /** Undefined where neither HOME nor a passwd entry tells. */
   home: string | undefined;
-  /** The running user's id; undefined on Windows. */
-  uid: number | undefined;
   hostName: string;
   userName: string;
   /** The folder of the installed package.json. */
@@ -26,6 +24,9 @@ export interface EnvFile {
   isReadableByOthers: boolean;
 }
 
+/** dotenv needs a minute for 200,000 blank lines; ours with all its comments has a twelfth of this. */
+const MAX_ENV_FILE_BYTES = 64 * 1024;
+
 /** The first of the sections in their order that exists; problems are added for one that cannot be used. */
 export function readEnvFile(
   flag: string | undefined,
@@ -38,15 +39,11 @@ export function readEnvFile(
   const candidates = explicit !== undefined ? [explicit] : defaultEnvFiles(environment);
   for (const path of candidates) {
     try {
-      const { text, stats } = readGuarded(path, environment);
+      const who = isCredential(path, environment) ? { uid: undefined } : environment;
+      const { text, stats, isReadableByOthers } = readGuarded(path, who, MAX_ENV_FILE_BYTES);
       // An invisible mark that Windows editors write, and that would become part of the first name.
       const values = parse(text.replace(/^\uFEFF/, ""));
-      return {
-        path,
-        values,
-        mtimeMs: stats.mtimeMs,
-        isReadableByOthers: isReadableByOthers(path, stats, environment),
-      };
+      return { path, values, mtimeMs: stats.mtimeMs, isReadableByOthers };
     } catch (error) {
       const isMissing = ["ENOENT", "ENOTDIR"].includes(systemCode(error));
       if (isMissing && explicit === undefined) continue;
@@ -69,25 +66,10 @@ export function defaultEnvFiles({ env, platform, home, packageDirectory }: Envir
   return [...inConfig(xdg && isAbsolute(xdg) ? xdg : home && join(home, ".config")), beside];
 }
 
-/** Reads a file that decides what this program does or sends; refuses one that another user could write. */
-export function readGuarded(path: string, { uid }: Environment): { text: string; stats: Stats } {
-  const stats = statSync(path);
-  if (stats.isDirectory()) throw new Error("is a directory");
-  if (uid !== undefined) {
-    const byMode = (stats.mode & 0o022) !== 0;
-    const byOwner = stats.uid !== uid && stats.uid !== 0;
-    if (byMode) throw new Error(`can be written by other users: run chmod 600 ${quote(path)}`);
-    if (byOwner) throw new Error(`belongs to another user: run chown ${uid} ${quote(path)}`);
-  }
-  return { text: readFileSync(path, "utf8"), stats };
-}
-
-/** Whether group or others may read a file (never true on Windows, where modes say nothing). */
-export function isReadableByOthers(path: string, stats: Stats, { uid, env }: Environment): boolean {
-  // systemd gives its credentials a mode and an ACL of its own.
+/** systemd gives its credentials an owner, a mode and an ACL of its own: they are not for us to judge. */
+function isCredential(path: string, { env }: Environment): boolean {
   const credentials = env["CREDENTIALS_DIRECTORY"];
-  if (credentials && path.startsWith(`${credentials}/`)) return false;
-  return uid !== undefined && (stats.mode & 0o044) !== 0;
+  return Boolean(credentials) && path.startsWith(`${credentials}/`);
 }
 
 /** Why a file could not be used, as the end of a sentence that begins with its path. */

@@ -1,28 +1,30 @@
-import { copyFile, mkdir, open, rename, stat, unlink } from "node:fs/promises";
+import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
+import { makeDirectory, replaceFile, resolveLinks, writeNew } from "../base/atomic-file";
+import { guardFolders, type Principal, UnusableFileError } from "../base/trusted-file";
 
 /**
  * Writes a file that only its owner may read, all of it or nothing; a file in its place is copied to
- * a dated backup first, whose path is returned.
- * @throws NodeJS.ErrnoException
+ * a dated backup first, whose path is returned. A symbolic link is followed.
+ * @throws UnusableFileError, NodeJS.ErrnoException
  */
-export async function writePrivateFile(path: string, text: string, now: Date): Promise<string | undefined> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  const exists = await stat(path).then(
-    () => true,
-    () => false,
-  );
-  const backup = exists ? `${path}.backup-${now.toISOString().replace(/[:.]/g, "-")}` : undefined;
-  if (backup !== undefined) await copyFile(path, backup);
-  const temporary = `${path}.tmp`;
-  await unlink(temporary).catch(() => undefined);
-  const file = await open(temporary, "wx", 0o600);
-  try {
-    await file.writeFile(text);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(temporary, path);
+export function writePrivateFile(path: string, text: string, now: Date, who: Principal): string | undefined {
+  guardFolders(path, who);
+  const target = resolveLinks(path);
+  makeDirectory(dirname(target));
+  const exists = lstatSync(target, { throwIfNoEntry: false }) !== undefined;
+  const backup = exists ? `${target}.backup-${now.toISOString().replace(/[:.]/g, "-")}` : undefined;
+  if (backup !== undefined) writeNew(backup, readRegular(target));
+  replaceFile(target, text);
   return backup;
+}
+
+function readRegular(path: string): Buffer {
+  const file = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+  try {
+    if (!fstatSync(file).isFile()) throw new UnusableFileError("is no regular file");
+    return readFileSync(file);
+  } finally {
+    closeSync(file);
+  }
 }

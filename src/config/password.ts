@@ -2,7 +2,8 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { quote } from "../base/quote";
 import type { PasswordSource } from "../base/secret";
-import { type Environment, isReadableByOthers, readGuarded, reasonOf } from "./env-file";
+import { readGuarded } from "../base/trusted-file";
+import { type Environment, reasonOf } from "./env-file";
 import { path as readPath } from "./readers";
 import type { VariableName } from "./variables";
 import { decodeVigenere, isVigenereKey } from "./vigenere";
@@ -16,6 +17,9 @@ export interface Findings {
   /** Modification times of the files read, in ms: they tell one configuration from another. */
   mtimes: number[];
 }
+
+/** Its first line counts; nobody keeps a book in it. */
+const MAX_PASSWORD_FILE_BYTES = 4096;
 
 /** The one source of the password, or undefined; two sources are a problem that names both. */
 export function resolvePassword(
@@ -82,9 +86,9 @@ function fromFile(
   }
   const path = resolved.value;
   try {
-    const { text, stats } = readGuarded(path, environment);
+    const { text, stats, isReadableByOthers } = readGuarded(path, environment, MAX_PASSWORD_FILE_BYTES);
     findings.mtimes.push(stats.mtimeMs);
-    if (isReadableByOthers(path, stats, environment)) {
+    if (isReadableByOthers) {
       findings.warnings.push(
         `${quote(path)} holds the password and can be read by other users: run chmod 600 ${quote(path)}`,
       );
@@ -100,7 +104,7 @@ function fromFile(
 function fromCredential(path: string, findings: Findings): PasswordSource | undefined {
   const origin = "systemd credential smtp-password";
   try {
-    const { text, stats } = readGuarded(path, { uid: undefined } as Environment);
+    const { text, stats } = readGuarded(path, { uid: undefined }, MAX_PASSWORD_FILE_BYTES);
     findings.mtimes.push(stats.mtimeMs);
     return firstLine(text, origin, path, findings);
   } catch (error) {

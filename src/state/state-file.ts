@@ -1,28 +1,29 @@
 import {
   accessSync,
-  closeSync,
   constants,
   existsSync,
-  fstatSync,
-  fsyncSync,
-  futimesSync,
-  mkdirSync,
-  openSync,
+  fchmodSync,
+  lstatSync,
   readFileSync,
-  realpathSync,
   renameSync,
   statfsSync,
-  statSync,
-  unlinkSync,
   utimesSync,
-  writeFileSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import {
+  makeDirectory,
+  removeIfThere,
+  replaceFile,
+  resolveLinks,
+  syncDirectory,
+  temporaryFor,
+} from "../base/atomic-file";
 import { IpcheckError, systemCode } from "../base/errors";
 import { quote } from "../base/quote";
-import { appendLines } from "./history-writer";
-import type { LoadedState } from "./state";
-import { type AddressEvent, decodeState, EMPTY_STATE, encodeState, type State } from "./state";
+import { guardFolders, openTrusted, type Principal, UnusableFileError } from "../base/trusted-file";
+import { appendLines } from "./history-file";
+import { type AddressEvent, decodeState, EMPTY_STATE, encodeState, type LoadedState, type State } from "./state";
+import { isState } from "./state-schema";
 
 /** A disk with less room than a state with a full outbox takes is full for us. */
 const MIN_FREE_BYTES = 32 * 1024;
@@ -32,35 +33,39 @@ const MAX_STATE_BYTES = 4 * 1024 * 1024;
 
 /**
  * Opens the store at `path`: `state.json` with `history.jsonl` beside it. Nothing is touched yet.
- * Every method throws IpcheckError `state`. The calls are synchronous underneath: one process, one
- * small file, and a pool of threads for them costs a tenth of a quiet run.
+ * Every method throws IpcheckError `state`, whose `cause` keeps the system's error. The calls are
+ * synchronous underneath: one process, one small file, and a pool of threads for them costs a tenth of a
+ * quiet run.
  */
-export function openStateFile(path: string) {
+export function openStateFile(path: string, who: Principal) {
   // rename would replace a symbolic link by the file: write where the link leads.
-  const target = resolveLinks(path);
-  const directory = dirname(target);
-  const temporary = join(directory, `.${basename(target)}.tmp`);
-  const historyFile = join(directory, "history.jsonl");
+  let target = resolveLinks(path);
+  const historyFile = join(dirname(target), historyName(basename(target)));
 
   const store = {
     /** The lock is taken on this. */
     path: target,
     historyFile,
 
+    /** Makes the folder; needs no write access where it is there. */
     prepare(): void {
-      guarded("make the folder", directory, () => makeDirectory(directory));
+      guarded("make the folder", dirname(target), () => {
+        guardFolders(path, who);
+        makeDirectory(dirname(target));
+      });
     },
 
     /** Removes what a run left behind that was killed while writing; only for the holder of the lock. */
     cleanUp(): void {
-      guarded("remove", temporary, () => removeIfThere(temporary));
+      guarded("remove", temporaryFor(target), () => removeIfThere(temporaryFor(target)));
     },
 
     load(): LoadedState {
-      const found = guarded("read the state file", target, () => readIfThere(target));
+      const found = guarded("read the state file", path, () => readIfThere(path, who));
       if (!found) return { state: EMPTY_STATE, lastLookAt: undefined, condition: "absent" };
       const decoded = decodeState(found.text);
-      if (!decoded) return { state: EMPTY_STATE, lastLookAt: undefined, condition: "damaged" };
+      if (!decoded || !isState(decoded.state))
+        return { state: EMPTY_STATE, lastLookAt: undefined, condition: "damaged" };
       const isLookedAt = Object.values(decoded.state.families).some((familyState) => familyState?.recorded);
       return {
         state: decoded.state,
@@ -69,23 +74,21 @@ export function openStateFile(path: string) {
       };
     },
 
+    /** Moves aside what is no state; resolves to its new path. */
     quarantine(now: Date): string {
-      const stamp = now.toISOString().replace(/[:.]/g, "-");
-      const aside = `${target}.unreadable-${stamp}`;
-      guarded("move aside the unreadable state file", target, () => {
-        renameSync(target, aside);
-        syncDirectory(directory);
+      const aside = `${path}.unreadable-${now.toISOString().replace(/[:.]/g, "-")}`;
+      guarded("move aside the unreadable state file", path, () => {
+        // Of a symbolic link the link alone: what it leads to may be anybody's file, and never was a state.
+        if (!lstatSync(path).isSymbolicLink()) makePrivate(path, who);
+        renameSync(path, aside);
+        syncDirectory(dirname(path));
       });
+      target = resolveLinks(path);
       return aside;
     },
 
     save(state: State, lastLookAt: Date | undefined): void {
-      guarded("write the state file", target, () => {
-        removeIfThere(temporary);
-        writeDurably(temporary, encodeState(state), lastLookAt);
-        renameSync(temporary, target);
-        syncDirectory(directory);
-      });
+      guarded("write the state file", target, () => replaceFile(target, encodeState(state), lastLookAt));
     },
 
     touch(lastLookAt: Date): void {
@@ -101,8 +104,10 @@ export function openStateFile(path: string) {
     findObstacle(): IpcheckError | undefined {
       try {
         guarded("write the state file", target, () => {
-          accessSync(existsSync(directory) ? directory : dirname(directory), constants.W_OK);
-          const { bavail, bsize } = statfsSync(existsSync(directory) ? directory : dirname(directory));
+          const directory = dirname(target);
+          const place = existsSync(directory) ? directory : dirname(directory);
+          accessSync(place, constants.W_OK);
+          const { bavail, bsize } = statfsSync(place);
           if (bavail * bsize < MIN_FREE_BYTES) throw Object.assign(new Error("no space left"), { code: "ENOSPC" });
         });
         return undefined;
@@ -113,7 +118,7 @@ export function openStateFile(path: string) {
     },
 
     appendHistory(events: readonly AddressEvent[]): void {
-      guarded("append to", historyFile, () => appendLines(historyFile, events));
+      guarded("append to", historyFile, () => appendLines(historyFile, events, who));
     },
   };
   return store;
@@ -121,83 +126,28 @@ export function openStateFile(path: string) {
 
 export type StateFile = ReturnType<typeof openStateFile>;
 
-// Also of what does not exist yet: the lock's name must be the same before and after the first run.
-function resolveLinks(path: string): string {
+/** `state.json` has `history.jsonl`, `attic.json` beside it `attic.history.jsonl`: two homes, two histories. */
+function historyName(name: string): string {
+  return name === "state.json" ? "history.jsonl" : `${name.replace(/\.json$/, "")}.history.jsonl`;
+}
+
+function readIfThere(path: string, who: Principal): { text: string; mtime: Date } | undefined {
   try {
-    return realpathSync.native(path);
-  } catch {
-    const parent = dirname(path);
-    return parent === path ? path : join(resolveLinks(parent), basename(path));
+    return openTrusted(path, constants.O_RDONLY, who, (file, { size, mtime }) => {
+      return { text: size > MAX_STATE_BYTES ? "" : readFileSync(file, "utf8"), mtime };
+    });
+  } catch (error) {
+    if (systemCode(error) !== "ENOENT") throw error;
+    guardFolders(path, who);
+    return undefined;
   }
 }
 
-function removeIfThere(path: string): void {
+function makePrivate(path: string, who: Principal): void {
   try {
-    unlinkSync(path);
+    openTrusted(path, constants.O_RDONLY, who, (file) => fchmodSync(file, 0o600));
   } catch (error) {
-    passOver(error, "ENOENT", "ENOTDIR");
-  }
-}
-
-function readIfThere(path: string): { text: string; mtime: Date } | undefined {
-  let file: number;
-  try {
-    // Non-blocking, so that a pipe in the file's place cannot hold us up.
-    file = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
-  } catch (error) {
-    return passOver(error, "ENOENT");
-  }
-  try {
-    const stats = fstatSync(file);
-    if (!stats.isFile()) throw new Error("it is no regular file");
-    if (stats.size > MAX_STATE_BYTES) return { text: "", mtime: stats.mtime };
-    return { text: readFileSync(file, "utf8"), mtime: stats.mtime };
-  } finally {
-    closeSync(file);
-  }
-}
-
-// One level at a time: a recursive mkdir below a folder that refuses children with ENOENT, such as
-// /proc, never comes back on Node.js 20.
-function makeDirectory(directory: string): void {
-  try {
-    if (!statSync(directory).isDirectory()) throw Object.assign(new Error(), { code: "ENOTDIR" });
-    return;
-  } catch (error) {
-    passOver(error, "ENOENT");
-  }
-  const parent = dirname(directory);
-  if (parent !== directory) makeDirectory(parent);
-  try {
-    mkdirSync(directory, { mode: 0o700 });
-  } catch (error) {
-    passOver(error, "EEXIST");
-  }
-}
-
-// Without the sync a power cut can leave an empty file behind the new name.
-function writeDurably(path: string, text: string, mtime: Date | undefined): void {
-  const file = openSync(path, "wx", 0o600);
-  try {
-    writeFileSync(file, text);
-    if (mtime) futimesSync(file, mtime, mtime);
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
-}
-
-// Without it the rename itself can be undone. Windows has no such call.
-function syncDirectory(directory: string): void {
-  if (process.platform === "win32") return;
-  const file = openSync(directory, "r");
-  try {
-    fsyncSync(file);
-  } catch (error) {
-    // Some network and FUSE file systems cannot; they promise nothing anyway.
-    passOver(error, "EINVAL", "ENOTSUP");
-  } finally {
-    closeSync(file);
+    if (systemCode(error) !== "EPERM") throw error; // root's, or a file system without modes
   }
 }
 
@@ -205,8 +155,13 @@ function guarded<T>(deed: string, path: string, work: () => T): T {
   try {
     return work();
   } catch (error) {
-    if (error instanceof IpcheckError) throw error;
     const code = systemCode(error);
+    if (error instanceof UnusableFileError && error.cure !== undefined) {
+      throw new IpcheckError("state", `cannot ${deed} ${quote(path)}: it ${error.fact}`, {
+        hint: `${error.cure}, or set IPCHECK_STATE_FILE to another path`,
+        cause: error,
+      });
+    }
     const why = code || (error instanceof Error ? error.message : "unknown error");
     throw new IpcheckError("state", `cannot ${deed} ${quote(path)} (${why})`, {
       hint: HINTS[code] ?? "look at the path, or set IPCHECK_STATE_FILE to another one",
@@ -223,8 +178,3 @@ const HINTS: Record<string, string> = {
   EACCES: "give the user that runs ipcheck this folder, or set IPCHECK_STATE_FILE to another one",
   EPERM: "give the user that runs ipcheck this folder, or set IPCHECK_STATE_FILE to another one",
 };
-
-/** Lets the named system errors pass as 'nothing there' and throws every other. */
-function passOver(error: unknown, ...codes: string[]): undefined {
-  if (!codes.includes(systemCode(error))) throw error;
-}

@@ -140,7 +140,8 @@ export function encodeState(state: State): string {
 
 /**
  * Reads the text of a state file. A text holding one address, as older scripts wrote it, is taken
- * over. Returns undefined for damage, which a checksum tells from anything this program wrote.
+ * over. Returns undefined for damage, which a checksum tells from anything this program wrote; whether
+ * what is whole has the shape of a state, `isState` says.
  * @throws IpcheckError `state` when a newer version of ipcheck wrote it
  */
 export function decodeState(text: string): { state: State; isLegacy: boolean } | undefined {
@@ -161,8 +162,6 @@ export function decodeState(text: string): { state: State; isLegacy: boolean } |
       hint: "update ipcheck, or move the state file away to begin anew; it was not touched",
     });
   }
-  // The checksum vouches for the shape too: only encodeState makes one.
-  // The checksum vouches for the shape too: only encodeState makes one.
   if (version !== VERSION || typeof checksum !== "string" || !isSealed(content, checksum)) return undefined;
   return { state: renameKeys(state, NAMES_IN_MEMORY) as State, isLegacy: false };
 }
@@ -181,7 +180,8 @@ const NAMES_IN_MEMORY = Object.fromEntries(Object.entries(NAMES_ON_DISK).map(([o
 function renameKeys(value: unknown, names: Record<string, string>): unknown {
   if (Array.isArray(value)) return value.map((item) => renameKeys(item, names));
   if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [names[key] ?? key, renameKeys(item, names)]));
+  const rename = (key: string) => (Object.hasOwn(names, key) ? names[key] : key);
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [rename(key), renameKeys(item, names)]));
 }
 
 function parseJson(text: string): unknown {

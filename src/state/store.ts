@@ -3,6 +3,7 @@ import { lstatSync, mkdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { IpcheckError, systemCode } from "../base/errors";
+import type { Principal } from "../base/trusted-file";
 import { EMPTY_STATE, encodeState, forStateFile, type Keeping, type LoadedState, type State } from "./state";
 import { openStateFile, type StateFile } from "./state-file";
 
@@ -20,12 +21,12 @@ export interface Store extends Pick<StateFile, "path" | "historyFile" | "prepare
 }
 
 /** Opens the state at `path`. Nothing is touched yet. */
-export function openStore(path: string, environment: { env: NodeJS.ProcessEnv; uid: number | undefined }): Store {
-  const file = openStateFile(path);
+export function openStore(path: string, environment: Principal & { env: NodeJS.ProcessEnv }): Store {
+  const file = openStateFile(path, environment);
   const openCopy = (create: boolean) => {
     const folder = runtimeFolder(environment, create);
     const name = createHash("sha256").update(file.path).digest("hex").slice(0, 16);
-    return folder === undefined ? undefined : openStateFile(join(folder, `${name}.json`));
+    return folder === undefined ? undefined : openStateFile(join(folder, `${name}.json`), environment);
   };
   let copy: StateFile | undefined;
   let basedOn = "";

@@ -57,8 +57,10 @@ wrap(fs.realpathSync, "native", pathName);
 // What is done to an open file goes by the name under which it was opened.
 const { openSync } = fs;
 fs.openSync = (path, flags, ...rest) => {
-  const isReading = typeof flags === "number" || flags === "r";
-  const file = at(`open ${isReading ? "r" : flags} ${basename(path)}`, () => openSync(path, flags, ...rest));
+  const how = typeof flags !== "number" ? flags : flags & fs.constants.O_APPEND ? "a" : "r";
+  const what = pathName(path);
+  if (what === undefined) return openSync(path, flags, ...rest);
+  const file = at(`open ${how} ${what}`, () => openSync(path, flags, ...rest));
   names.set(file, basename(path));
   return file;
 };

@@ -34,7 +34,8 @@ describe.concurrent.each([
     const call = sections.indexOf("connect mail");
     // What is sent last is QUIT.
     const end = sections.lastIndexOf("send mail");
-    expect(writes(0, call)).toEqual(durable);
+    // A history that is new has a name to be kept, too.
+    expect(writes(0, call)).toEqual([...durable, ...(recorded ? [] : durable.slice(-2))]);
     expect(writes(call, end)).toEqual([]);
     expect(writes(end).slice(0, durable.length)).toEqual(durable);
     // The history's line is on the disk before the state says so.

@@ -217,8 +217,37 @@ test("--csv: RFC 4180", async () => {
   expect(records[3]?.join(" ")).toBe(
     "ipv4 203.0.113.8 203.0.113.7 2026-02-11T04:00:00.000Z 2026-04-30T23:30:00.000Z 6809400 AWS true",
   );
-  expect(records[6]?.[6]).toBe('Say "IP", Ltd line\r\nbreak');
+  expect(records[6]?.[6]).toBe('Say "IP", Ltd line\\u{d}\\u{a}break');
   expect(records[6]?.[4]).toBe("");
+});
+
+test.each(["=1+1", "+1", "-1", "@SUM(A1)", "＝1"])("--csv: %s is no formula", async (name) => {
+  const odd = entry("x", "2026-06-10T11:15:00.000Z", "192.0.2.9", { confirmedBy: [name] });
+  const { stdout } = await homeWithHistory(historyText([odd])).run(["history", "--csv"], { now: NOW });
+  expect(parseCsv(stdout)[1]?.[6]).toBe(`'${name}`);
+});
+
+test.each(["", "--json", "--csv"])("history %s: no character of the file acts on a terminal", async (flag) => {
+  const name = "a\u001b[31mb\u009bc\u202ed\u2028e\u{e0041}\tf";
+  const odd = entry(name, "2026-06-10T11:15:00.000Z", "192.0.2.9", { confirmedBy: [name] });
+  // Date.parse takes a comment.
+  const comment = entry("c", "2026-06-10 (\u001b[31m)", "192.0.2.8");
+  const run = await homeWithHistory(historyText([odd, comment])).run(["history", flag].filter(Boolean), { now: NOW });
+  expect(run.stdout).toContain("192.0.2.9");
+  expect(run.stdout).not.toContain("192.0.2.8");
+  expect(run.stdout.replaceAll("\r\n", "\n")).not.toMatch(/[^\P{C}\n]|\u2028/u);
+  if (flag === "--json") expect(JSON.parse(run.stdout)[0]).toMatchObject({ id: name, confirmedBy: [name] });
+});
+
+test("a line over 4 KiB is damaged, however long it is, and memory does not grow with it", async () => {
+  const long = entry("x", "2026-06-10T11:15:00.000Z", "192.0.2.9", { confirmedBy: ["x".repeat(5_000_000)] });
+  const home = homeWithHistory(historyText([...YEAR.slice(0, 1), long, ...YEAR.slice(1, 2)]));
+  const run = await home.run(["history", "--json"], { now: NOW, env: { NODE_OPTIONS: "--max-old-space-size=32" } });
+  expect(run).toMatchObject({
+    exitCode: 0,
+    stderr: "ipcheck: warning: line 2 of the history is damaged and was skipped\n",
+  });
+  expect(JSON.parse(run.stdout)).toHaveLength(2);
 });
 
 // Every record ends in CRLF; a field with a quote, a comma or a line break stands between quotes.

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { quote } from "../../src/base/quote";
 import { formatPrometheus } from "../../src/commands/prometheus";
 import { runStatus, type StatusOptions } from "../../src/commands/status";
 import { readStatus, type Status } from "../../src/commands/status-report";
@@ -16,7 +17,6 @@ const outage = {
   failedAt: "2026-06-10T11:30:00.000Z",
   runs: 5,
   reason: "no IPv6 here",
-  spokenAt: "2026-06-10T08:00:00.000Z",
 };
 
 const WELL: Partial<State> = { families: { 4: { recorded } } };
@@ -141,19 +141,19 @@ test.each<[string, Partial<State> | undefined, string[]]>([
     PENDING,
     [
       ...SAMPLES,
-      `ipcheck_pending_notices {"channel":"${OWNER}"} 2`,
-      'ipcheck_pending_notices {"channel":"new@example.net"} 2',
-      `ipcheck_delivery_failures {"channel":"${OWNER}"} 3`,
-      'ipcheck_delivery_failures {"channel":"new@example.net"} 0',
+      'ipcheck_pending_notices {"channel":"mail"} 4',
+      'ipcheck_pending_notices {"channel":"command"} 1',
+      'ipcheck_delivery_failures {"channel":"mail"} 3',
+      'ipcheck_delivery_failures {"channel":"command"} 0',
     ],
   ],
 ])("--prometheus: %s", async (_, state, expected) => {
   const home = state ? homeWith(state) : new Home();
-  // A recipient named twice is one series: a second sample would make the collector drop the whole file.
-  const env = { ...MAIL, IPCHECK_TO: `${OWNER},new@example.net,${OWNER}` };
+  const env = { ...MAIL, IPCHECK_TO: `${OWNER},new@example.net`, IPCHECK_ON_CHANGE: "true" };
   const run = await home.run(["status", "--prometheus"], { now: NOW, env });
   expect(run).toMatchObject({ exitCode: 0, stderr: "" });
   const metrics = parseExposition(run.stdout);
+  expect(run.stdout).not.toContain("@");
   const samples = [...metrics].flatMap(([name, metric]) =>
     metric.samples.map(({ labels, value }) => `${name} ${JSON.stringify(labels)} ${value}`),
   );
@@ -161,19 +161,44 @@ test.each<[string, Partial<State> | undefined, string[]]>([
   for (const { type, help } of metrics.values()) expect([type, help]).toEqual(["gauge", expect.stringMatching(/\.$/)]);
 });
 
-test("--prometheus: any label arrives as it was", () => {
+test("--prometheus: any label arrives, quoted", () => {
+  const text = fc.oneof(fc.string(), fc.constantFrom('"', "\\", "\n", '\\"\n,}{x="', "\u009b31m", "\u202e"));
   fc.assert(
-    fc.property(
-      fc.uniqueArray(fc.oneof(fc.string(), fc.constantFrom('"', "\\", "\n", '\\"\n,}{x="')), { minLength: 1 }),
-      (channels) => {
-        const state = { ...EMPTY_STATE, outbox: [owed("a")] };
-        const status = readStatus({ state, lastLookAt: undefined, condition: "sound" }, channels, NOW);
-        const samples = parseExposition(`${formatPrometheus(status)}\n`).get("ipcheck_pending_notices")?.samples ?? [];
-        expect(samples.map(({ labels }) => labels["channel"])).toEqual(status.pending.map(({ channel }) => channel));
-      },
-    ),
+    fc.property(text, (address) => {
+      const state = { ...EMPTY_STATE, families: { 4: { recorded: { ...recorded, address } } } };
+      const status = readStatus({ state, lastLookAt: undefined, condition: "sound" }, [], NOW);
+      const samples = parseExposition(`${formatPrometheus(status)}\n`).get("ipcheck_address_info")?.samples ?? [];
+      expect(samples.map(({ labels }) => labels["address"])).toEqual([quote(address)]);
+    }),
   );
 });
+
+// As a state would hold them that somebody else had written, with the right checksum.
+const HOSTILE = "a\u001b[31mb\u009bc\u202ed\u2028e\u{e0041}";
+const HOSTILE_STATE: Partial<State> = {
+  families: {
+    4: { recorded: { ...recorded, confirmedBy: [HOSTILE] }, outage: { ...outage, reason: HOSTILE } },
+  },
+  outbox: [owed("a")],
+  channels: { [OWNER]: { failures: 1, refusals: 0, triedAt: "2026-06-10T11:00:00.000Z", reason: HOSTILE } },
+  coolDowns: { [HOSTILE]: "2026-06-10T15:00:00.000Z" },
+};
+
+test.each(["status", "status --json", "status --prometheus", "doctor"])(
+  "%s: no character acts on a terminal",
+  async (args) => {
+    const env = {
+      ...MAIL,
+      IPCHECK_SMTP_HOST: "127.0.0.1",
+      IPCHECK_SMTP_PORT: "1",
+      IPCHECK_SERVICES: "http://127.0.0.1:1/",
+    };
+    const run = await homeWith(HOSTILE_STATE).run(args.split(" "), { now: NOW, env });
+    expect(run.stdout).toContain("203.0.113.7");
+    expect(run.stdout + run.stderr).not.toMatch(/[^\P{C}\n]|\u2028/u);
+    if (args === "status --json") expect(JSON.parse(run.stdout).families[0].failing.reason).toBe(HOSTILE);
+  },
+);
 
 test.each<[string, string | undefined, number, RegExp]>([
   ["3h", "2026-06-10T09:01:00Z", 0, /^$/],

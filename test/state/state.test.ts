@@ -18,8 +18,8 @@ const familyState = fc.record(
     ),
     candidate: fc.record({ address: ip, runs: count }),
     outage: fc.record(
-      { since: time, failedAt: time, runs: count, reason: text, spokenAt: time },
-      { requiredKeys: ["failedAt", "runs", "reason", "spokenAt"] },
+      { since: time, failedAt: time, runs: count, reason: text },
+      { requiredKeys: ["failedAt", "runs", "reason"] },
     ),
   },
   { requiredKeys: [] },
@@ -61,7 +61,7 @@ const anyState: fc.Arbitrary<State> = fc.record(
     outbox: fc.array(event, { maxLength: 4 }),
     channels: fc.dictionary(fc.emailAddress(), channel, { maxKeys: 3 }),
     coolDowns: fc.dictionary(fc.domain(), time, { maxKeys: 3 }),
-    complaint: fc.record({ at: time, about: text }),
+    spoken: fc.dictionary(text, fc.record({ at: time, about: text })),
   },
   { requiredKeys: ["families", "outbox", "channels", "coolDowns"], noNullPrototype: true },
 );
@@ -217,7 +217,7 @@ describe("ten thousand damages", () => {
 });
 
 test("the file keeps the names that version 1.0.0 gave it", () => {
-  const outage = { failedAt: "2026-06-01T12:00:00.000Z", runs: 2, reason: "no network", spokenAt: "x" };
+  const outage = { failedAt: "2026-06-01T12:00:00.000Z", runs: 2, reason: "no network" };
   const state = {
     families: { 4: { outage } },
     outbox: [],

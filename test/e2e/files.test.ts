@@ -1,0 +1,321 @@
+// Neighbours on the same machine: what another user could have written decides nothing, and what somebody
+// put in the way is neither waited for, nor moved, nor written to.
+
+import { execFileSync } from "node:child_process";
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  lchownSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { EMPTY_STATE, encodeState } from "../../src/state/state";
+import { type EchoServer, startEchoServer } from "../support/echo-server";
+import { Home } from "../support/home";
+import { BIN } from "../support/run-ipcheck";
+
+const SILENCE = { exitCode: 0, stdout: "", stderr: "" };
+const isRoot = process.getuid?.() === 0;
+let echoes: EchoServer[];
+beforeAll(async () => {
+  echoes = await Promise.all([startEchoServer("203.0.113.7"), startEchoServer("203.0.113.7")]);
+});
+afterAll(() => Promise.all(echoes.map((echo) => echo.close())));
+
+/** A home that has looked once. */
+async function makeHome(): Promise<Home> {
+  const home = new Home().useServices(...echoes);
+  expect(await home.run(["check"])).toMatchObject({ exitCode: 0, stderr: "" });
+  expect(await home.run(["check"])).toMatchObject(SILENCE);
+  return home;
+}
+
+/** Refused before anybody was asked, and with the cure. */
+async function expectRefusal(
+  home: Home,
+  exitCode: number,
+  fact: RegExp,
+  cure: RegExp,
+  args = ["check"],
+): Promise<void> {
+  const asked = echoes.map(({ requests }) => requests.length);
+  const run = await home.run(args, { killAfterMs: 5000 });
+  expect(run).toMatchObject({ exitCode, stdout: "" });
+  expect(run.stderr).toMatch(fact);
+  expect(run.stderr).toMatch(cure);
+  expect(run.stderr).not.toMatch(/^\s+at /m);
+  expect(echoes.map(({ requests }) => requests.length)).toEqual(asked);
+}
+
+describe("the state", () => {
+  test.for([".", ".local", ".local/state", ".local/state/ipcheck"])(
+    "below a folder that all can write: %s",
+    async (folder) => {
+      const home = await makeHome();
+      const path = join(home.path, folder);
+      chmodSync(path, 0o777);
+      const before = home.fingerprint();
+      for (const args of [["check"], ["check", "-n"], ["status"], ["history"]]) {
+        if (args[0] !== "history")
+          await expectRefusal(home, 4, /can be written by other users/, /hint: run chmod go-w/, args);
+        else expect((await home.run(args)).exitCode).toBe(4);
+      }
+      expect(home.fingerprint()).toBe(before);
+      chmodSync(path, 0o1777);
+      expect(await home.run(["check"])).toMatchObject(SILENCE);
+      // What umask 002 makes.
+      chmodSync(path, 0o775);
+      expect(await home.run(["check"])).toMatchObject(SILENCE);
+    },
+  );
+
+  test("in a folder that is not there yet, below one that all can write: nothing is made", async () => {
+    const home = new Home().useServices(...echoes);
+    chmodSync(home.path, 0o777);
+    await expectRefusal(home, 4, /can be written by other users/, /hint: run chmod go-w/);
+    expect(readdirSync(home.path)).toEqual([]);
+  });
+
+  test("a file that all can write", async () => {
+    const home = await makeHome();
+    chmodSync(home.stateFile, 0o666);
+    await expectRefusal(home, 4, /can be written by other users/, /hint: run chmod 600 \S*state\.json/);
+  });
+
+  test("of another user, as root: not with a hint that locks the owner out", async ({ skip }) => {
+    if (!isRoot) return skip("running as root on a user's files needs root");
+    const home = await makeHome();
+    chownSync(dirname(home.stateFile), 4711, 4711);
+    await expectRefusal(home, 4, /belongs to another user \(4711\)/, /hint: .*sudo -u '#4711'/);
+    chownSync(dirname(home.stateFile), 0, 0);
+    chownSync(home.stateFile, 4711, 4711);
+    await expectRefusal(home, 4, /belongs to another user \(4711\)/, /hint: .*sudo -u '#4711'/);
+  });
+
+  test("the owner's own link into the owner's own folder is followed, and stays", async () => {
+    const home = await makeHome();
+    const elsewhere = join(home.path, "elsewhere");
+    renameSync(dirname(home.stateFile), elsewhere);
+    mkdirSync(dirname(home.stateFile));
+    symlinkSync(join(elsewhere, "state.json"), home.stateFile);
+    for (const echo of echoes) echo.answer = "203.0.113.7";
+    expect(await home.run(["check"])).toMatchObject(SILENCE);
+    chmodSync(elsewhere, 0o777);
+    await expectRefusal(home, 4, /lies in \S*elsewhere, which can be written by other users/, /hint: run chmod go-w/);
+    expect(home.listStateFolder()).toEqual(["state.json"]);
+  });
+
+  test("a planted link in a sticky folder is refused, and what it leads to stays", async ({ skip }) => {
+    if (!isRoot) return skip("a link of another user needs root");
+    const home = await makeHome();
+    const keys = join(home.path, "authorized_keys");
+    writeFileSync(keys, "ssh-ed25519 AAAA\n", { mode: 0o600 });
+    rmSync(home.stateFile);
+    chmodSync(dirname(home.stateFile), 0o1777);
+    symlinkSync(keys, home.stateFile);
+    lchownSync(home.stateFile, 4711, 4711);
+    await expectRefusal(home, 4, /belongs to another user/, /hint: /);
+    expect(readFileSync(keys, "utf8")).toBe("ssh-ed25519 AAAA\n");
+  });
+
+  // Whoever pointed the link there: what is kept aside is the link.
+  test("a link to what is no state: the link is moved aside, not the file", async () => {
+    const home = await makeHome();
+    const keys = join(home.path, "authorized_keys");
+    writeFileSync(keys, "ssh-ed25519 AAAA\n", { mode: 0o644 });
+    rmSync(home.stateFile);
+    symlinkSync(keys, home.stateFile);
+    const run = await home.run(["check"]);
+    expect(run).toMatchObject({ exitCode: 0, stderr: expect.stringMatching(/^ipcheck: warning: [^\n]+\n$/) });
+    expect([readFileSync(keys, "utf8"), statSync(keys).mode & 0o777]).toEqual(["ssh-ed25519 AAAA\n", 0o644]);
+    expect(home.readState().families[4].recorded.address).toBe("203.0.113.7");
+    expect(await home.run(["check"])).toMatchObject(SILENCE);
+  });
+
+  test.for<[string, string]>([
+    ["another program's", '{"families":[]}'],
+    ["of the wrong shape and the right checksum", encodeState({ ...EMPTY_STATE, outbox: {} } as never)],
+    [
+      "with an address that is none",
+      encodeState({ ...EMPTY_STATE, families: { 4: { recorded: { address: "home", confirmedBy: [] } } } }),
+    ],
+    ["with a time that is none", encodeState({ ...EMPTY_STATE, spoken: { look: { at: "x", about: "" } } })],
+  ])("%s: kept aside for its owner alone, said once", async ([, text]) => {
+    const home = await makeHome();
+    writeFileSync(home.stateFile, text, { mode: 0o644 });
+    chmodSync(home.stateFile, 0o644);
+    const run = await home.run(["check"]);
+    expect(run).toMatchObject({ exitCode: 0, stderr: expect.stringMatching(/^ipcheck: warning: [^\n]+\n$/) });
+    const aside = home.listStateFolder().filter((name) => name.includes("unreadable"));
+    expect(aside.map((name) => statSync(join(dirname(home.stateFile), name)).mode & 0o777)).toEqual([0o600]);
+    expect(await home.run(["check"])).toMatchObject(SILENCE);
+  });
+
+  test("two state files in one folder keep two histories", async () => {
+    const home = new Home().useServices(...echoes);
+    const folder = dirname(home.stateFile);
+    const env = { IPCHECK_STATE_FILE: join(folder, "attic.json") };
+    expect(await home.run(["check"])).toMatchObject({ exitCode: 0, stderr: "" });
+    expect(await home.run(["check"], { env })).toMatchObject({ exitCode: 0, stderr: "" });
+    expect(home.listStateFolder()).toEqual(["attic.history.jsonl", "attic.json", "history.jsonl", "state.json"]);
+    expect(JSON.parse((await home.run(["history", "--json"], { env })).stdout)).toHaveLength(1);
+  });
+});
+
+// Where only one user is mapped (rootless containers, hardened units of a user), root seems to be 'nobody'.
+test("in a user namespace root's folders are still root's", ({ skip }) => {
+  if (!isRoot) return skip("becoming another user needs root");
+  const home = mkdtempSync(join(tmpdir(), "ipcheck-namespace-"));
+  try {
+    chownSync(home, 4711, 4711);
+    const asUser = ["--reuid", "4711", "--regid", "4711", "--clear-groups", "unshare", "--user", "--map-user=4711"];
+    const run = (...command: string[]) =>
+      execFileSync("setpriv", [...asUser, ...command], {
+        cwd: "/",
+        env: { HOME: home },
+        encoding: "utf8",
+        stdio: "pipe",
+      });
+    try {
+      run("true");
+    } catch {
+      return skip("user namespaces are not to be had");
+    }
+    expect(run(process.execPath, BIN, "status")).toContain("nothing is recorded yet");
+  } finally {
+    rmSync(home, { recursive: true });
+  }
+});
+
+describe("the history", () => {
+  async function makeOwing() {
+    const home = new Home().useServices(...echoes);
+    mkdirSync(dirname(home.stateFile), { recursive: true, mode: 0o700 });
+    return home;
+  }
+
+  test("a link of another user is not written through", async ({ skip }) => {
+    if (!isRoot) return skip("a link of another user needs root");
+    const home = await makeOwing();
+    const profile = join(home.path, ".profile");
+    writeFileSync(profile, "# mine\n");
+    chmodSync(dirname(home.historyFile), 0o1777);
+    symlinkSync(profile, home.historyFile);
+    lchownSync(home.historyFile, 4711, 4711);
+    const run = await home.run(["check"]);
+    // People are told all the same.
+    expect(run).toMatchObject({ exitCode: 4, stdout: expect.stringContaining("203.0.113.7") });
+    expect(run.stderr).toMatch(/cannot append to \S*history\.jsonl: it .*belongs to another user/);
+    expect(readFileSync(profile, "utf8")).toBe("# mine\n");
+  });
+
+  test("a file that all can write is not appended to", async () => {
+    const home = await makeOwing();
+    writeFileSync(home.historyFile, "");
+    chmodSync(home.historyFile, 0o666);
+    const run = await home.run(["check"]);
+    expect(run.exitCode).toBe(4);
+    expect(run.stderr).toMatch(/cannot append to \S*history\.jsonl: it can be written by other users\n.*chmod 600/);
+    expect((await home.run(["history"])).exitCode).toBe(4);
+  });
+});
+
+describe("the env file", () => {
+  async function makeConfigured() {
+    const home = await makeHome();
+    const file = join(home.path, ".config", "ipcheck", ".env");
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+    writeFileSync(file, "IPCHECK_NAME=attic\n", { mode: 0o600 });
+    expect(await home.run(["check"])).toMatchObject(SILENCE);
+    return { home, file };
+  }
+
+  test.for([".config", ".config/ipcheck"])("below a folder that all can write: %s", async (folder) => {
+    const { home } = await makeConfigured();
+    chmodSync(join(home.path, folder), 0o777);
+    await expectRefusal(home, 2, /lies in \S*, which can be written by other users/, /run chmod go-w/);
+    chmodSync(join(home.path, folder), 0o775);
+    expect(await home.run(["check"])).toMatchObject(SILENCE);
+  });
+
+  test("of another user, as root", async ({ skip }) => {
+    if (!isRoot) return skip("running as root on a user's files needs root");
+    const { home, file } = await makeConfigured();
+    chownSync(file, 4711, 4711);
+    await expectRefusal(home, 2, /belongs to another user \(4711\)/, /sudo -u '#4711'/);
+    chownSync(file, 0, 0);
+    chownSync(dirname(file), 4711, 4711);
+    await expectRefusal(home, 2, /belongs to another user \(4711\)/, /sudo -u '#4711'/);
+  });
+
+  const OBSTACLES: Record<string, (path: string) => void> = {
+    "a pipe": (path) => execFileSync("mkfifo", [path]),
+    "a folder": (path) => mkdirSync(path),
+    "a device": (path) => symlinkSync("/dev/zero", path),
+    "200,000 blank lines": (path) => writeFileSync(path, "\n".repeat(200_000), { mode: 0o600 }),
+  };
+  test.for(Object.entries(OBSTACLES))(
+    "%s in its place, or in the password file's: refused at once",
+    async ([, put]) => {
+      const { home, file } = await makeConfigured();
+      rmSync(file);
+      put(file);
+      await expectRefusal(home, 2, /\.env is (a directory|no regular file|larger than 64 KiB)/, /hint: /);
+      rmSync(file, { recursive: true });
+      home.env["IPCHECK_SMTP_PASSWORD_FILE"] = join(home.path, "password");
+      home.env["IPCHECK_SMTP_USER"] = "pi@example.net";
+      put(join(home.path, "password"));
+      await expectRefusal(home, 2, /password is (a directory|no regular file|larger than 4 KiB)/, /hint: /);
+    },
+  );
+});
+
+test.each([
+  ["root's, for one group", 0o640, 4711],
+  ["a container's secret", 0o444, 0],
+])("a password file that others can read, and no warning: %s", async (_, mode, gid) => {
+  if (!isRoot) return;
+  const home = await makeHome();
+  const path = join(home.path, "password");
+  writeFileSync(path, "secret horse\n");
+  chmodSync(path, mode);
+  chownSync(path, 0, gid);
+  Object.assign(home.env, { IPCHECK_SMTP_USER: "pi@example.net", IPCHECK_SMTP_PASSWORD_FILE: path });
+  expect(await home.run(["check"])).toMatchObject(SILENCE);
+  chmodSync(path, 0o644);
+  expect((await home.run(["check"])).stderr).toContain("can be read by other users");
+});
+
+test("init: the backup is for its owner alone, a link stays, and an unsafe folder is refused", async () => {
+  const home = new Home();
+  const real = join(home.path, "dotfiles.env");
+  const link = join(home.path, ".config", "ipcheck", ".env");
+  writeFileSync(real, "IPCHECK_NAME=old\n");
+  chmodSync(real, 0o644);
+  mkdirSync(dirname(link), { recursive: true, mode: 0o700 });
+  symlinkSync(real, link);
+  const args = ["init", "--yes", "--to", "me@example.net", "--user", "pi@example.net", "--password", "hunter22"];
+  const rest = ["--smtp-host", "127.0.0.1", "--no-send", "--no-schedule"];
+  expect(await home.run([...args, ...rest])).toMatchObject({ exitCode: 0 });
+  const backups = readdirSync(home.path).filter((name) => name.startsWith("dotfiles.env.backup-"));
+  expect(backups.map((name) => statSync(join(home.path, name)).mode & 0o777)).toEqual([0o600]);
+  expect(readFileSync(join(home.path, backups[0] ?? ""), "utf8")).toBe("IPCHECK_NAME=old\n");
+  expect(readFileSync(real, "utf8")).toContain("me@example.net");
+  expect(statSync(real).mode & 0o777).toBe(0o600);
+
+  chmodSync(dirname(link), 0o777);
+  const run = await home.run([...args, ...rest, "--config", join(dirname(link), "other.env")]);
+  expect(run).toMatchObject({ exitCode: 2, stderr: expect.stringMatching(/cannot write .*hint: run chmod go-w/s) });
+  expect(existsSync(join(dirname(link), "other.env"))).toBe(false);
+});
