@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { Deadline } from "../base/deadline";
+import type { Deadline } from "../base/deadline";
 import { exitCodeFor } from "../base/exit-codes";
 import type { Output } from "../base/output";
 import { loadSettings, type Settings } from "../config/settings";
@@ -35,7 +35,7 @@ export async function composeCheck(options: CheckOptions & GlobalOptions, host: 
 }
 
 async function checkWith(options: CheckOptions, settings: Settings, store: StateFile, host: Host): Promise<number> {
-  const deadline = new Deadline(settings.deadlineMs);
+  const deadline = host.startDeadline(settings.deadlineMs);
   // A person is watching: on a terminal, or by asking for it.
   const isInteractive = options.verbose || options.dryRun || host.isStderrTerminal;
   const rules: CheckRules = { ...settings, hasHook: settings.onChange !== undefined, isInteractive };
@@ -66,7 +66,7 @@ function buildWorld(settings: Settings, store: StateFile, deadline: Deadline, ho
     },
     async runHook(event) {
       const { runHook } = await import("../notify/hook.js");
-      return runHook(settings.onChange ?? "", event, { env, signal });
+      return runHook(settings.onChange ?? "", event, { env });
     },
     announce: (event) => output.print(announcement(event)),
   };
@@ -74,9 +74,8 @@ function buildWorld(settings: Settings, store: StateFile, deadline: Deadline, ho
 
 async function ping(url: URL, isSuccess: boolean, { verbose }: CheckOptions, host: Host): Promise<void> {
   const { pingHeartbeat } = await import("../notify/heartbeat.js");
-  const failure = await pingHeartbeat(url, isSuccess, host.userAgent);
-  if (failure !== undefined && verbose)
-    await host.output.warn(`the heartbeat at ${url.host} was not heard: ${failure}`);
+  const failure = await pingHeartbeat(url, { isSuccess, userAgent: host.userAgent });
+  if (failure !== undefined && verbose) await host.output.warn(`the heartbeat was not heard: ${url.host} ${failure}`);
 }
 
 /** Runs `check` and prints what is to be printed; resolves to the exit code. */

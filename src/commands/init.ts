@@ -76,7 +76,7 @@ async function written(path: string, text: string): Promise<string | undefined> 
 async function sendTest(envFile: string, host: Host): Promise<number> {
   const { output } = host;
   const settings = loadSettings(envFile, host, output.redactor.secrets);
-  const deadline = new Deadline(settings.deadlineMs);
+  const deadline = host.startDeadline(settings.deadlineMs);
   try {
     const { historyFile } = openStateFile(settings.stateFile);
     const context = { ...host, historyFile, signal: deadline.signal, redactor: output.redactor };
@@ -98,7 +98,7 @@ async function detectIpv6(host: Host): Promise<boolean> {
   const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
   const isPublic = addresses.some(({ family, address }) => family === "IPv6" && !findSpecialRange(6, address));
   if (!isPublic) return false;
-  const deadline = new Deadline(IPV6_PROBE_MS);
+  const deadline = new Deadline(IPV6_PROBE_MS, host.monotonicMs);
   try {
     const lookup = {
       ...host,
