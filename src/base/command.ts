@@ -37,18 +37,33 @@ export function runCommand(command: string, options: CommandOptions): Promise<Co
 }
 
 function start(command: string, options: CommandOptions, resolve: (result: CommandResult) => void): void {
-  const child = spawn(command, {
-    shell: true,
-    env: options.env,
-    stdio: ["ignore", "pipe", "pipe"],
-    detached: HAS_GROUPS,
-  });
+  let child: ReturnType<typeof spawnShell> | undefined;
+  // Before it starts: a signal may come in the very moment.
+  const release = beforeOurEnd(() => child && kill(child));
+  try {
+    child = spawnShell(command, options.env);
+    watch(child, options, release, resolve);
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
+function spawnShell(command: string, env: NodeJS.ProcessEnv) {
+  return spawn(command, { shell: true, env, stdio: ["ignore", "pipe", "pipe"], detached: HAS_GROUPS });
+}
+
+function watch(
+  child: ReturnType<typeof spawnShell>,
+  options: CommandOptions,
+  release: () => void,
+  resolve: (result: CommandResult) => void,
+): void {
   let ended: string | undefined;
   const endBy = (why: string) => {
     ended ??= why;
     kill(child);
   };
-  const release = killWithUs(child);
   const onAbort = () => endBy("did not end within the run's deadline");
   const timer = setTimeout(() => endBy(`did not end within ${options.timeoutMs / 1000} s`), options.timeoutMs);
   const leave = () => {
@@ -62,8 +77,8 @@ function start(command: string, options: CommandOptions, resolve: (result: Comma
   });
   // Without a process there are no pipes; the error follows.
   if (child.pid === undefined) return;
-  const stdout = collect(child.stdout, (bytes) => bytes.subarray(0, MAX_OUTPUT_BYTES));
-  const stderr = collect(child.stderr, (bytes) => bytes.subarray(-MAX_OUTPUT_BYTES));
+  const stdout = collect(child.stdout, "first");
+  const stderr = collect(child.stderr, "last");
   options.signal?.addEventListener("abort", onAbort, { once: true });
   if (options.signal?.aborted) onAbort();
   child.once("exit", (code, signal) => {
@@ -102,28 +117,42 @@ function kill(child: ChildProcess): void {
   }
 }
 
-/** While a child runs, signals that end this process, and its end by any other way, end the child first. */
-function killWithUs(child: ChildProcess): () => void {
-  const onExit = () => kill(child);
+/** Calls `act` when a signal ends this process, or when it exits; until the function that is returned is called. */
+function beforeOurEnd(act: () => void): () => void {
   const onSignal = (signal: NodeJS.Signals) => {
-    kill(child);
+    act();
     release();
     process.kill(process.pid, signal);
   };
   const release = () => {
-    process.off("exit", onExit);
+    process.off("exit", act);
     for (const signal of ENDING_SIGNALS) process.off(signal, onSignal);
   };
-  process.on("exit", onExit);
+  process.on("exit", act);
   for (const signal of ENDING_SIGNALS) process.on(signal, onSignal);
   return release;
 }
 
-function collect(stream: NodeJS.ReadableStream, bound: (bytes: Buffer) => Buffer): () => string {
-  let kept = Buffer.alloc(0);
+/** Reads all of it, for a full pipe would stop the command, and keeps the first or the last of it. */
+function collect(stream: NodeJS.ReadableStream, part: "first" | "last"): () => string {
+  const chunks: Buffer[] = [];
+  let size = 0;
   stream.on("data", (chunk: Buffer) => {
-    kept = Buffer.from(bound(Buffer.concat([kept, chunk])));
+    if (part === "first" && size >= MAX_OUTPUT_BYTES) return;
+    size += chunk.length;
+    chunks.push(chunk);
+    for (
+      let first = chunks[0];
+      part === "last" && first && size - first.length >= MAX_OUTPUT_BYTES;
+      first = chunks[0]
+    ) {
+      size -= first.length;
+      chunks.shift();
+    }
   });
   stream.on("error", () => undefined);
-  return () => kept.toString("utf8");
+  return () => {
+    const all = Buffer.concat(chunks);
+    return (part === "first" ? all.subarray(0, MAX_OUTPUT_BYTES) : all.subarray(-MAX_OUTPUT_BYTES)).toString("utf8");
+  };
 }
