@@ -134,7 +134,7 @@ describe.concurrent("the heartbeat", () => {
     const monitor = await serve("OK");
     const env = {
       IPCHECK_HEARTBEAT_URL: `http://monitor.test:${monitor.port}/token`,
-      NAMES: JSON.stringify({ "monitor.test": ["::1", "::1", "127.0.0.1"] }),
+      NAMES: JSON.stringify({ "monitor.test": ["::1", "::1", "::1", "::1", "127.0.0.1"] }),
       SLOW: JSON.stringify(slow),
     };
     expect(await home.run([], { env, preload: NAMES })).toMatchObject({ exitCode: 0, stderr: "" });
