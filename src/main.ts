@@ -1,12 +1,85 @@
-import { readFileSync } from "node:fs";
+import { getServers } from "node:dns";
+import { existsSync, readFileSync, writeSync } from "node:fs";
 import { homedir, hostname, userInfo } from "node:os";
 import { join } from "node:path";
 import { isatty } from "node:tty";
+import { Deadline } from "./base/deadline";
 import { IpcheckError } from "./base/errors";
 import { EXIT_BUG, exitCodeFor } from "./base/exit-codes";
 import { Output } from "./base/output";
+import { resolverOptions } from "./base/resolver";
 import { composeCheck } from "./commands/check";
 import type { Host } from "./commands/host";
+
+/** The streams that were written to. */
+const opened = new Set<NodeJS.WriteStream>();
+
+/** When a run whose look-ups still hang must be over, on the monotonic clock. */
+let lookupsEndAt = 0;
+
+/** Name look-ups that do not end of themselves may outlive the deadline by this. */
+const LOOKUP_GRACE_MS = 5000;
+
+/** Runs the program and ends the process with its exit code, whatever still holds the event loop. */
+export async function start(): Promise<void> {
+  // Node ends with 0 when nothing is left to wait for, though a promise is still open.
+  process.once("beforeExit", () => {
+    endAtOnce("the run stopped in the middle: nothing was left to wait for");
+  });
+  const exitCode = await main();
+  // process.exit() drops what a pipe has not taken yet.
+  await Promise.all([...opened].map((stream) => new Promise<void>((resolve) => stream.write("", () => resolve()))));
+  await waitForLookups();
+  end(exitCode);
+}
+
+/**
+ * Node waits at its exit for threads in getaddrinfo, which nothing can interrupt. They end of themselves by
+ * what RES_OPTIONS says; not so with other name services than the DNS.
+ */
+async function waitForLookups(): Promise<void> {
+  const endsAt = Math.max(lookupsEndAt, monotonicMs()) + LOOKUP_GRACE_MS;
+  while (isLookupUnderWay() && !canReplace() && monotonicMs() < endsAt) {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+function isLookupUnderWay(): boolean {
+  return process.getActiveResourcesInfo().includes("GetAddrInfoReqWrap");
+}
+
+/** Whether this process can turn into another program, which leaves all threads behind: from Node.js 22.15 on. */
+function canReplace(): boolean {
+  return "execve" in process && process.platform !== "win32" && existsSync("/bin/sh");
+}
+
+function end(exitCode: number): never {
+  if (isLookupUnderWay()) {
+    if (canReplace()) (process as unknown as Replaceable).execve("/bin/sh", ["sh", "-c", `exit ${exitCode}`], {});
+    sayAtOnce("error: a name look-up does not end; the process kills itself, and its exit code is lost");
+    process.kill(process.pid, "SIGKILL");
+  }
+  process.exit(exitCode);
+}
+
+interface Replaceable {
+  execve(file: string, args: string[], env: Record<string, string>): never;
+}
+
+/** Something waits for what never comes, in spite of every time-out: a bug, ours or a library's. */
+function endAtOnce(what: string): never {
+  sayAtOnce(`error: ${what}; please report it`);
+  sayAtOnce("hint: what is recorded stands, and the next run goes on");
+  end(EXIT_BUG);
+}
+
+function sayAtOnce(text: string): void {
+  try {
+    writeSync(2, `ipcheck: ${text}\n`);
+  } catch {
+    // Nobody reads it, and the end is what counts.
+  }
+}
 
 /** Runs the program on this process and resolves to its exit code; the only reader of `process`. */
 export async function main(): Promise<number> {
@@ -51,24 +124,40 @@ function readPlainCheck(args: readonly string[]): { config?: string } | undefine
 
 // A reader that went away (| head) is no failure of ours.
 function quietly<T extends NodeJS.WriteStream>(stream: T): T {
-  if (stream.listenerCount("error") === 0) stream.on("error", () => undefined);
+  if (!opened.has(stream)) stream.on("error", () => undefined);
+  opened.add(stream);
   return stream;
 }
 
 function readHost(output: Output): Host {
+  // A copy: what is set below for this process is not for the commands that it starts.
+  const env = { ...process.env };
+  // By default two look-ups at a time, and others wait behind one that hangs.
+  process.env["UV_THREADPOOL_SIZE"] ??= "24";
+  // Nothing here lets it switch off the check of certificates; Node would warn of it in every run.
+  delete process.env["NODE_TLS_REJECT_UNAUTHORIZED"];
   const packageDirectory = join(__dirname, "..");
   const { version } = JSON.parse(readFileSync(join(packageDirectory, "package.json"), "utf8"));
   return {
     version,
-    userAgent: `ipcheck/${version} (node ${process.versions.node})`,
+    nodeVersion: process.versions.node,
+    userAgent: `ipcheck/${version}`,
     output,
-    monotonicMs: () => Number(process.hrtime.bigint() / 1_000_000n),
+    monotonicMs,
+    startDeadline(deadlineMs) {
+      // Read by each thread of glibc at its first look-up.
+      process.env["RES_OPTIONS"] = resolverOptions(deadlineMs, getServers().length, env["RES_OPTIONS"]);
+      lookupsEndAt = monotonicMs() + deadlineMs;
+      return new Deadline(deadlineMs, monotonicMs, () => {
+        endAtOnce("the run went on long after its deadline (IPCHECK_DEADLINE)");
+      });
+    },
     execPath: process.execPath,
     isStdinTerminal: isatty(0),
     isStderrTerminal: isatty(2),
     openStdin: () => process.stdin,
     openStderr: () => process.stderr,
-    env: process.env,
+    env,
     platform: process.platform,
     home: orUndefined(homedir),
     uid: process.getuid?.(),
@@ -77,6 +166,10 @@ function readHost(output: Output): Host {
     userName: orUndefined(() => userInfo().username) ?? process.env["USER"] ?? "user",
     packageDirectory,
   };
+}
+
+function monotonicMs(): number {
+  return Number(process.hrtime.bigint() / 1_000_000n);
 }
 
 // Both throw where the user has no passwd entry: containers, some systemd set-ups.

@@ -1,4 +1,5 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
+import { systemCode } from "./errors";
 import { quote } from "./quote";
 
 /** How a command of the user's ended. */
@@ -8,76 +9,150 @@ export interface CommandResult {
   failure: string | undefined;
 }
 
-/** More output than this is not kept. */
+export interface CommandOptions {
+  env: NodeJS.ProcessEnv;
+  timeoutMs: number;
+  /** The end of the run, where the command has no time of its own. */
+  signal?: AbortSignal;
+}
+
+/** More output than this is not kept: of stdout the first, of stderr the last. */
 const MAX_OUTPUT_BYTES = 64 * 1024;
+
+/** A group of its own, so that what the shell started can be stopped with it. */
+const HAS_GROUPS = process.platform !== "win32";
+
+/** What asks this process to end; the terminal's own signals do not reach a child's group. */
+const ENDING_SIGNALS = ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"] as const;
 
 /**
  * Runs `command` in the user's shell with exactly `env`, for `timeoutMs` at most; then it and all it
- * started are killed. Never rejects.
+ * started are killed, as they are when this process is told to end. Never rejects.
  */
-export function runCommand(
-  command: string,
-  options: { env: NodeJS.ProcessEnv; timeoutMs: number; signal: AbortSignal },
-): Promise<CommandResult> {
-  return new Promise((resolve) => {
-    const isGroup = process.platform !== "win32";
-    const child = spawn(command, {
-      shell: true,
-      env: options.env,
-      stdio: ["ignore", "pipe", "pipe"],
-      // A group of its own, so that what the shell started can be stopped with it.
-      detached: isGroup,
-    });
-    const stdout = collect(child.stdout);
-    const stderr = collect(child.stderr);
-    let isLate = false;
-    const kill = () => {
-      isLate = true;
-      try {
-        if (isGroup && child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
-        else child.kill("SIGKILL");
-      } catch {
-        // It ended in this very moment.
-      }
-    };
-    const timer = setTimeout(kill, options.timeoutMs);
-    options.signal.addEventListener("abort", kill, { once: true });
-    if (options.signal.aborted) kill();
-    const end = (failure: string | undefined) => {
-      clearTimeout(timer);
-      options.signal.removeEventListener("abort", kill);
+export function runCommand(command: string, options: CommandOptions): Promise<CommandResult> {
+  return new Promise<CommandResult>((resolve) => start(command, options, resolve)).catch((error) => ({
+    stdout: "",
+    failure: explainStart(error),
+  }));
+}
+
+function start(command: string, options: CommandOptions, resolve: (result: CommandResult) => void): void {
+  let child: ReturnType<typeof spawnShell> | undefined;
+  // Before it starts: a signal may come in the very moment.
+  const release = beforeOurEnd(() => child && kill(child));
+  try {
+    child = spawnShell(command, options.env);
+    watch(child, options, release, resolve);
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
+function spawnShell(command: string, env: NodeJS.ProcessEnv) {
+  return spawn(command, { shell: true, env, stdio: ["ignore", "pipe", "pipe"], detached: HAS_GROUPS });
+}
+
+function watch(
+  child: ReturnType<typeof spawnShell>,
+  options: CommandOptions,
+  release: () => void,
+  resolve: (result: CommandResult) => void,
+): void {
+  let ended: string | undefined;
+  const endBy = (why: string) => {
+    ended ??= why;
+    kill(child);
+  };
+  const onAbort = () => endBy("did not end within the run's deadline");
+  const timer = setTimeout(() => endBy(`did not end within ${options.timeoutMs / 1000} s`), options.timeoutMs);
+  const leave = () => {
+    clearTimeout(timer);
+    options.signal?.removeEventListener("abort", onAbort);
+    release();
+  };
+  child.once("error", (error) => {
+    leave();
+    resolve({ stdout: "", failure: explainStart(error) });
+  });
+  // Without a process there are no pipes; the error follows.
+  if (child.pid === undefined) return;
+  const stdout = collect(child.stdout, "first");
+  const stderr = collect(child.stderr, "last");
+  options.signal?.addEventListener("abort", onAbort, { once: true });
+  if (options.signal?.aborted) onAbort();
+  child.once("exit", (code, signal) => {
+    leave();
+    const failure = code === null ? (ended ?? `was killed by ${signal}`) : code === 0 ? undefined : exitedWith(code);
+    const end = () => {
+      clearTimeout(grace);
       child.stdout.destroy();
       child.stderr.destroy();
       const lastLine = stderr().trim().split("\n").at(-1) ?? "";
       const said = lastLine ? `; its last words: ${quote(lastLine)}` : "";
       resolve({ stdout: stdout(), failure: failure && `${failure}${said}` });
     };
-    child.once("error", (error) => end(`could not be started (${quote(error.message)})`));
-    child.once("exit", (code, signal) => {
-      const failure = isLate
-        ? `did not end within ${Math.round(options.timeoutMs / 1000)} s`
-        : signal
-          ? `was ended by ${signal}`
-          : code === 0
-            ? undefined
-            : `ended with exit code ${code}`;
-      // Its output is complete when the pipes close; a daemon that it started may hold them for ever.
-      const grace = setTimeout(() => end(failure), 200);
-      child.once("close", () => {
-        clearTimeout(grace);
-        end(failure);
-      });
-    });
+    // Its output is complete when the pipes close; a daemon that it started may hold them for ever.
+    const grace = setTimeout(end, 200);
+    child.once("close", end);
   });
 }
 
-function collect(stream: NodeJS.ReadableStream): () => string {
+function exitedWith(code: number): string {
+  return `ended with exit code ${code}`;
+}
+
+function explainStart(error: unknown): string {
+  const code = systemCode(error);
+  if (code === "E2BIG") return "could not be started: the command and its environment are too large (E2BIG)";
+  return `could not be started (${quote(error instanceof Error ? error.message : String(error))})`;
+}
+
+function kill(child: ChildProcess): void {
+  try {
+    if (HAS_GROUPS && child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
+    else child.kill("SIGKILL");
+  } catch {
+    // It ended in this very moment.
+  }
+}
+
+/** Calls `act` when a signal ends this process, or when it exits; until the function that is returned is called. */
+function beforeOurEnd(act: () => void): () => void {
+  const onSignal = (signal: NodeJS.Signals) => {
+    act();
+    release();
+    process.kill(process.pid, signal);
+  };
+  const release = () => {
+    process.off("exit", act);
+    for (const signal of ENDING_SIGNALS) process.off(signal, onSignal);
+  };
+  process.on("exit", act);
+  for (const signal of ENDING_SIGNALS) process.on(signal, onSignal);
+  return release;
+}
+
+/** Reads all of it, for a full pipe would stop the command, and keeps the first or the last of it. */
+function collect(stream: NodeJS.ReadableStream, part: "first" | "last"): () => string {
   const chunks: Buffer[] = [];
   let size = 0;
   stream.on("data", (chunk: Buffer) => {
+    if (part === "first" && size >= MAX_OUTPUT_BYTES) return;
     size += chunk.length;
-    if (size <= MAX_OUTPUT_BYTES) chunks.push(chunk);
+    chunks.push(chunk);
+    for (
+      let first = chunks[0];
+      part === "last" && first && size - first.length >= MAX_OUTPUT_BYTES;
+      first = chunks[0]
+    ) {
+      size -= first.length;
+      chunks.shift();
+    }
   });
   stream.on("error", () => undefined);
-  return () => Buffer.concat(chunks).toString("utf8");
+  return () => {
+    const all = Buffer.concat(chunks);
+    return (part === "first" ? all.subarray(0, MAX_OUTPUT_BYTES) : all.subarray(-MAX_OUTPUT_BYTES)).toString("utf8");
+  };
 }

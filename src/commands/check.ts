@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { Deadline } from "../base/deadline";
+import type { Deadline } from "../base/deadline";
 import { EXIT_BUG, exitCodeFor } from "../base/exit-codes";
 import { loadSettings, type Settings } from "../config/settings";
 import { look } from "../lookup/lookup";
@@ -47,7 +47,7 @@ async function run(
   host: Host,
 ): Promise<{ exitCode: number; report: CheckReport }> {
   const { output } = host;
-  const deadline = new Deadline(settings.deadlineMs);
+  const deadline = host.startDeadline(settings.deadlineMs);
   const plan: string[] = [];
   let isPrinted = false;
   const announce: Dependencies["announce"] = async (events, report) => {
@@ -110,7 +110,7 @@ function buildDependencies(
     },
     async runHook(event) {
       const { runHook } = await import("../notify/hook.js");
-      return runHook(settings.onChange ?? "", event, { env, signal });
+      return runHook(settings.onChange ?? "", event, { env });
     },
     announce,
   };
@@ -132,7 +132,7 @@ async function warn(
     if (spoken.speaks) for (const line of lines) await host.output.warn(line);
   };
   await say("settings", warnings.join("\n") || undefined, warnings);
-  const monitor = `the heartbeat at ${heartbeatUrl?.host} was not heard: ${unheard}`;
+  const monitor = `the heartbeat was not heard: ${heartbeatUrl?.host} ${unheard}`;
   await say("heartbeat", unheard && "not heard", [monitor]);
   if (state !== report.after) store.save(state, report.lastLookAt);
 }
@@ -140,5 +140,5 @@ async function warn(
 /** Resolves to why the monitor did not hear us, or undefined. */
 async function ping(url: URL, isSuccess: boolean, host: Host): Promise<string | undefined> {
   const { pingHeartbeat } = await import("../notify/heartbeat.js");
-  return pingHeartbeat(url, isSuccess, host.userAgent);
+  return pingHeartbeat(url, { isSuccess, userAgent: host.userAgent });
 }

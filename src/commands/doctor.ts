@@ -1,4 +1,4 @@
-import { Deadline } from "../base/deadline";
+import type { Deadline } from "../base/deadline";
 import { IpcheckError } from "../base/errors";
 import { exitCodeFor } from "../base/exit-codes";
 import type { Output } from "../base/output";
@@ -9,6 +9,7 @@ import type { Family } from "../lookup/address";
 import { lookAtAll } from "../lookup/lookup";
 import type { LookupResult } from "../lookup/lookup-result";
 import { deliver, fetchLogin } from "../notify/deliver";
+import { pingHeartbeat } from "../notify/heartbeat";
 import { probeMail } from "../notify/mail-probe";
 import { testNotice } from "../notify/test-notice";
 import type { LoadedState } from "../state/state";
@@ -30,7 +31,7 @@ async function* examine(options: DoctorOptions & GlobalOptions, host: Host): Asy
   yield {
     title: "ipcheck",
     status: "ok",
-    text: `${host.version}, ${host.userAgent.replace(/^\S+ /, "")}, ${host.platform}`,
+    text: `${host.version}, Node.js ${host.nodeVersion}, ${host.platform}`,
   };
   let settings: Settings;
   try {
@@ -40,7 +41,7 @@ async function* examine(options: DoctorOptions & GlobalOptions, host: Host): Asy
     return;
   }
   yield* configuration(settings);
-  const deadline = new Deadline(settings.deadlineMs);
+  const deadline = host.startDeadline(settings.deadlineMs);
   try {
     const store = openStateFile(settings.stateFile, host);
     const loaded = recallOrError(store);
@@ -57,6 +58,7 @@ async function* examine(options: DoctorOptions & GlobalOptions, host: Host): Asy
       yield* diagnoseLookup(lookupResult, recordedIn(known, lookupResult.family));
     yield* mailServer(settings, deadline, host);
     if (options.send) yield* testMail(settings, store.historyFile, known, lookupResults, deadline, host);
+    if (settings.heartbeatUrl) yield await heartbeat(settings.heartbeatUrl, host);
     yield await schedule(host);
   } finally {
     deadline.clear();
@@ -176,6 +178,19 @@ async function* testMail(
       : { title, status: "error", code: "undelivered", text: `${recipient}: ${outcome.reason}`, hint: outcome.hint };
   }
   if (bugs.length > 0) throw bugs[0];
+}
+
+/** A ping like that of a run that went well: a monitor has no way to be asked without one. */
+async function heartbeat(url: URL, { userAgent }: Host): Promise<Finding> {
+  const title = "heartbeat";
+  const failure = await pingHeartbeat(url, { isSuccess: true, userAgent });
+  if (failure === undefined) return { title, status: "ok", text: `${url.host} has heard a ping` };
+  return {
+    title,
+    status: "warning",
+    text: `not heard: ${url.host} ${failure}`,
+    hint: "copy IPCHECK_HEARTBEAT_URL from the monitor's page of this check once more",
+  };
 }
 
 async function schedule(host: Host): Promise<Finding> {

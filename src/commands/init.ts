@@ -83,7 +83,7 @@ function written(path: string, text: string, who: Host): string | undefined {
 async function sendTest(envFile: string, host: Host): Promise<number> {
   const { output } = host;
   const settings = loadSettings(envFile, host, output.redactor.secrets);
-  const deadline = new Deadline(settings.deadlineMs);
+  const deadline = host.startDeadline(settings.deadlineMs);
   try {
     const { historyFile } = openStateFile(settings.stateFile, host);
     const bugs: unknown[] = [];
@@ -108,7 +108,7 @@ async function detectIpv6(host: Host): Promise<boolean> {
   const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
   const isPublic = addresses.some(({ family, address }) => family === "IPv6" && !findSpecialRange(6, address));
   if (!isPublic) return false;
-  const deadline = new Deadline(IPV6_PROBE_MS);
+  const deadline = new Deadline(IPV6_PROBE_MS, host.monotonicMs);
   try {
     const lookup = {
       ...host,

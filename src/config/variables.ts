@@ -48,4 +48,11 @@ export function variable(name: VariableName): Variable {
 }
 
 /** Names of ours that are no settings: where the file is, and what a hook finds in its environment. */
-export const OTHER_NAMES: readonly string[] = ["IPCHECK_CONFIG", "IPCHECK_EVENT", "IPCHECK_OLD", "IPCHECK_NEW"];
+export const OTHER_NAMES: readonly string[] = [
+  "IPCHECK_CONFIG",
+  "IPCHECK_EVENT",
+  "IPCHECK_OLD",
+  "IPCHECK_NEW",
+  "IPCHECK_COUNT",
+  "IPCHECK_UNCONFIRMED",
+];

@@ -1,41 +1,100 @@
 import { type ClientRequest, type IncomingMessage, request as requestHttp } from "node:http";
 import { request as requestHttps } from "node:https";
+import { type ResolvedAddress, resolveHost } from "../base/resolver";
 import type { Family } from "./address";
 import type { RawAnswer } from "./answer";
 
 /** Longer bodies are no address; not read any further. */
 const MAX_BODY_BYTES = 4096;
 
+/** Of a name with more addresses no more are tried: there would be no time left for a handshake. */
+const MAX_ADDRESSES = 4;
+
 export interface AskOptions {
   /** 0 for whichever the name resolves to. */
   family: Family | 0;
+  /** For the connection and the answer; the name look-up before them has its own time. */
   timeoutMs: number;
   userAgent: string;
   /** Aborts the request; it then rejects like one that timed out. */
   signal: AbortSignal;
+  /** The address to ask from. */
+  localAddress?: string | undefined;
+  /** Further TLS options, such as authorities that are trusted. */
+  tls?: object | undefined;
+  /** Sent by POST, as plain text; without one the request is a GET. */
+  body?: string | undefined;
 }
 
 /**
- * Asks one URL over a socket of one family and returns the answer unjudged.
- * @throws Error with a `code`: a system, TLS or HTTP parser code, `ETIMEDOUT`, `EMSGSIZE`
+ * Asks one URL over a socket of one family, address by address until one can be connected to, and
+ * returns the answer unjudged.
+ * @throws Error with a `code`: a system, resolver, TLS or HTTP parser code, `ETIMEDOUT`, `EMSGSIZE`
  */
-export function ask(url: URL, options: AskOptions): Promise<RawAnswer> {
-  const request = url.protocol === "https:" ? requestHttps : requestHttp;
+export async function ask(url: URL, options: AskOptions): Promise<RawAnswer> {
+  const addresses = bothFamiliesFirst(await resolveHost(url.hostname, options)).slice(0, MAX_ADDRESSES);
+  // The whole of it is timed: a byte a second keeps every idle time-out waiting for ever.
+  const signal = AbortSignal.any([options.signal, AbortSignal.timeout(options.timeoutMs)]);
+  let firstError: unknown;
+  for (const [index, address] of addresses.entries()) {
+    const isLast = index === addresses.length - 1;
+    // Half of what is left, the last address all of it: a slow line's handshake takes seconds.
+    const connectMs = isLast ? options.timeoutMs : options.timeoutMs / 2 ** (index + 1);
+    let isConnected = false;
+    const onConnect = () => {
+      isConnected = true;
+    };
+    try {
+      return await exchange(url, address, { ...options, signal, connectMs, onConnect });
+    } catch (error) {
+      firstError ??= error;
+      if (isConnected || signal.aborted) throw error;
+    }
+  }
+  throw firstError;
+}
+
+/** Behind the first address stands the first of the other family: where one family has no route, the other may. */
+function bothFamiliesFirst(addresses: ResolvedAddress[]): ResolvedAddress[] {
+  const other = addresses.find(({ family }) => family !== addresses[0]?.family);
+  return other ? [...new Set([...addresses.slice(0, 1), other, ...addresses])] : addresses;
+}
+
+interface ExchangeOptions extends AskOptions {
+  connectMs: number;
+  onConnect: () => void;
+}
+
+function exchange(url: URL, { address, family }: ResolvedAddress, options: ExchangeOptions): Promise<RawAnswer> {
+  const { signal, body, localAddress } = options;
+  const isTls = url.protocol === "https:";
+  const request = isTls ? requestHttps : requestHttp;
   // A request that is destroyed before anybody listens to it takes the process down.
-  if (options.signal.aborted) return Promise.reject(coded("ETIMEDOUT"));
+  if (signal.aborted) return Promise.reject(coded("ETIMEDOUT"));
   return new Promise((resolve, reject) => {
     const outgoing: ClientRequest = request(url, {
-      // `family` pins the socket, whatever the name resolves to; no agent, so nothing is kept alive.
-      family: options.family,
+      method: body === undefined ? "GET" : "POST",
+      // The name stays in the Host header and the certificate's check; the socket goes to this very address.
+      lookup: (_name, _options, done) => done(null, address, family),
+      family,
+      ...(localAddress && { localAddress }),
+      // No agent, so nothing is kept alive.
       agent: false,
-      headers: { "User-Agent": options.userAgent, Accept: "text/plain", "Accept-Encoding": "identity" },
+      ...options.tls,
+      // Said outright: NODE_TLS_REJECT_UNAUTHORIZED=0 would turn it off.
+      rejectUnauthorized: true,
+      headers: {
+        "User-Agent": options.userAgent,
+        Accept: "text/plain",
+        "Accept-Encoding": "identity",
+        ...(body !== undefined && { "Content-Type": "text/plain; charset=utf-8" }),
+      },
     });
-    // The whole exchange is timed: a byte a second keeps every idle time-out waiting for ever.
-    const timer = setTimeout(() => fail(coded("ETIMEDOUT")), options.timeoutMs);
     const onAbort = () => fail(coded("ETIMEDOUT"));
+    const connecting = setTimeout(onAbort, options.connectMs);
     const finish = () => {
-      clearTimeout(timer);
-      options.signal.removeEventListener("abort", onAbort);
+      clearTimeout(connecting);
+      signal.removeEventListener("abort", onAbort);
       // Always: an open socket keeps the process alive long after the work is done.
       outgoing.destroy();
     };
@@ -44,15 +103,21 @@ export function ask(url: URL, options: AskOptions): Promise<RawAnswer> {
       reject(error);
     };
 
-    options.signal.addEventListener("abort", onAbort, { once: true });
+    signal.addEventListener("abort", onAbort, { once: true });
     outgoing.on("error", fail);
+    outgoing.once("socket", (socket) =>
+      socket.once(isTls ? "secureConnect" : "connect", () => {
+        clearTimeout(connecting);
+        options.onConnect();
+      }),
+    );
     outgoing.on("response", (incoming) => {
       collect(incoming, fail, (answer) => {
         finish();
         resolve(answer);
       });
     });
-    outgoing.end();
+    outgoing.end(body);
   });
 }
 

@@ -1,21 +1,83 @@
 import { systemCode } from "../base/errors";
+import { quote } from "../base/quote";
+import type { RawAnswer } from "../lookup/answer";
 import { ask } from "../lookup/client";
+import { failureOfConnection } from "../lookup/failures";
 
 /** A monitor that does not answer by then is not waited for: the run is done. */
-const PING_TIMEOUT_MS = 5000;
+const PING_TIMEOUT_MS = 10_000;
+
+export interface Ping {
+  isSuccess: boolean;
+  /** What is known, for the monitor to show: sent by POST; Uptime Kuma gets its first line as the message. */
+  body?: string | undefined;
+  userAgent: string;
+  /** Further TLS options, such as authorities that are trusted. */
+  tls?: object | undefined;
+}
 
 /**
- * Pings a monitor by Healthchecks' convention: the URL after success, `/fail` appended after failure.
- * Resolves to why it was not heard, or undefined. Never rejects.
+ * Pings a monitor once. Resolves to why it was not heard, as the end of a sentence that begins with the
+ * monitor, or to undefined. Never rejects.
  */
-export async function pingHeartbeat(url: URL, isSuccess: boolean, userAgent: string): Promise<string | undefined> {
-  const target = new URL(url);
-  if (!isSuccess) target.pathname = `${target.pathname.replace(/\/$/, "")}/fail`;
-  const { signal } = new AbortController();
+export async function pingHeartbeat(url: URL, ping: Ping): Promise<string | undefined> {
+  const isKuma = isKumaPush(url);
   try {
-    const { status } = await ask(target, { family: 0, timeoutMs: PING_TIMEOUT_MS, userAgent, signal });
-    return status < 300 ? undefined : `status ${status}`;
+    const answer = await ask(isKuma ? kumaTarget(url, ping) : healthchecksTarget(url, ping), {
+      family: 0,
+      timeoutMs: PING_TIMEOUT_MS,
+      userAgent: ping.userAgent,
+      signal: AbortSignal.timeout(2 * PING_TIMEOUT_MS),
+      tls: ping.tls,
+      body: isKuma ? undefined : ping.body,
+    });
+    return whyUnheard(answer, isKuma);
   } catch (error) {
-    return systemCode(error) || "unknown error";
+    const code = systemCode(error);
+    if (code === "EMSGSIZE") return A_PAGE;
+    return failureOfConnection(code, { family: 4, now: new Date() }).detail;
+  }
+}
+
+/** Uptime Kuma's push URL, at the server's root or below a path. */
+function isKumaPush({ pathname }: URL): boolean {
+  return /\/api\/push\/[^/]+\/?$/.test(pathname);
+}
+
+/** The state of things goes in the query; what the copied URL says of it (`status=up&msg=OK&ping=`) is replaced. */
+function kumaTarget(url: URL, { isSuccess, body }: Ping): URL {
+  const target = new URL(url);
+  const message = body?.trim().split("\n", 1)[0] || (isSuccess ? "OK" : "the run failed");
+  target.searchParams.set("status", isSuccess ? "up" : "down");
+  target.searchParams.set("msg", quote(message));
+  target.searchParams.set("ping", "");
+  return target;
+}
+
+/** Healthchecks' convention, which others follow: the URL after success, `/fail` behind its path after failure. */
+function healthchecksTarget(url: URL, { isSuccess }: Ping): URL {
+  const target = new URL(url);
+  if (!isSuccess) target.pathname = `${target.pathname.replace(/\/+$/, "")}/fail`;
+  return target;
+}
+
+const A_PAGE = "answered with a web page, not as a monitor does";
+
+function whyUnheard({ status, headers, body }: RawAnswer, isKuma: boolean): string | undefined {
+  if (status >= 300 && status < 400) return `redirects elsewhere (${status})`;
+  if (status === 404 || status === 410) return `does not know this URL (${status})`;
+  if (status < 200 || status >= 300) return `answered with status ${status}`;
+  if (isKuma) return isKumaOk(body) ? undefined : "did not answer as Uptime Kuma does";
+  if (/html/i.test(String(headers["content-type"])) || /^\s*</.test(body)) return A_PAGE;
+  // Healthchecks answers so with status 200 to pings of checks that do not exist, or that come too often.
+  const refusal = /^OK \((.+)\)/.exec(body)?.[1];
+  return refusal && `answered '${quote(refusal)}'`;
+}
+
+function isKumaOk(body: string): boolean {
+  try {
+    return JSON.parse(body)?.ok === true;
+  } catch {
+    return false;
   }
 }

@@ -65,9 +65,10 @@ test("the second holds nothing that only some runs need", () => {
   expect(sources.filter((path) => path.startsWith("src/commands/") && !/check|dry-run/.test(path))).toEqual([]);
 });
 
-// listen() loads cluster, and that child_process and dgram; tty tells whether a person is there.
+// listen() loads cluster, and that child_process and dgram; tty tells whether a person is there; a name
+// would load dns in the bare request too.
 test("of Node's own modules it loads few that one bare request does not", () => {
-  const known = ["child_process", "cluster", "dgram", "http", "os", "tty", "util/types"];
+  const known = ["child_process", "cluster", "dgram", "dns", "http", "os", "tty", "util/types"];
   expect(quiet.builtins.filter((name) => !floor.builtins.includes(name) && !known.includes(name))).toEqual([]);
   expect(floor.builtins).toContain("https");
 });

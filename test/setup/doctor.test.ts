@@ -80,6 +80,15 @@ const FAULTS: Record<string, Fault> = {
     said: /ERROR.*smtp\.home\.invalid has no address/,
     hint: /typing error in IPCHECK_SMTP_HOST/,
   },
+  "a heartbeat that is not heard": {
+    make: spoilt(async ({ home, mail }) => {
+      const monitor = await startEcho((_request, response) => response.writeHead(404).end());
+      configure(home, mail, { IPCHECK_HEARTBEAT_URL: `${monitor.url}s3cret-token` });
+    }),
+    exitCode: 0,
+    said: /warning.*heartbeat: not heard: 127\.0\.0\.1:\d+ does not know this URL \(404\)\n/,
+    hint: /IPCHECK_HEARTBEAT_URL/,
+  },
   "a closed port": {
     make: spoilt(({ mail }) => mail.close()),
     exitCode: 5,

@@ -1,0 +1,81 @@
+// Names are looked up as the rest of the system does it: getaddrinfo, so /etc/hosts, nsswitch and mDNS count.
+import { lookup } from "node:dns";
+import { isIP } from "node:net";
+
+export interface ResolvedAddress {
+  address: string;
+  family: 4 | 6;
+}
+
+/** A name that takes longer has no address for us; with the first of three servers down, the answer takes 5 s. */
+const NAME_TIMEOUT_MS = 30_000;
+
+/** getaddrinfo cannot be aborted: whoever asks for a name that is being looked up waits for the same answer. */
+const underWay = new Map<string, Promise<ResolvedAddress[]>>();
+
+/**
+ * The addresses of a host, in the system's order; a literal address is returned as it is.
+ * @throws Error with a `code`: `ENOTFOUND`, or `EAI_AGAIN` also where it was aborted or took too long
+ */
+export async function resolveHost(
+  host: string,
+  { family = 0, signal }: { family?: 0 | 4 | 6; signal: AbortSignal },
+): Promise<ResolvedAddress[]> {
+  const literal = host.replace(/^\[(.*)\]$/, "$1");
+  const version = isIP(literal);
+  if (version === 4 || version === 6) return [{ address: literal, family: version }];
+  if (signal.aborted) throw failure("EAI_AGAIN", host);
+  const key = `${family} ${host}`;
+  let search = underWay.get(key);
+  if (!search) {
+    search = lookUp(host, family);
+    underWay.set(key, search);
+    const forget = () => underWay.delete(key);
+    search.then(forget, forget);
+  }
+  return unlessTooLate(search, host, signal);
+}
+
+function lookUp(host: string, family: 0 | 4 | 6): Promise<ResolvedAddress[]> {
+  return new Promise((resolve, reject) => {
+    lookup(host, { family, all: true }, (error, found) => {
+      if (error) reject(error);
+      else if (found.length === 0) reject(failure("ENOTFOUND", host));
+      else resolve(found as ResolvedAddress[]);
+    });
+  });
+}
+
+function unlessTooLate<T>(search: Promise<T>, host: string, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const giveUp = () => {
+      finish();
+      reject(failure("EAI_AGAIN", host));
+    };
+    const timer = setTimeout(giveUp, NAME_TIMEOUT_MS);
+    signal.addEventListener("abort", giveUp, { once: true });
+    const finish = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", giveUp);
+    };
+    search.finally(finish).then(resolve, reject);
+  });
+}
+
+function failure(code: string, host: string): Error {
+  return Object.assign(new Error(`getaddrinfo ${code} ${host}`), { code });
+}
+
+/**
+ * The value of RES_OPTIONS (resolv.conf(5)) with which glibc gives up inside a run's deadline, which it
+ * does not know. By default it asks each server for 5 s, twice, and then all again for the search list:
+ * over a minute, in threads that a process cannot leave behind. The user's own options come last and win.
+ */
+export function resolverOptions(deadlineMs: number, serverCount: number, own = ""): string {
+  const budgetSeconds = Math.min(deadlineMs * 0.4, NAME_TIMEOUT_MS) / 1000;
+  const servers = Math.max(1, Math.min(serverCount, 3));
+  const secondsPerServer = budgetSeconds / (2 * servers);
+  const timeout = secondsPerServer >= 4 ? 2 : 1;
+  const attempts = Math.max(1, Math.min(Math.floor(secondsPerServer / timeout), 5));
+  return `timeout:${timeout} attempts:${attempts} ${own}`.trim();
+}

@@ -1,0 +1,157 @@
+// Nothing outlives a run: neither what a library left open, nor a look-up, nor a child.
+import { spawn } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, describe, expect, test, vi } from "vitest";
+import { makeAuthority } from "../support/certificates";
+import { startEchoServer } from "../support/echo-server";
+import { Home } from "../support/home";
+import { isAlive } from "../support/processes";
+import { BIN } from "../support/run-ipcheck";
+
+const ENDING = [join(__dirname, "..", "support", "ending.cjs")];
+const NAMES = [join(__dirname, "..", "support", "names.cjs")];
+const ADDRESS = "203.0.113.7";
+const SILENCE = { exitCode: 0, stdout: "", stderr: "" };
+
+const closers: (() => Promise<void>)[] = [];
+afterAll(() => Promise.all(closers.map((close) => close())));
+
+async function serve(...args: Parameters<typeof startEchoServer>) {
+  const server = await startEchoServer(...args);
+  closers.push(server.close);
+  return server;
+}
+
+describe.concurrent("the process ends", () => {
+  test("when its work ends, although something holds the event loop", async () => {
+    const home = new Home().useServices(await serve(ADDRESS));
+    const run = await home.run(["-v"], { env: { ENDING: "handle" }, preload: ENDING });
+    expect(run).toMatchObject({ exitCode: 0, stdout: expect.stringContaining(ADDRESS) });
+    expect(run.ms).toBeLessThan(8000);
+  });
+
+  test("with all its output, however slowly that is read", async () => {
+    const home = new Home();
+    const child = spawn("/bin/sh", ["-c", `'${process.execPath}' '${BIN}' --help | (sleep 1; wc -c)`], {
+      env: { ...home.env, PATH: process.env["PATH"] },
+    });
+    const chunks: Buffer[] = [];
+    child.stdout.on("data", (chunk: Buffer) => chunks.push(chunk));
+    await new Promise((resolve) => child.once("close", resolve));
+    const { stdout } = await home.run(["--help"]);
+    expect(Number(Buffer.concat(chunks).toString())).toBe(Buffer.byteLength(stdout));
+  });
+
+  test("with 1 and a sentence when what it waits for never comes", async () => {
+    const home = new Home().useServices(await serve(ADDRESS));
+    const run = await home.run([], { env: { ENDING: "never" }, preload: ENDING });
+    expect(run).toMatchObject({ exitCode: 1, stdout: "" });
+    expect(run.stderr).toMatch(/^ipcheck: error: the run stopped in the middle.*\nipcheck: hint: .*\n$/);
+  });
+
+  test("with 1 and a sentence long after its deadline, where no other time-out helped", async () => {
+    const home = new Home().useServices(await serve(ADDRESS));
+    const run = await home.run([], { env: { ENDING: "overrun", IPCHECK_DEADLINE: "1s" }, preload: ENDING });
+    expect(run).toMatchObject({ exitCode: 1, stdout: "" });
+    expect(run.stderr).toMatch(/^ipcheck: error: .*IPCHECK_DEADLINE.*\nipcheck: hint: .*\n$/);
+  });
+
+  test("before it begins, under a node that is too old, with one sentence", async () => {
+    const run = await new Home().run([], { env: { ENDING: "old" }, preload: ENDING });
+    expect(run).toMatchObject({ exitCode: 1, stdout: "" });
+    expect(run.stderr).toMatch(/^ipcheck: error: this is Node\.js 18\.19\.1, .* 20\.19 .*\nipcheck: hint: .*\n$/);
+  });
+});
+
+describe.concurrent("a signal ends the run and the command it runs", () => {
+  test.for(["SIGTERM", "SIGINT", "SIGHUP"] as const)("%s", async (signal) => {
+    const home = new Home().useServices(await serve(ADDRESS), await serve(ADDRESS));
+    const pidFile = join(home.path, "pid");
+    home.env["IPCHECK_ON_CHANGE"] = `sleep 300 & echo $! > '${pidFile}'; wait`;
+    const child = spawn(process.execPath, [BIN], {
+      env: { ...home.env, PATH: process.env["PATH"] },
+      stdio: "ignore",
+    });
+    const ended = new Promise((resolve) => child.once("exit", (...how) => resolve(how)));
+    await vi.waitFor(() => expect(existsSync(pidFile) && readFileSync(pidFile, "utf8")).toMatch(/\n/), 15_000);
+    child.kill(signal);
+    expect(await ended).toEqual([null, signal]);
+    await vi.waitFor(() => expect(isAlive(Number(readFileSync(pidFile, "utf8")))).toBe(false), 5000);
+    home.env["IPCHECK_ON_CHANGE"] = "true";
+    expect(await home.run()).toMatchObject({ exitCode: 0, stderr: "" });
+    expect(home.readState()).toMatchObject({ outbox: [], families: { 4: { recorded: { address: ADDRESS } } } });
+  });
+});
+
+describe.concurrent("a hook", () => {
+  test("has 30 s of its own, whatever is left of the deadline", async () => {
+    const home = new Home().useServices(await serve(ADDRESS), await serve(ADDRESS));
+    home.env["IPCHECK_ON_CHANGE"] = `sleep 2; touch '${home.path}/done'`;
+    expect(await home.run([], { env: { IPCHECK_DEADLINE: "1s" } })).toMatchObject({ exitCode: 0, stderr: "" });
+    expect(existsSync(join(home.path, "done"))).toBe(true);
+  });
+
+  test("sees the environment as it was given to the run", async () => {
+    const home = new Home().useServices(await serve(ADDRESS), await serve(ADDRESS));
+    home.env["IPCHECK_ON_CHANGE"] = `env > '${home.path}/env'`;
+    expect(await home.run()).toMatchObject({ exitCode: 0, stderr: "" });
+    expect(readFileSync(join(home.path, "env"), "utf8")).not.toMatch(/RES_OPTIONS|UV_THREADPOOL_SIZE/);
+  });
+});
+
+describe.concurrent("a name", () => {
+  const named = ({ port }: { port: number }, name = "echo.test") => ({ url: `http://${name}:${port}/` });
+  const run = async (names: object, slow: object, env: Record<string, string> = {}) => {
+    const echo = await serve(ADDRESS);
+    const home = new Home().useServices(named(echo));
+    const given = { NAMES: JSON.stringify(names), SLOW: JSON.stringify(slow), ...env };
+    return home.run(["-v"], { env: given, preload: NAMES });
+  };
+
+  test.for([
+    ["the first address is dead", { "echo.test": ["127.0.0.9", "127.0.0.1"] }, { "127.0.0.9": 0 }],
+    ["three are dead", { "echo.test": ["127.0.0.7", "127.0.0.8", "127.0.0.9", "127.0.0.1"] }, {}],
+    ["the handshake takes a second", { "echo.test": ["127.0.0.1", "127.0.0.9"] }, { "127.0.0.1": 1000 }],
+  ] as const)("of which %s is asked all the same", async ([, names, slow]) => {
+    expect(await run(names, slow)).toMatchObject({ exitCode: 0, stdout: expect.stringContaining(ADDRESS) });
+  });
+
+  test("that is never answered ends with the time for looking, as a matter of DNS", async () => {
+    const result = await run({ "echo.test": [] }, {}, { IPCHECK_DEADLINE: "2s" });
+    expect(result).toMatchObject({ exitCode: 3, stderr: expect.stringMatching(/names cannot be resolved/) });
+    expect(result.ms).toBeLessThan(6000);
+  });
+});
+
+describe.concurrent("the heartbeat", () => {
+  test.for([
+    ["the IPv6 address is dead", { "::1": 0 }],
+    ["there is no IPv6 route", {}],
+    ["the handshake takes longer than Node allows an address", { "::1": 0, "127.0.0.1": 800 }],
+  ] as const)("of a name with both families is heard although %s", async ([, slow]) => {
+    const home = new Home().useServices(await serve(ADDRESS));
+    const monitor = await serve("OK");
+    const env = {
+      IPCHECK_HEARTBEAT_URL: `http://monitor.test:${monitor.port}/token`,
+      NAMES: JSON.stringify({ "monitor.test": ["::1", "::1", "::1", "::1", "127.0.0.1"] }),
+      SLOW: JSON.stringify(slow),
+    };
+    expect(await home.run([], { env, preload: NAMES })).toMatchObject({ exitCode: 0, stderr: "" });
+    expect(monitor.requests).toHaveLength(1);
+    expect(monitor.requests[0]).toMatchObject({ host: `monitor.test:${monitor.port}`, "user-agent": "ipcheck/1.0.0" });
+  });
+});
+
+test("certificates are checked whatever NODE_TLS_REJECT_UNAUTHORIZED says, and nothing is said of it", async () => {
+  const home = new Home();
+  const authority = await makeAuthority(home.path);
+  const echo = await serve(ADDRESS, { tls: await authority.issue() });
+  home.useServices(echo).env["NODE_TLS_REJECT_UNAUTHORIZED"] = "0";
+  const distrusted = await home.run();
+  expect(distrusted).toMatchObject({ exitCode: 3, stderr: expect.stringMatching(/certificates are not trusted/) });
+  expect(distrusted.stderr).not.toMatch(/NODE_TLS|Warning/);
+  home.env["NODE_EXTRA_CA_CERTS"] = authority.caFile;
+  expect((await home.run()).exitCode).toBe(0);
+  expect(await home.run()).toMatchObject(SILENCE);
+});

@@ -1,0 +1,38 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { OTHER_NAMES, VARIABLE_NAMES } from "../../src/config/variables";
+import { runHook } from "../../src/notify/hook";
+import type { AddressEvent } from "../../src/state/state";
+import { makeScratch } from "../support/scratch";
+
+const EVENT: AddressEvent = {
+  id: "1",
+  kind: "change",
+  family: 4,
+  at: "2026-01-01T00:00:00.000Z",
+  old: "203.0.113.7",
+  address: "203.0.113.8",
+  confirmedBy: [],
+  told: [],
+};
+
+test.for([
+  [{}, "COUNT=1"],
+  [{ folded: 3 }, "COUNT=4"],
+  [{ isUnconfirmed: true }, "COUNT=1 UNCONFIRMED=1"],
+] as const)("%j: told %s, and names that the typo guard knows", async ([more, expected]) => {
+  const file = join(makeScratch(), "env");
+  const env = { PATH: process.env["PATH"], IPCHECK_SMTP_PASSWORD: "s3cret", IPCHECK_COUNT: "9" };
+  expect(await runHook(`env > '${file}'`, { ...EVENT, ...more }, { env })).toEqual({ ok: true });
+  const told = readFileSync(file, "utf8").match(/^IPCHECK_.*$/gm) ?? [];
+  const news = told.map((line) => line.replace("IPCHECK_", "")).filter((line) => /^(COUNT|UNC)/.test(line));
+  expect(news.toSorted().join(" ")).toBe(expected);
+  const known: readonly string[] = [...OTHER_NAMES, ...VARIABLE_NAMES];
+  expect(told.map((line) => line.split("=")[0]).filter((name = "") => !known.includes(name))).toEqual([]);
+});
+
+test("a command that cannot be started is a failed outcome", async () => {
+  const outcome = await runHook("true", EVENT, { env: { BIG: "x".repeat(3_000_000) } });
+  expect(outcome).toMatchObject({ ok: false, reason: expect.stringMatching(/^it could not be started: .*E2BIG/) });
+});
