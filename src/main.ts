@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { isatty } from "node:tty";
 import { IpcheckError } from "./base/errors";
 import { EXIT_BUG, exitCodeFor } from "./base/exit-codes";
+import { openFileStream } from "./base/file-stream";
 import { Output } from "./base/output";
 import { composeCheck } from "./commands/check";
 import type { Host } from "./commands/host";
@@ -11,7 +12,7 @@ import type { Host } from "./commands/host";
 /** Runs the program on this process and resolves to its exit code; the only reader of `process`. */
 export async function main(): Promise<number> {
   const output = new Output(
-    () => quietly(process.stdout),
+    () => openFileStream(1) ?? quietly(process.stdout),
     () => quietly(process.stderr),
     isatty(1),
   );
@@ -49,7 +50,7 @@ function readPlainCheck(args: readonly string[]): { config?: string } | undefine
   return isFile ? { config } : undefined;
 }
 
-// A reader that went away (| head) is no failure of ours.
+// A failed write is told to whoever wrote; the event, unheard, would end the process with a stack.
 function quietly<T extends NodeJS.WriteStream>(stream: T): T {
   if (stream.listenerCount("error") === 0) stream.on("error", () => undefined);
   return stream;
@@ -67,7 +68,7 @@ function readHost(output: Output): Host {
     isStdinTerminal: isatty(0),
     isStderrTerminal: isatty(2),
     openStdin: () => process.stdin,
-    openStderr: () => process.stderr,
+    openStderr: () => quietly(process.stderr),
     env: process.env,
     platform: process.platform,
     home: orUndefined(homedir),
