@@ -60,7 +60,7 @@ const PACKAGES: Record<string, RegExp> = {
   "nodemailer/lib/smtp-connection": /^notify\/mail-probe$/,
   "nodemailer/lib/well-known": /^notify\/mail-providers$/,
   "@clack/prompts": /^base\/prompts$/,
-  dotenv: /^config\/(env-file|env-lines)$/,
+  dotenv: /^config\/(env-text|env-lines)$/,
 };
 
 test("each package has one file", () => {

@@ -1,8 +1,8 @@
 import { readFileSync, type Stats, statSync } from "node:fs";
 import { posix, win32 } from "node:path";
-import { parse } from "dotenv";
 import { systemCode } from "../base/errors";
 import { quote } from "../base/quote";
+import { readEnvText } from "./env-text";
 
 /** Where the program runs, as far as the configuration depends on it. */
 export interface Environment {
@@ -22,6 +22,8 @@ export interface Environment {
 export interface EnvFile {
   path: string;
   values: Record<string, string>;
+  /** The number of the line on which each name was given. */
+  lines: Record<string, number>;
   mtimeMs: number;
   isReadableByOthers: boolean;
 }
@@ -39,11 +41,12 @@ export function readEnvFile(
   for (const path of candidates) {
     try {
       const { text, stats } = readGuarded(path, environment);
-      // An invisible mark that Windows editors write, and that would become part of the first name.
-      const values = parse(text.replace(/^\uFEFF/, ""));
+      const { values, lines, problems: found } = readEnvText(text);
+      problems.push(...found);
       return {
         path,
         values,
+        lines,
         mtimeMs: stats.mtimeMs,
         isReadableByOthers: isReadableByOthers(path, stats, environment),
       };

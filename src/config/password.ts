@@ -4,6 +4,7 @@ import { quote } from "../base/quote";
 import type { PasswordSource } from "../base/secret";
 import { type Environment, isReadableByOthers, readGuarded, reasonOf } from "./env-file";
 import { path as readPath } from "./readers";
+import { findUnseen } from "./values";
 import type { VariableName } from "./variables";
 import { decodeVigenere, isVigenereKey } from "./vigenere";
 
@@ -110,7 +111,13 @@ function fromCredential(path: string, findings: Findings): PasswordSource | unde
 }
 
 function firstLine(text: string, origin: string, path: string, findings: Findings): PasswordSource | undefined {
-  const value = text.split(/\r?\n/, 1)[0] ?? "";
+  // An invisible mark that Windows editors write is no part of the password.
+  const value = text.replace(/^\uFEFF/, "").split(/\r\n?|\n/, 1)[0] ?? "";
+  const fault = /[\0\uFFFD]/.test(value) ? "is not UTF-8 text" : findUnseen(value);
+  if (fault !== undefined) {
+    findings.problems.push(`${origin}: line 1 of ${quote(path)} ${fault}, expected the password there`);
+    return undefined;
+  }
   if (value === "") {
     findings.problems.push(`${origin}: the first line of ${quote(path)} is empty, expected the password there`);
     return undefined;
