@@ -66,7 +66,7 @@ function buildWorld(settings: Settings, store: StateFile, deadline: Deadline, ho
     },
     async runHook(event) {
       const { runHook } = await import("../notify/hook.js");
-      return runHook(settings.onChange ?? "", event, { env, signal });
+      return runHook(settings.onChange ?? "", event, { env, signal, redact });
     },
     announce: (event) => output.print(announcement(event)),
   };

@@ -8,7 +8,7 @@ import { LANGUAGES, type Language } from "../notify/message/languages";
 import { type EnvFile, type Environment, readEnvFile } from "./env-file";
 import { type Findings, resolvePassword } from "./password";
 import * as read from "./readers";
-import { collectUrlSecrets } from "./url-secrets";
+import { commandSecrets, urlSecrets } from "./secrets";
 import { mergeValues, type Origins } from "./values";
 import type { VariableName } from "./variables";
 
@@ -107,10 +107,18 @@ export function loadSettings(envFileFlag: string | undefined, environment: Envir
     reader.problem("IPCHECK_STATE_FILE", "expected an absolute path, because no home folder is known");
   }
   settings.revision = revisionOf(settings, findings.mtimes);
-  for (const url of [...(settings.serviceUrls ?? []), settings.heartbeatUrl]) collectUrlSecrets(url, secrets);
-  if (settings.heartbeatUrl) secrets.push(settings.heartbeatUrl.pathname.replace(/^\/|\/$/g, ""));
+  collectSecrets(settings, secrets);
   if (problems.length > 0) throw configError(problems, envFile);
   return settings;
+}
+
+function collectSecrets({ serviceUrls, heartbeatUrl, onChange, smtp }: Settings, secrets: string[]): void {
+  for (const url of serviceUrls ?? []) secrets.push(...urlSecrets(url));
+  // The whole of a monitor's path is its password.
+  if (heartbeatUrl)
+    secrets.push(...urlSecrets(heartbeatUrl), ...heartbeatUrl.pathname.split("/"), heartbeatUrl.pathname.slice(1));
+  if (onChange !== undefined) secrets.push(...commandSecrets(onChange));
+  if (smtp.password?.kind === "command") secrets.push(...commandSecrets(smtp.password.command));
 }
 
 /** The default state file, or an empty string where no home folder is known. */

@@ -15,6 +15,7 @@ describe.concurrent("no secret in any output, whoever repeats it", () => {
   const [URL_USER, URL_PASSWORD] = ["watcher", "svc p@ss:word"];
   const TOKEN = "0123456789abcdef".repeat(5);
   const PING = "3f1c9a52-7d1e-4b64-9a51-heartbeat";
+  const HOOK_TOKEN = "w4tchw0rd";
   const withSecrets = ({ url }: { url: string }, path: string) =>
     url.replace("//", `//${URL_USER}:${encodeURIComponent(URL_PASSWORD)}@`).replace(/\/$/, `${path}?token=${TOKEN}`);
 
@@ -27,6 +28,7 @@ describe.concurrent("no secret in any output, whoever repeats it", () => {
     const home = await makeHome();
     home.env["IPCHECK_SERVICES"] = echoes.map((echo) => withSecrets(echo, "/")).join(",");
     home.env["IPCHECK_HEARTBEAT_URL"] = withSecrets(monitor, `/${PING}`);
+    home.env["IPCHECK_ON_CHANGE"] = `sh -c 'echo "tried $1: no" >&2; exit 1' x pi:${HOOK_TOKEN}`;
     const encoded = encodeVigenere(password, key);
     const text = renderEnvFile({
       IPCHECK_TO: "owner@example.net",
@@ -37,7 +39,7 @@ describe.concurrent("no secret in any output, whoever repeats it", () => {
       IPCHECK_VIGENERE_KEY: key,
     });
     writePrivate(envFileOf(home), text ?? expect.fail("no quoting carries this row"));
-    const secrets = [password, encoded, key, URL_USER, URL_PASSWORD, TOKEN, PING];
+    const secrets = [password, encoded, key, URL_USER, URL_PASSWORD, TOKEN, PING, HOOK_TOKEN];
     const forms = [...secrets.flatMap(bench.formsOf), base64(`${URL_USER}:${URL_PASSWORD}`)];
     return { home, mail, monitor, forms, secrets };
   }
@@ -57,6 +59,7 @@ describe.concurrent("no secret in any output, whoever repeats it", () => {
       [["doctor"], 5],
       [["doctor", "--json", "--send"], 5],
       [["status"], 0],
+      [["status", "--json"], 0],
     ];
     for (const [args, exitCode] of commands) {
       const run = await home.run(args);
@@ -92,6 +95,86 @@ describe.concurrent("no secret in any output, whoever repeats it", () => {
       // Also not what is left of them when a part was cut off or taken out.
       const coolDowns = [TOKEN.slice(0, 32), base64(`${URL_USER}:${URL_PASSWORD}`).slice(12)];
       for (const form of [...forms, ...coolDowns]) expect(stdout + stderr).not.toContain(form);
+    }
+  });
+});
+
+describe.concurrent("what was measured or stored is shown as it is, whatever the secrets look like", () => {
+  /** Every output of a home whose change was refused by one recipient, without what differs from run to run. */
+  async function readEverything(key: string, heartbeatPath = "/ping") {
+    const mail = await startMail({ login: { user: "pi", password: "203.0.113.7" } });
+    mail.refusals.set("owner@example.net", [550, "5.1.1 no such user"]);
+    const [echo, other, monitor] = await Promise.all([startEcho(), startEcho(), startEcho()]);
+    const home = (await makeHome(echo, other)).useMail(mail);
+    Object.assign(home.env, {
+      IPCHECK_SMTP_USER: "pi",
+      IPCHECK_SMTP_PASSWORD_VIGENERE: encodeVigenere("203.0.113.7", key),
+      IPCHECK_VIGENERE_KEY: key,
+      IPCHECK_HEARTBEAT_URL: `${monitor.url.replace(/\/$/, "")}${heartbeatPath}`,
+    });
+    const runs: unknown[] = [];
+    const commands = ["check -v", "check --json", "status --json", "history", "history --json", "doctor --json"];
+    for (const [hour, command] of commands.entries()) {
+      const now = new Date(Date.UTC(2026, 5, 10, hour));
+      const { exitCode, stdout, stderr } = await home.run(command.split(" "), { now });
+      const text = (stdout + stderr)
+        .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z|[0-9a-f]{8}-[0-9a-f-]{27}|\/tmp\/\S+/g, "*")
+        .replaceAll(/:\d{4,5}\b|PORT=\d+|\d+ ms|seconds": ?\d+|lastLookAgeSeconds": \d+|\d seconds?/g, "*");
+      runs.push({ command, exitCode, text: text.split("\n").sort() });
+    }
+    return { runs, state: home.readState() };
+  }
+  const usual = readEverything("LEMON");
+
+  test.for([
+    ["203"],
+    ["203.0.113.7"],
+    ["owner@example.net"],
+    ["ipv4", "/family"],
+    ["true"],
+    ["4", "/address/status"],
+  ] as const)("key %s", async ([key, path]) => {
+    const { runs, state } = await readEverything(key, path);
+    expect(runs).toEqual((await usual).runs);
+    expect(state.families[4].recorded.address).toBe("203.0.113.7");
+    expect(JSON.stringify(runs)).not.toContain("[redacted]");
+  });
+});
+
+describe.concurrent("doctor, pasted into a bug report", () => {
+  test("names programs and hosts, and nothing that stands behind them", async () => {
+    const monitor = await startEcho();
+    const home = await makeHome();
+    Object.assign(home.env, {
+      IPCHECK_SERVICES: home.env["IPCHECK_SERVICES"]?.replaceAll(/\/\/([^,]*)/g, "//u:q7~@$1ip?k=z9~&t#f8~"),
+      IPCHECK_HEARTBEAT_URL: `${monitor.url}p6~/t5~?x=v4~`,
+      IPCHECK_ON_CHANGE: "TOKEN=h3~ /usr/bin/curl -u pi:g2~ https://u:e1~@hook.example/d0~",
+      IPCHECK_SMTP_USER: "pi@example.net",
+      IPCHECK_SMTP_PASSWORD_COMMAND: "TOKEN='c1~ b2~' pass show a3~",
+    });
+    for (const args of [["doctor"], ["doctor", "--json"]]) {
+      const { stdout, stderr } = await home.run(args);
+      for (const secret of [
+        "q7~",
+        "z9~",
+        "f8~",
+        "p6~",
+        "t5~",
+        "v4~",
+        "h3~",
+        "g2~",
+        "e1~",
+        "d0~",
+        "c1~",
+        "b2~",
+        "a3~",
+      ]) {
+        expect(stdout + stderr).not.toContain(secret);
+      }
+      expect(stdout).toMatch(/IPCHECK_SERVICES=http:\/\/…@127\.0\.0\.1:\d+\/…,http/);
+      expect(stdout).toContain(`IPCHECK_HEARTBEAT_URL=${monitor.url}… (environment)`);
+      expect(stdout).toContain("IPCHECK_ON_CHANGE is set: runs curl … (environment)");
+      expect(stdout).toContain("IPCHECK_SMTP_PASSWORD_COMMAND is set: runs a command (environment)");
     }
   });
 });
