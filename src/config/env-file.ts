@@ -24,7 +24,6 @@ export interface EnvFile {
   values: Record<string, string>;
   /** The number of the line on which each name was given. */
   lines: Record<string, number>;
-  mtimeMs: number;
   isReadableByOthers: boolean;
 }
 
@@ -47,7 +46,6 @@ export function readEnvFile(
         path,
         values,
         lines,
-        mtimeMs: stats.mtimeMs,
         isReadableByOthers: isReadableByOthers(path, stats, environment),
       };
     } catch (error) {

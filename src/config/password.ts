@@ -14,8 +14,6 @@ export interface Findings {
   warnings: string[];
   /** Strings that must never be printed. */
   secrets: string[];
-  /** Modification times of the files read, in ms: they tell one configuration from another. */
-  mtimes: number[];
 }
 
 /** The one source of the password, or undefined; two sources are a problem that names both. */
@@ -84,7 +82,6 @@ function fromFile(
   const path = resolved.value;
   try {
     const { text, stats } = readGuarded(path, environment);
-    findings.mtimes.push(stats.mtimeMs);
     if (isReadableByOthers(path, stats, environment)) {
       findings.warnings.push(
         `${quote(path)} holds the password and can be read by other users: run chmod 600 ${quote(path)}`,
@@ -101,8 +98,7 @@ function fromFile(
 function fromCredential(path: string, findings: Findings): PasswordSource | undefined {
   const origin = "systemd credential smtp-password";
   try {
-    const { text, stats } = readGuarded(path, { uid: undefined } as Environment);
-    findings.mtimes.push(stats.mtimeMs);
+    const { text } = readGuarded(path, { uid: undefined } as Environment);
     return firstLine(text, origin, path, findings);
   } catch (error) {
     findings.problems.push(`${origin}: ${quote(path)} ${reasonOf(error)}`);

@@ -32,7 +32,7 @@ export interface TellingRules {
   now: Date;
   mailIntervalMs: number;
   /** Names the mail settings in force; a pause set under others is over. */
-  revision: string;
+  revision: () => string;
   /** A person is watching: try everybody now. */
   ignoreDeferral: boolean;
 }
@@ -123,7 +123,7 @@ function waitOf(
   const { deferredUntil, deferredFor, changeServedAt, triedAt, reason } = record;
   const isDeferred =
     deferredUntil !== undefined && new Date(deferredUntil) > rules.now && new Date(triedAt) <= rules.now;
-  if (isDeferred && deferredFor === rules.revision && !rules.ignoreDeferral) {
+  if (isDeferred && deferredFor === rules.revision() && !rules.ignoreDeferral) {
     return { channel, until: deferredUntil, why: "deferred", reason };
   }
   const tellsChange = events.some((event) => event.kind === "change");
@@ -140,7 +140,7 @@ export function recordOutcome(
   channel: string,
   events: readonly AddressEvent[],
   outcome: Outcome,
-  rules: { now: Date; revision: string; random: () => number },
+  rules: { now: Date; revision: () => string; random: () => number },
 ): State {
   const before = state.channels[channel];
   const triedAt = rules.now.toISOString();
@@ -155,7 +155,7 @@ export function recordOutcome(
       ...(outcome.hint !== undefined && { hint: outcome.hint }),
       ...(outcome.isPermanent && {
         deferredUntil: new Date(rules.now.getTime() + backoffMs(refusals, rules.random())).toISOString(),
-        deferredFor: rules.revision,
+        deferredFor: rules.revision(),
       }),
     };
     return { ...state, channels: { ...state.channels, [channel]: record } };

@@ -120,7 +120,7 @@ describe("defaults", () => {
       expect(essence(load({ ...MAIL, [name]: value })), name).toEqual(bare);
     }
     expect(essence(load({ ...MAIL, ...written() }))).toEqual(bare);
-    expect(load({ ...MAIL, ...written() }).revision).toBe(load(MAIL).revision);
+    expect(load({ ...MAIL, ...written() }).revision()).toBe(load(MAIL).revision());
   });
 
   test("those that .env.example shows are these", () => {
@@ -518,8 +518,8 @@ describe("the password", () => {
 
   test("another configuration of the mail path has another revision, the rest has not", () => {
     const base = { ...user, IPCHECK_SMTP_PASSWORD_FILE: write("pw", plain) };
-    const revision = load(base).revision;
-    expect(load({ ...base, IPCHECK_NAME: "attic", IPCHECK_TIMEOUT: "9s" }).revision).toBe(revision);
+    const revision = load(base).revision();
+    expect(load({ ...base, IPCHECK_NAME: "attic", IPCHECK_TIMEOUT: "9s" }).revision()).toBe(revision);
     for (const change of [
       { IPCHECK_SMTP_HOST: "a.example" },
       { IPCHECK_SMTP_PORT: "25" },
@@ -527,10 +527,17 @@ describe("the password", () => {
       { IPCHECK_SMTP_USER: "x@example.net" },
       { IPCHECK_FROM: "y@example.net" },
     ]) {
-      expect(load({ ...base, ...change }).revision, JSON.stringify(change)).not.toBe(revision);
+      expect(load({ ...base, ...change }).revision(), JSON.stringify(change)).not.toBe(revision);
     }
+    // systemd writes a credential anew at each start; what is in it says whether it is another one.
     utimesSync(join(home, "pw"), 1, 1);
-    expect(load(base).revision).not.toBe(revision);
+    expect(load(base).revision()).toBe(revision);
+    write("pw", `${plain}!`);
+    expect(load(base).revision()).not.toBe(revision);
+    const command = { ...user, IPCHECK_SMTP_PASSWORD_COMMAND: "pass show home" };
+    expect(load({ ...command, IPCHECK_SMTP_PASSWORD_COMMAND: "pass show attic" }).revision()).not.toBe(
+      load(command).revision(),
+    );
   });
 });
 

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, utimesSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test, vi } from "vitest";
 import { renderEnvFile } from "../../src/config/env-lines";
@@ -284,6 +284,23 @@ describe.concurrent("where the password comes from", () => {
     expect(run.stderr).toMatch(bench.ERROR_AND_HINT);
     expect(run.stderr + JSON.stringify(home.readState())).not.toContain("pa55word");
     expect([mail.logins, home.readState().outbox.length]).toEqual([[], 1]);
+  });
+
+  test("a pause survives a credential that is written anew, and ends with another password", async () => {
+    const { mail, home, use } = await makeOwing();
+    mail.refusals.set("owner@example.net", [550, "5.1.1 no such user"]);
+    const env = use.credential();
+    const credential = join(env.CREDENTIALS_DIRECTORY, "smtp-password");
+    const logins: number[] = [];
+    for (const [hour, password] of [PASSWORD, PASSWORD, "another"].entries()) {
+      writePrivate(credential, `${password}\nsecond\n`, 0o440);
+      utimesSync(credential, hour + 1, hour + 1);
+      await home.run([], { env, now: new Date(Date.UTC(2026, 5, 10, 12, hour)) });
+      logins.push(mail.logins.length);
+    }
+    expect(logins).toEqual([1, 1, 2]);
+    // Nothing of it is in what is kept.
+    expect(JSON.stringify(home.readState())).not.toContain(PASSWORD);
   });
 
   test("a command that never ends is killed with all it started, inside the deadline", async () => {
