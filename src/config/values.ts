@@ -2,7 +2,7 @@ import { quote } from "../base/quote";
 import { suggest } from "../base/suggest";
 import type { EnvFile, Environment } from "./env-file";
 import type { Findings } from "./password";
-import { OTHER_NAMES, RENAMED, VARIABLE_NAMES, type VariableName, variable } from "./variables";
+import { isProse, OTHER_NAMES, RENAMED, VARIABLE_NAMES, type VariableName, variable } from "./variables";
 
 /** Where each variable that is set came from. */
 export type Origins = Map<VariableName, { place: "environment" | "env file"; value: string }>;
@@ -26,7 +26,7 @@ export function mergeValues(envFile: EnvFile | undefined, { env }: Environment, 
     } else if (isSecret ? /[\r\n\0]/.test(value) : /\p{Cc}/u.test(value)) {
       findings.problems.push(`${name}: holds a control character or a line break, expected one line of text`);
     }
-    const unseen = variable(name).isProse ? undefined : findUnseen(value);
+    const unseen = isProse(name) ? undefined : findUnseen(value);
     if (unseen)
       findings.problems.push(`${name}: ${unseen}${line === undefined ? "" : ` on line ${line}`}, type it anew`);
   }

@@ -52,6 +52,11 @@ export function variable(name: VariableName): Variable {
   return VARIABLES[name];
 }
 
+/** Whether a variable is free text, in which any kind of space may stand. */
+export function isProse(name: string): boolean {
+  return name in VARIABLES && (variable(name as VariableName).isProse ?? false);
+}
+
 /** Names of ours that are no settings: where the file is, and what a hook finds in its environment. */
 export const OTHER_NAMES: readonly string[] = ["IPCHECK_CONFIG", "IPCHECK_EVENT", "IPCHECK_OLD", "IPCHECK_NEW"];
 

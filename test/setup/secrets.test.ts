@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, utimesSync } from "node:fs";
 import { join } from "node:path";
+import fc from "fast-check";
 import { describe, expect, test, vi } from "vitest";
 import { renderEnvFile } from "../../src/config/env-lines";
 import { encodeVigenere } from "../../src/config/vigenere";
@@ -18,6 +19,10 @@ describe.concurrent("no secret in any output, whoever repeats it", () => {
   const HOOK_TOKEN = "w4tchw0rd";
   const withSecrets = ({ url }: { url: string }, path: string) =>
     url.replace("//", `//${URL_USER}:${encodeURIComponent(URL_PASSWORD)}@`).replace(/\/$/, `${path}?token=${TOKEN}`);
+
+  const anySecret = fc
+    .array(fc.constantFrom(..."abcXYZ0189 #$%&'()*+,-./:;<=>?@[\\]^_{|}~"), { minLength: 10, maxLength: 20 })
+    .map((characters) => `k${characters.join("")}7`);
 
   async function makeLeaky(password: string, key: string) {
     const mail = await startProvider("another", {
@@ -49,6 +54,9 @@ describe.concurrent("no secret in any output, whoever repeats it", () => {
     ['pa$$w"ord\\n{}%s', "key with spaces"],
     ["pässwörd €uro/+=", "#'=$&"],
     [`${"x".repeat(60)}-Tail9`, "LEMON"],
+    // Shorter than any word.
+    ["zq9", "Kx7"],
+    ...fc.sample(fc.tuple(anySecret, anySecret), { numRuns: 2, seed: 1 }),
   ])("password %j, key %j", async ([password = "", key = ""]) => {
     const { home, mail, monitor, forms } = await makeLeaky(password, key);
     const commands: [string[], number][] = [
