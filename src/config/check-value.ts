@@ -1,5 +1,5 @@
 import * as read from "./readers";
-import { findUnseen } from "./values";
+import { findUnseen } from "./unseen";
 import { isProse } from "./variables";
 
 /** The readers of those variables that `init` asks for. */

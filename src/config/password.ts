@@ -4,7 +4,7 @@ import { quote } from "../base/quote";
 import type { PasswordSource } from "../base/secret";
 import { type Environment, isReadableByOthers, readGuarded, reasonOf } from "./env-file";
 import { path as readPath } from "./readers";
-import { findUnseen } from "./values";
+import { findUnseen } from "./unseen";
 import type { VariableName } from "./variables";
 import { decodeVigenere, isVigenereKey } from "./vigenere";
 

@@ -2,6 +2,7 @@ import { quote } from "../base/quote";
 import { suggest } from "../base/suggest";
 import type { EnvFile, Environment } from "./env-file";
 import type { Findings } from "./password";
+import { findUnseen } from "./unseen";
 import { isProse, OTHER_NAMES, RENAMED, VARIABLE_NAMES, type VariableName, variable } from "./variables";
 
 /** Where each variable that is set came from. */
@@ -44,17 +45,6 @@ export function mergeValues(envFile: EnvFile | undefined, { env }: Environment, 
     findings.warnings.push(`${path} holds a secret and can be read by other users: run chmod 600 ${path}`);
   }
   return { values, origins };
-}
-
-/**
- * What looks like a plain space, or like nothing, and is none: pasted from a web page or a word processor, it makes an
- * address, a name or a password another one.
- */
-export function findUnseen(text: string): string | undefined {
-  const character = /(?! )[\p{Z}\p{Cf}\u115F\u1160\u3164\uFFA0\u2800]/u.exec(text)?.[0];
-  if (character === undefined) return undefined;
-  const code = (character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0");
-  return `holds ${/\p{Z}/u.test(character) ? "a space that is no plain one" : "an invisible character"} (U+${code})`;
 }
 
 function guardTypos(names: string[], problems: string[], isOurs: (name: string) => boolean): void {
