@@ -90,7 +90,7 @@ test("what dotenv reads of the whole is what is read, or a problem is named", ()
       const text = pieces.join("");
       const { values, problems } = readEnvText(text);
       // It takes this one for a line end, too, and keeps it in a value.
-      if (problems.length === 0) expect(values).toEqual(parse(text.replaceAll("\u2028", "\n")));
+      if (problems.length === 0) expect(values).toEqual(parse(text.replaceAll(/\r\n?|\u2028/g, "\n")));
     }),
     { numRuns: 20_000 },
   );
