@@ -28,6 +28,8 @@ export interface Actions {
 const DESCRIPTION = `Mails you your home's public IP address when it changes. Run it by hand, and
 hourly by cron: it says nothing while all is well.`;
 
+const SCHEDULE_ACTIONS = ["install", "remove", "show"];
+
 /** The command tree: the one place where commands and options are defined. */
 export function buildProgram(version: string, actions: Actions, finish: (exitCode: number) => void): Command {
   const program = new Command("ipcheck")
@@ -105,7 +107,9 @@ export function buildProgram(version: string, actions: Actions, finish: (exitCod
 
   program
     .command("schedule")
-    .addArgument(new Argument("<action>", "what to do with the schedule").choices(["install", "remove", "show"]))
+    .addArgument(
+      new Argument("<action>", "what to do with the schedule").choices(SCHEDULE_ACTIONS).argParser(readScheduleAction),
+    )
     .description("run check regularly: print and install the crontab line or timer, remove it, show it")
     .option("--cron", "the crontab (the default where one is usable)")
     .option("--systemd", "a systemd timer of this user")
@@ -136,10 +140,13 @@ export async function runProgram(args: readonly string[], version: string, actio
   for (const command of [program, ...program.commands]) {
     command.exitOverride().configureOutput({ writeOut: (text) => printed.push(text), writeErr: () => undefined });
   }
-  const named = findCommandName(args);
+  guardRenamedOption(args);
+  const [named, topic] = findWords(args);
   const names = program.commands.map((command) => command.name()).concat("help");
-  // With a default command, commander takes a mistyped one for its argument.
-  if (named !== undefined && !names.includes(named)) throw unknownCommand(named, names);
+  // With a default command, commander takes a mistyped one for its argument; its help ignores one.
+  for (const name of named === "help" ? [topic] : [named]) {
+    if (name !== undefined && !names.includes(name)) throw unknownCommand(name, names);
+  }
   try {
     await program.parseAsync([...args], { from: "user" });
   } catch (error) {
@@ -150,13 +157,26 @@ export async function runProgram(args: readonly string[], version: string, actio
   return exitCode;
 }
 
-function findCommandName(args: readonly string[]): string | undefined {
-  for (let i = 0; i < args.length; i++) {
-    const word = args[i] ?? "";
-    if (word === "-c" || word === "--config") i++;
-    else if (!word.startsWith("-")) return word;
-  }
-  return undefined;
+/** What is neither an option nor the file behind --config: the command comes first. */
+function findWords(args: readonly string[]): string[] {
+  const isConfig = (word: string | undefined) => word === "-c" || word === "--config";
+  return args.filter((word, index) => !word.startsWith("-") && !isConfig(args[index - 1]));
+}
+
+// Its value would be taken for a command.
+function guardRenamedOption(args: readonly string[]): void {
+  if (!args.some((word) => /^--env-file(=|$)/.test(word))) return;
+  throw new IpcheckError("usage", "unknown option '--env-file'", {
+    hint: "the env file is named by -c, --config: Node.js has an option of the other name and takes it for its own",
+  });
+}
+
+function readScheduleAction(word: string): string {
+  if (SCHEDULE_ACTIONS.includes(word)) return word;
+  const meant = suggest(word, SCHEDULE_ACTIONS);
+  throw new IpcheckError("usage", `schedule: expected install, remove or show, not '${quote(word)}'`, {
+    hint: meant ? `did you mean 'ipcheck schedule ${meant}'?` : "'ipcheck schedule --help' says how it is called",
+  });
 }
 
 function unknownCommand(name: string, names: string[]): IpcheckError {
@@ -176,5 +196,7 @@ function usageError(error: CommanderError, command: string): IpcheckError {
   }
   const [message = "", suggestion] = error.message.replace(/^error: /, "").split("\n");
   const hint = suggestion?.replace(/^\(|\)$/g, "").replace(/^Did/, "did");
-  return new IpcheckError("usage", quote(message), { hint: hint ?? help });
+  // What stands behind a mistyped '--passwort=' is not repeated.
+  const safe = message.replace(/^(unknown option '[^=]*)=.*'$/, "$1'").replace(/\.$/, "");
+  return new IpcheckError("usage", quote(safe), { hint: hint ?? help });
 }

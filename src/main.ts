@@ -6,6 +6,7 @@ import { isatty } from "node:tty";
 import { Deadline } from "./base/deadline";
 import { IpcheckError } from "./base/errors";
 import { EXIT_BUG, exitCodeFor } from "./base/exit-codes";
+import { openFileStream } from "./base/file-stream";
 import { Output } from "./base/output";
 import { resolverOptions } from "./base/resolver";
 import { composeCheck } from "./commands/check";
@@ -84,7 +85,7 @@ function sayAtOnce(text: string): void {
 /** Runs the program on this process and resolves to its exit code; the only reader of `process`. */
 export async function main(): Promise<number> {
   const output = new Output(
-    () => quietly(process.stdout),
+    () => openFileStream(1) ?? quietly(process.stdout),
     () => quietly(process.stderr),
     isatty(1),
   );
@@ -122,7 +123,7 @@ function readPlainCheck(args: readonly string[]): { config?: string } | undefine
   return isFile ? { config } : undefined;
 }
 
-// A reader that went away (| head) is no failure of ours.
+// A failed write is told to whoever wrote; the event, unheard, would end the process with a stack.
 function quietly<T extends NodeJS.WriteStream>(stream: T): T {
   if (!opened.has(stream)) stream.on("error", () => undefined);
   opened.add(stream);
@@ -156,7 +157,7 @@ function readHost(output: Output): Host {
     isStdinTerminal: isatty(0),
     isStderrTerminal: isatty(2),
     openStdin: () => process.stdin,
-    openStderr: () => process.stderr,
+    openStderr: () => quietly(process.stderr),
     env,
     platform: process.platform,
     home: orUndefined(homedir),

@@ -1,5 +1,5 @@
-/** Why a run could not do all of its work; each has its exit code in `cli/exit-codes.ts`. */
-export type ErrorCode = "usage" | "config" | "no-address" | "state" | "undelivered" | "locked";
+/** Why a run could not do all of its work; each has its exit code in `exit-codes.ts`. */
+export type ErrorCode = "usage" | "config" | "no-address" | "state" | "undelivered" | "locked" | "output";
 
 /** A known way to fail: printed as one `error:` line and, where there is one, one `hint:` line. */
 export class IpcheckError extends Error {

@@ -8,12 +8,13 @@ export const EXIT_CODES: Record<ErrorCode, number> = {
   state: 4,
   undelivered: 5,
   locked: 6,
+  output: 1,
 };
 
 /** Something that should never happen: the stack is printed. */
 export const EXIT_BUG = 1;
 
-/** When several apply the first of these wins; what is not listed never comes together with others. */
+/** When several apply the first of these wins, before anything that is not listed. */
 const PRECEDENCE: readonly ErrorCode[] = ["state", "undelivered", "no-address"];
 
 /** The exit code of a run that ended with these errors, 0 for none. */

@@ -1,4 +1,5 @@
-import { IpcheckError } from "./errors";
+import { IpcheckError, systemCode } from "./errors";
+import { toJson } from "./quote";
 import { Redactor } from "./redaction";
 
 /** A stream of the process, as far as printing needs it. */
@@ -8,9 +9,14 @@ export interface Stream {
   write(text: string, done?: (error?: Error | null) => void): boolean;
 }
 
-/** Everything that is printed goes through here: results to stdout, the rest to stderr, no secret to either. */
+/**
+ * Everything that is printed goes through here: results to stdout, the rest to stderr. A result that
+ * could not be written was not given, so printing rejects with an IpcheckError `output`; complaints on
+ * stderr are made as well as can be. Nothing is redacted here besides the stack of a bug: see redaction.ts.
+ */
 export class Output {
   readonly redactor = new Redactor();
+  private opened: Stream | undefined;
 
   /** The streams are opened when the first byte is ready: a quiet run opens neither. */
   constructor(
@@ -21,32 +27,38 @@ export class Output {
   ) {}
 
   get stdout(): Stream {
-    return this.openStdout();
+    this.opened ??= this.openStdout();
+    return this.opened;
   }
 
-  /** A result, on stdout. Resolves when it is handed to the kernel. */
-  print(text: string): Promise<void> {
-    return write(this.openStdout(), `${this.redactor.redact(text)}\n`);
+  /**
+   * A result, on stdout. Resolves when it is handed to the kernel. A reader that went away (`| head`) has
+   * read what it wanted, except where the text stands in for a mail (`isOwed`): that nobody read.
+   * @throws IpcheckError `output`
+   */
+  async print(text: string, { isOwed = false } = {}): Promise<void> {
+    const error = await write(this.stdout, `${text}\n`);
+    if (!error) return;
+    // After the first EPIPE the stream is destroyed, and says that from then on.
+    const code = systemCode(error);
+    const isReaderGone = code === "EPIPE" || code === "ERR_STREAM_DESTROYED";
+    if (isReaderGone && !isOwed) return;
+    throw new IpcheckError("output", `cannot write to standard output (${code || "unknown error"})`, {
+      hint: isReaderGone
+        ? "nobody reads it any more: what stands in for a mail is printed again by the next run"
+        : "what could not be written was not said: see where the output goes, and whether the disk is full",
+      cause: error,
+    });
   }
 
-  /** A result that is itself a secret, such as an encoded password: asked for by name, so not redacted. */
-  printSecret(text: string): Promise<void> {
-    return write(this.openStdout(), `${text}\n`);
+  /** One object, on stdout; as `print`. */
+  printJson(value: object, options?: { isOwed?: boolean }): Promise<void> {
+    return this.print(toJson(value, 2), options);
   }
 
-  /** One object, on stdout. Strings are redacted before they are escaped. */
-  printJson(value: object): Promise<void> {
-    const redacted = JSON.stringify(
-      value,
-      (_, part) => (typeof part === "string" ? this.redactor.redact(part) : part),
-      2,
-    );
-    return write(this.openStdout(), `${redacted}\n`);
-  }
-
-  /** A line for people, on stderr. The label stands outside the redaction: a key may be called 'error'. */
-  note(text: string, label = ""): Promise<void> {
-    return write(this.openStderr(), `ipcheck: ${label}${this.redactor.redact(text)}\n`);
+  /** A line for people, on stderr. Never rejects: who cannot complain still has an exit code. */
+  async note(text: string, label = ""): Promise<void> {
+    await write(this.openStderr(), `ipcheck: ${label}${text}\n`);
   }
 
   warn(text: string): Promise<void> {
@@ -56,7 +68,7 @@ export class Output {
   /** A known failure as error, details and hint; anything else is a bug and keeps its stack. */
   async fail(error: unknown): Promise<void> {
     if (!(error instanceof IpcheckError)) {
-      const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      const stack = this.redactor.redact(error instanceof Error ? (error.stack ?? error.message) : String(error));
       await this.note(`this is a bug in ipcheck, please report it with the lines below\n${stack}`, "error: ");
       return;
     }
@@ -66,9 +78,9 @@ export class Output {
   }
 }
 
-// Resolves also when nobody reads any more (| head): that is no failure of ours.
-function write(stream: Stream, text: string): Promise<void> {
+/** Resolves to what went wrong, or undefined. */
+function write(stream: Stream, text: string): Promise<Error | undefined> {
   return new Promise((resolve) => {
-    stream.write(text, () => resolve());
+    stream.write(text, (error) => resolve(error ?? undefined));
   });
 }

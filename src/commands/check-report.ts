@@ -19,6 +19,8 @@ export interface ReportOptions extends CheckOptions {
   exitCode: number;
   /** What a dry run would have done. */
   plan: readonly string[];
+  /** What is printed stands in for a mail: a reader that went away was not told. */
+  isOwed?: boolean;
   /** The JSON object has been printed already. */
   isPrinted?: boolean;
 }
@@ -47,7 +49,7 @@ export async function printReport(report: CheckReport, options: ReportOptions, o
 
 /** The whole run as one JSON object on stdout. */
 export function printJsonReport(report: CheckReport, options: ReportOptions, output: Output): Promise<void> {
-  return output.printJson(toJson(report, options));
+  return output.printJson(toJson(report, options), { isOwed: options.isOwed ?? false });
 }
 
 /** The line that tells a change on stdout, where nobody is configured to be mailed. */

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { Deadline } from "../base/deadline";
+import { IpcheckError } from "../base/errors";
 import { EXIT_BUG, exitCodeFor } from "../base/exit-codes";
 import { loadSettings, type Settings } from "../config/settings";
 import { look } from "../lookup/lookup";
@@ -52,8 +53,8 @@ async function run(
   let isPrinted = false;
   const announce: Dependencies["announce"] = async (events, report) => {
     // One document: what it announces is said when it is printed.
-    if (!options.json) for (const event of events) await output.print(announcement(event));
-    else await printJsonReport(report, { ...options, exitCode: exitCodeOf(report), plan }, output);
+    if (!options.json) for (const event of events) await output.print(announcement(event), { isOwed: true });
+    else await printJsonReport(report, { ...options, exitCode: exitCodeOf(report), plan, isOwed: true }, output);
     isPrinted = options.json === true;
   };
   const rules: CheckRules = {
@@ -69,11 +70,17 @@ async function run(
     const run = await check(rules, options.dryRun ? withoutEffects(real, store.findObstacle, plan) : real);
     const report = { ...run, bugs: [...run.bugs, ...bugs] };
     const exitCode = exitCodeOf(report);
-    await printReport(report, { ...options, exitCode, plan, isPrinted }, output);
-    return { exitCode, report };
+    const failure = await printReport(report, { ...options, exitCode, plan, isPrinted }, output).catch(asIpcheckError);
+    if (failure) await output.fail(failure);
+    return { exitCode: exitCode || exitCodeFor(failure ? [failure] : []), report };
   } finally {
     deadline.clear();
   }
+}
+
+function asIpcheckError(error: unknown): IpcheckError {
+  if (error instanceof IpcheckError) return error;
+  throw error;
 }
 
 function exitCodeOf({ errors, bugs }: CheckReport): number {
@@ -110,7 +117,7 @@ function buildDependencies(
     },
     async runHook(event) {
       const { runHook } = await import("../notify/hook.js");
-      return runHook(settings.onChange ?? "", event, { env });
+      return runHook(settings.onChange ?? "", event, { env, redact });
     },
     announce,
   };

@@ -3,8 +3,9 @@ import { IpcheckError } from "../base/errors";
 import { exitCodeFor } from "../base/exit-codes";
 import type { Output } from "../base/output";
 import { quote } from "../base/quote";
+import { describeSetting } from "../config/secrets";
 import { loadSettings, type Settings } from "../config/settings";
-import { VARIABLE_NAMES, variable } from "../config/variables";
+import { VARIABLE_NAMES } from "../config/variables";
 import type { Family } from "../lookup/address";
 import { lookAtAll } from "../lookup/lookup";
 import type { LookupResult } from "../lookup/lookup-result";
@@ -86,8 +87,7 @@ function* configuration(settings: Settings): Generator<Finding> {
   for (const name of VARIABLE_NAMES) {
     const origin = origins.get(name);
     if (origin === undefined) continue;
-    const value = variable(name).isSecret ? "(not shown)" : quote(origin.value);
-    yield { title: "setting", status: "ok", text: `${name}=${value} (${origin.place})` };
+    yield { title: "setting", status: "ok", text: `${describeSetting(name, origin.value)} (${origin.place})` };
   }
   for (const text of warnings) yield { title: "permissions", status: "warning", text };
   if (recipients.length === 0) {

@@ -149,13 +149,15 @@ export class Interview {
     const given = options.password ?? (options.passwordStdin ? await tools.readPasswordFromStdin() : undefined);
     const entered = given ?? (await this.prompter?.secret("Password (with Gmail: the app password)"));
     if (!entered) throw missing("the password", "--password-stdin");
-    if (/\p{Cc}/u.test(entered)) {
-      throw new IpcheckError("usage", "the password has a line break or a control character", {
-        hint: "no mail server takes such a one by this way: look at what was pasted",
+    // Google shows an app password in four groups; the spaces, of whatever kind, are no part of it.
+    const isInGroups = /^([a-z]{4}\p{Zs}){3}[a-z]{4}$/u.test(entered.trim());
+    const password = isInGroups ? entered.replaceAll(/\s/g, "") : entered;
+    const problem = tools.findProblem("IPCHECK_SMTP_PASSWORD", password);
+    if (problem !== undefined) {
+      throw new IpcheckError("usage", `the password cannot be used: ${problem}`, {
+        hint: "look at what was pasted: there is a line break or something invisible in it",
       });
     }
-    // Google shows an app password in four groups; the spaces are no part of it.
-    const password = /^([a-z]{4} ){3}[a-z]{4}$/.test(entered.trim()) ? entered.replaceAll(" ", "").trim() : entered;
     this.password = password;
     if (store === "file") {
       const path = tools.envFile.replace(/[^/\\]*$/, "smtp-password");

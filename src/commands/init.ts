@@ -13,6 +13,7 @@ import { defaultEnvFiles } from "../config/env-file";
 import { renderEnvFile } from "../config/env-lines";
 import { writePrivateFile } from "../config/env-writer";
 import { loadSettings, localeLanguage } from "../config/settings";
+import { VARIABLE_NAMES, variable } from "../config/variables";
 import { findSpecialRange } from "../lookup/address";
 import { isGood } from "../lookup/explanation";
 import { look } from "../lookup/lookup";
@@ -176,5 +177,8 @@ async function offer(
 }
 
 function mask(text: string): string {
-  return text.replace(/^(IPCHECK_(?:SMTP_PASSWORD|SMTP_PASSWORD_VIGENERE|VIGENERE_KEY))=.*$/gm, "$1=(not shown)");
+  return VARIABLE_NAMES.filter((name) => variable(name).shown !== "whole").reduce(
+    (shown, name) => shown.replace(new RegExp(`^${name}=.*$`, "m"), `${name}=(not shown)`),
+    text,
+  );
 }

@@ -42,16 +42,34 @@ export async function runStatus(options: StatusOptions, status: Status, now: Dat
   else if (options.prometheus) await output.print(formatPrometheus(status));
   else for (const line of describeStatus(status, now)) await output.print(line);
 
-  if (maxAgeMs === undefined) return 0;
-  const ageMs = status.lastLook === null ? undefined : elapsedMs(status.lastLook, now);
-  if (ageMs !== undefined && ageMs <= maxAgeMs) return 0;
-  const age = ageMs === undefined ? "there never was one" : `it was ${formatDuration(ageMs)} ago`;
-  await output.fail(
-    new IpcheckError("no-address", `the last good look is older than ${options.maxAge}: ${age}`, {
-      hint: "'ipcheck doctor' looks for the reason",
-    }),
-  );
+  const problem =
+    maxAgeMs === undefined ? undefined : judgeAge(status.lastLook, { text: options.maxAge, ms: maxAgeMs }, now);
+  if (!problem) return 0;
+  await output.fail(problem);
   return EXIT_CODES["no-address"];
+}
+
+/** NTP moves a clock by so little at any time; a last look further ahead tells nothing about its age. */
+const CLOCK_TOLERANCE_MS = 60_000;
+
+function judgeAge(
+  lastLook: string | null,
+  maxAge: { text: string | undefined; ms: number },
+  now: Date,
+): IpcheckError | undefined {
+  const aheadMs = lastLook === null ? 0 : new Date(lastLook).getTime() - now.getTime();
+  if (aheadMs > CLOCK_TOLERANCE_MS) {
+    const message = `the last good look lies ${formatDuration(aheadMs)} in the future, so its age is not known: the clock of this machine is wrong, or was`;
+    return new IpcheckError("no-address", message, {
+      hint: "wait for NTP ('timedatectl' shows it), then run 'ipcheck check'",
+    });
+  }
+  const ageMs = lastLook === null ? undefined : elapsedMs(lastLook, now);
+  if (ageMs !== undefined && ageMs <= maxAge.ms) return undefined;
+  const age = ageMs === undefined ? "there never was one" : `it was ${formatDuration(ageMs)} ago`;
+  return new IpcheckError("no-address", `the last good look is older than ${maxAge.text}: ${age}`, {
+    hint: "'ipcheck doctor' looks for the reason",
+  });
 }
 
 function readMaxAge(text: string | undefined): number | undefined {

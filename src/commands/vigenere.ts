@@ -75,7 +75,7 @@ export async function runVigenere(
       hint: "choose another key; one of letters only always works unless the password has line breaks or all three kinds of quotes",
     });
   }
-  await output.printSecret(lines);
+  await output.print(lines);
 
   const untouched = countUnshiftable(text);
   if (untouched > 0) {

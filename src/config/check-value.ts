@@ -1,4 +1,6 @@
 import * as read from "./readers";
+import { findUnseen } from "./unseen";
+import { isProse } from "./variables";
 
 /** The readers of those variables that `init` asks for. */
 const READERS: Record<string, read.Read<unknown>> = {
@@ -14,6 +16,8 @@ const READERS: Record<string, read.Read<unknown>> = {
 /** What is wrong with a variable's text, as a sentence for the person who typed it; undefined when nothing is. */
 export function findProblem(name: string, text: string): string | undefined {
   if (/\p{Cc}/u.test(text)) return "expected one line of text without control characters";
+  const unseen = isProse(name) ? undefined : findUnseen(text);
+  if (unseen !== undefined) return `it ${unseen}, type it anew`;
   const result = READERS[name]?.(text);
   return result && "expected" in result ? `expected ${result.expected}` : undefined;
 }

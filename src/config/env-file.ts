@@ -1,8 +1,8 @@
 import { posix, win32 } from "node:path";
-import { parse } from "dotenv";
 import { systemCode } from "../base/errors";
 import { quote } from "../base/quote";
 import { type Principal, readGuarded } from "../base/trusted-file";
+import { readEnvText } from "./env-text";
 
 /** Where the program runs, as far as the configuration depends on it. */
 export interface Environment extends Principal {
@@ -20,7 +20,8 @@ export interface Environment extends Principal {
 export interface EnvFile {
   path: string;
   values: Record<string, string>;
-  mtimeMs: number;
+  /** The number of the line on which each name was given. */
+  lines: Record<string, number>;
   isReadableByOthers: boolean;
 }
 
@@ -40,10 +41,10 @@ export function readEnvFile(
   for (const path of candidates) {
     try {
       const who = isCredential(path, environment) ? { uid: undefined } : environment;
-      const { text, stats, isReadableByOthers } = readGuarded(path, who, MAX_ENV_FILE_BYTES);
-      // An invisible mark that Windows editors write, and that would become part of the first name.
-      const values = parse(text.replace(/^\uFEFF/, ""));
-      return { path, values, mtimeMs: stats.mtimeMs, isReadableByOthers };
+      const { text, isReadableByOthers } = readGuarded(path, who, MAX_ENV_FILE_BYTES);
+      const { values, lines, problems: found } = readEnvText(text);
+      problems.push(...found);
+      return { path, values, lines, isReadableByOthers };
     } catch (error) {
       const isMissing = ["ENOENT", "ENOTDIR"].includes(systemCode(error));
       if (isMissing && explicit === undefined) continue;

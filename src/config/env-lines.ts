@@ -1,4 +1,5 @@
 import { parse } from "dotenv";
+import { readEnvText } from "./env-text";
 
 // dotenv knows no escapes: which quotes carry a value depends on what is in it.
 const QUOTINGS = [
@@ -25,10 +26,18 @@ export function formatEnvLine(name: string, value: string): string | undefined {
   for (const quoting of QUOTINGS) {
     const line = `${name}=${quoting(value)}`;
     // Between neighbours: an unbalanced quote reads well alone and swallows the lines after it.
-    const parsed = parse(`BEFORE='x'\n${line}\nAFTER='y'\nLAST="z"\nEND=\`e\`\n`);
-    const isIntact =
-      parsed["BEFORE"] === "x" && parsed["AFTER"] === "y" && parsed["LAST"] === "z" && parsed["END"] === "e";
-    if (isIntact && parsed[name] === value && Object.keys(parsed).length === 5) return line;
+    const text = `BEFORE='x'\n${line}\nAFTER='y'\nLAST="z"\nEND=\`e\`\n`;
+    const { values, problems } = readEnvText(text);
+    const isIntact = [values, parse(text)].every(
+      (parsed) =>
+        parsed["BEFORE"] === "x" &&
+        parsed["AFTER"] === "y" &&
+        parsed["LAST"] === "z" &&
+        parsed["END"] === "e" &&
+        parsed[name] === value &&
+        Object.keys(parsed).length === 5,
+    );
+    if (isIntact && problems.length === 0) return line;
   }
   return undefined;
 }

@@ -5,6 +5,7 @@ import type { PasswordSource } from "../base/secret";
 import { readGuarded } from "../base/trusted-file";
 import { type Environment, reasonOf } from "./env-file";
 import { path as readPath } from "./readers";
+import { findUnseen } from "./unseen";
 import type { VariableName } from "./variables";
 import { decodeVigenere, isVigenereKey } from "./vigenere";
 
@@ -14,8 +15,6 @@ export interface Findings {
   warnings: string[];
   /** Strings that must never be printed. */
   secrets: string[];
-  /** Modification times of the files read, in ms: they tell one configuration from another. */
-  mtimes: number[];
 }
 
 /** Its first line counts; nobody keeps a book in it. */
@@ -86,8 +85,7 @@ function fromFile(
   }
   const path = resolved.value;
   try {
-    const { text, stats, isReadableByOthers } = readGuarded(path, environment, MAX_PASSWORD_FILE_BYTES);
-    findings.mtimes.push(stats.mtimeMs);
+    const { text, isReadableByOthers } = readGuarded(path, environment, MAX_PASSWORD_FILE_BYTES);
     if (isReadableByOthers) {
       findings.warnings.push(
         `${quote(path)} holds the password and can be read by other users: run chmod 600 ${quote(path)}`,
@@ -104,8 +102,7 @@ function fromFile(
 function fromCredential(path: string, findings: Findings): PasswordSource | undefined {
   const origin = "systemd credential smtp-password";
   try {
-    const { text, stats } = readGuarded(path, { uid: undefined }, MAX_PASSWORD_FILE_BYTES);
-    findings.mtimes.push(stats.mtimeMs);
+    const { text } = readGuarded(path, { uid: undefined }, MAX_PASSWORD_FILE_BYTES);
     return firstLine(text, origin, path, findings);
   } catch (error) {
     findings.problems.push(`${origin}: ${quote(path)} ${reasonOf(error)}`);
@@ -114,7 +111,13 @@ function fromCredential(path: string, findings: Findings): PasswordSource | unde
 }
 
 function firstLine(text: string, origin: string, path: string, findings: Findings): PasswordSource | undefined {
-  const value = text.split(/\r?\n/, 1)[0] ?? "";
+  // An invisible mark that Windows editors write is no part of the password.
+  const value = text.replace(/^\uFEFF/, "").split(/\r\n?|\n/, 1)[0] ?? "";
+  const fault = /[\0\uFFFD]/.test(value) ? "is not UTF-8 text" : findUnseen(value);
+  if (fault !== undefined) {
+    findings.problems.push(`${origin}: line 1 of ${quote(path)} ${fault}, expected the password there`);
+    return undefined;
+  }
   if (value === "") {
     findings.problems.push(`${origin}: the first line of ${quote(path)} is empty, expected the password there`);
     return undefined;

@@ -5,6 +5,7 @@ import { quote } from "../base/quote";
 import { type Cidr, type Family, parseCidr } from "../lookup/address";
 import { LANGUAGES } from "../notify/message/languages";
 import type { Environment } from "./env-file";
+import { mayRepeat } from "./secrets";
 import { type VariableName, variable } from "./variables";
 
 /** Turns a variable's text into its value, or says what was expected instead. */
@@ -24,9 +25,7 @@ export class Reader {
     if ("value" in result) return result.value;
     // A placeholder has been reported already; a default that does not fit is the caller's to explain.
     if (this.isSet(name) && text !== variable(name).placeholder) {
-      const { isSecret, mayHoldSecret } = variable(name);
-      // A URL may carry a password or a token, wherever it was put.
-      const given = isSecret || mayHoldSecret || text.includes("://") ? "" : `, not '${quote(text, 60)}'`;
+      const given = mayRepeat(name, text) ? `, not '${quote(text, 60)}'` : "";
       this.problem(name, `expected ${result.expected}${given}`);
     } else if (!this.isSet(name) && text !== "") {
       this.problem(name, `expected ${result.expected}`);

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { scryptSync } from "node:crypto";
 import { posix, win32 } from "node:path";
 import { IpcheckError } from "../base/errors";
 import { quote } from "../base/quote";
@@ -8,7 +8,7 @@ import { LANGUAGES, type Language } from "../notify/message/languages";
 import { type EnvFile, type Environment, readEnvFile } from "./env-file";
 import { type Findings, resolvePassword } from "./password";
 import * as read from "./readers";
-import { collectUrlSecrets } from "./url-secrets";
+import { commandSecrets, urlSecrets } from "./secrets";
 import { mergeValues, type Origins } from "./values";
 import type { VariableName } from "./variables";
 
@@ -45,8 +45,8 @@ export interface Settings {
   heartbeatMailMs: number | undefined;
   heartbeatUrl: URL | undefined;
   onChange: string | undefined;
-  /** Names this configuration of the mail path; another one is tried at once after a refusal. */
-  revision: string;
+  /** Names this configuration of the mail path; another one is tried at once after a refusal. Takes a moment. */
+  revision: () => string;
   warnings: string[];
   origins: Origins;
 }
@@ -57,7 +57,7 @@ export interface Settings {
  * @throws IpcheckError `config` naming every problem at once
  */
 export function loadSettings(envFileFlag: string | undefined, environment: Environment, secrets: string[]): Settings {
-  const findings: Findings = { problems: [], warnings: [], secrets, mtimes: [] };
+  const findings: Findings = { problems: [], warnings: [], secrets };
   const { problems } = findings;
   const envFile = readEnvFile(envFileFlag, environment, problems);
   const { values, origins } = mergeValues(envFile, environment, findings);
@@ -79,6 +79,7 @@ export function loadSettings(envFileFlag: string | undefined, environment: Envir
   const recipients = reader.read("IPCHECK_TO", "", read.mailAddresses) ?? [];
   const family = reader.read("IPCHECK_FAMILY", "4", read.families);
 
+  let revision: string | undefined;
   const settings: Settings = {
     envFile,
     recipients,
@@ -99,18 +100,28 @@ export function loadSettings(envFileFlag: string | undefined, environment: Envir
     heartbeatMailMs: reader.readSwitchable("IPCHECK_HEARTBEAT_MAIL", "off"),
     heartbeatUrl: reader.readOptional("IPCHECK_HEARTBEAT_URL", read.webUrl),
     onChange: reader.readOptional("IPCHECK_ON_CHANGE", read.anyText),
-    revision: "",
+    revision: () => {
+      revision ??= revisionOf(settings);
+      return revision;
+    },
     warnings: findings.warnings,
     origins,
   };
   if (settings.stateFile === "" && !reader.isSet("IPCHECK_STATE_FILE")) {
     reader.problem("IPCHECK_STATE_FILE", "expected an absolute path, because no home folder is known");
   }
-  settings.revision = revisionOf(settings, findings.mtimes);
-  for (const url of [...(settings.serviceUrls ?? []), settings.heartbeatUrl]) collectUrlSecrets(url, secrets);
-  if (settings.heartbeatUrl) secrets.push(settings.heartbeatUrl.pathname.replace(/^\/|\/$/g, ""));
+  collectSecrets(settings, secrets);
   if (problems.length > 0) throw configError(problems, envFile);
   return settings;
+}
+
+function collectSecrets({ serviceUrls, heartbeatUrl, onChange, smtp }: Settings, secrets: string[]): void {
+  for (const url of serviceUrls ?? []) secrets.push(...urlSecrets(url));
+  // The whole of a monitor's path is its password.
+  if (heartbeatUrl)
+    secrets.push(...urlSecrets(heartbeatUrl), ...heartbeatUrl.pathname.split("/"), heartbeatUrl.pathname.slice(1));
+  if (onChange !== undefined) secrets.push(...commandSecrets(onChange));
+  if (smtp.password?.kind === "command") secrets.push(...commandSecrets(smtp.password.command));
 }
 
 /** The default state file, or an empty string where no home folder is known. */
@@ -157,9 +168,15 @@ export function localeLanguage(env: NodeJS.ProcessEnv): Language {
   return LANGUAGES.find((language) => locale.toLowerCase().split(/[_.@-]/)[0] === language) ?? "en";
 }
 
-function revisionOf({ smtp, from, envFile }: Settings, mtimes: number[]): string {
-  const parts = [smtp.host, smtp.port, smtp.security, smtp.user, from, envFile?.mtimeMs, ...mtimes];
-  return createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, 12);
+/**
+ * By content, because systemd writes a credential anew at each start. It is kept in the state file, and must be no
+ * way to try passwords on: so it is slow to compute, and computed only where a pause is set or looked at.
+ */
+function revisionOf({ smtp, from }: Settings): string {
+  const { host, port, security, user, password } = smtp;
+  const source = password?.kind === "value" ? password.value : password?.command;
+  const parts = [host, port, security, user, from, source];
+  return scryptSync(JSON.stringify(parts), "ipcheck mail settings", 9).toString("base64url");
 }
 
 function configError(problems: string[], envFile: EnvFile | undefined): IpcheckError {

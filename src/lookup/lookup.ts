@@ -153,9 +153,7 @@ class Inquiry {
     try {
       const raw = await ask(service.url, { family, timeoutMs, userAgent, signal });
       this.noteHeaders(service, raw);
-      // Before anything is quoted, and so cut: some servers repeat what they were sent.
-      const body = options.redact(raw.body);
-      this.note(service, readAnswer({ ...raw, body }, { family, acceptRanges: options.acceptRanges }), start);
+      this.note(service, readAnswer(raw, { ...options, family }), start);
     } catch (error) {
       // A loser was stopped because the decision stood; it failed at nothing.
       if (this.losers.signal.aborted) return service;

@@ -9,7 +9,7 @@ const HOOK_TIMEOUT_MS = 30_000;
 export async function runHook(
   command: string,
   event: AddressEvent,
-  { env }: { env: NodeJS.ProcessEnv },
+  { env, redact }: { env: NodeJS.ProcessEnv; redact: (text: string) => string },
 ): Promise<Outcome> {
   // Nothing of our configuration goes with it: it holds the password.
   const inherited = Object.entries(env).filter(([name]) => !/^(IPCHECK_|CREDENTIALS_DIRECTORY$)/i.test(name));
@@ -30,7 +30,7 @@ export async function runHook(
   return {
     ok: false,
     isPermanent: false,
-    reason: `it ${failure}`,
+    reason: `it ${redact(failure)}`,
     hint: "the next run calls it again; try it by hand with IPCHECK_EVENT, IPCHECK_OLD, IPCHECK_NEW and IPCHECK_FAMILY set",
   };
 }

@@ -9,7 +9,7 @@ export interface CheckRules {
   reportOutageMs: number | undefined;
   heartbeatMailMs: number | undefined;
   /** Names the mail settings in force: a pause set under others is over. */
-  revision: string;
+  revision: () => string;
   /** A person is watching: speak of every failure, and try deferred recipients at once. */
   isInteractive: boolean;
 }

@@ -34,7 +34,7 @@ export interface TellingRules {
   now: Date;
   mailIntervalMs: number;
   /** Names the mail settings in force; a pause set under others is over. */
-  revision: string;
+  revision: () => string;
   /** A person is watching: try everybody now. */
   ignoreDeferral: boolean;
 }
@@ -139,9 +139,11 @@ function waitOf(
     deferredUntil !== undefined &&
     new Date(deferredUntil) > rules.now &&
     new Date(triedAt) <= rules.now &&
-    deferredFor === rules.revision &&
-    deferredChange === latestChange(events)?.id;
-  if (isDeferred && !rules.ignoreDeferral) return { channel, until: deferredUntil, why: "deferred", reason };
+    deferredChange === latestChange(events)?.id &&
+    !rules.ignoreDeferral &&
+    // Last, for it costs a slow hash.
+    deferredFor === rules.revision();
+  if (isDeferred) return { channel, until: deferredUntil, why: "deferred", reason };
   const until = groupedUntil(events, record, rules);
   return until && { channel, until: until.toISOString(), why: "grouping" };
 }
@@ -174,7 +176,7 @@ export function recordOutcome(
   channel: string,
   events: readonly AddressEvent[],
   outcome: Outcome,
-  rules: { now: Date; revision: string; random: () => number },
+  rules: { now: Date; revision: () => string; random: () => number },
 ): State {
   const before = state.channels[channel];
   const { now, revision } = rules;
@@ -211,7 +213,7 @@ export function recordOutcome(
     ...(outcome.hint !== undefined && { hint: outcome.hint }),
     ...(deferralMs !== undefined && {
       deferredUntil: new Date(now.getTime() + deferralMs).toISOString(),
-      deferredFor: revision,
+      deferredFor: revision(),
       ...(change && { deferredChange: change.id }),
     }),
   };

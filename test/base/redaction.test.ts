@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { quote } from "../../src/base/quote";
 import { Redactor } from "../../src/base/redaction";
 
 function redact(text: string, ...secrets: string[]): string {
@@ -15,6 +16,10 @@ const FORMS: Record<string, (secret: string) => string> = {
   "base64 without padding": (secret) => Buffer.from(secret).toString("base64").replace(/=+$/, ""),
   base64url: (secret) => Buffer.from(secret).toString("base64url"),
   hexadecimal: (secret) => Buffer.from(secret).toString("hex"),
+  "hexadecimal in capitals": (secret) => Buffer.from(secret).toString("hex").toUpperCase(),
+  "the body of an answer": (secret) => Buffer.from(secret).toString("latin1"),
+  quoted: (secret) => quote(secret),
+  "a form's field": (secret) => encodeURIComponent(secret).replaceAll("%20", "+"),
   "percent-encoded": (secret) => encodeURIComponent(secret),
   JSON: (secret) => JSON.stringify(secret).slice(1, -1),
 };
@@ -30,7 +35,16 @@ test.each([
   ["hunter2222", ["hunter22", "hunter2222"], "[redacted]"],
   ["$& and $1", ["$& and"], "[redacted] $1"],
   ["a.c abc", ["a.c "], "[redacted]abc"],
-  ["too short: abc", ["abc"], "too short: abc"],
+  // A short one is a word of its own, or every word would have it.
+  ["535 no login pi abc, abcd", ["abc"], "535 no login pi [redacted], abcd"],
+  ["(a) and 'a=b'", ["a"], "([redacted]) and '[redacted]=b'"],
+  ["é, éa", ["é"], "[redacted], éa"],
+  ["YWJj", ["abc"], "[redacted]"],
+  // Cut by quote.
+  ["no hunter22hunt…", ["hunter22hunter22"], "no [redacted]…"],
+  ["no hun…", ["hunter22"], "no hun…"],
+  ["a.b", ["a.b"], "[redacted]"],
+  ["[x] (y) {z}|^", ["[x] (y) {z}|^"], "[redacted]"],
   ["", ["hunter22", ""], ""],
 ])("%j without %j: %j", (text, secrets, expected) => expect(redact(text, ...secrets)).toBe(expected));
 

@@ -217,7 +217,7 @@ describe("telling", () => {
     expect(home.effects).toContain("mail");
     await home.run(1, "111");
     expect(home.effects).not.toContain("mail");
-    await home.run(1, "111", { revision: "second" });
+    await home.run(1, "111", { revision: () => "second" });
     expect(home.effects).toContain("mail");
   });
 

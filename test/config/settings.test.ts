@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, readFileSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { parse } from "dotenv";
 import fc from "fast-check";
@@ -120,7 +120,7 @@ describe("defaults", () => {
       expect(essence(load({ ...MAIL, [name]: value })), name).toEqual(bare);
     }
     expect(essence(load({ ...MAIL, ...written() }))).toEqual(bare);
-    expect(load({ ...MAIL, ...written() }).revision).toBe(load(MAIL).revision);
+    expect(load({ ...MAIL, ...written() }).revision()).toBe(load(MAIL).revision());
   });
 
   test("those that .env.example shows are these", () => {
@@ -318,6 +318,69 @@ describe("problems", () => {
     expect(problemsOf({})).toEqual([expect.stringMatching(expected)]);
   });
 
+  test.each([
+    ["a no-break space", "\u00a0", "a space that is no plain one (U+00A0)"],
+    ["a narrow one", "\u202f", "a space that is no plain one (U+202F)"],
+    ["an ideographic one", "\u3000", "a space that is no plain one (U+3000)"],
+    ["a zero-width space", "\u200b", "an invisible character (U+200B)"],
+    ["a joiner", "\u200d", "an invisible character (U+200D)"],
+    ["a soft hyphen", "\u00ad", "an invisible character (U+00AD)"],
+    ["a direction", "\u202e", "an invisible character (U+202E)"],
+    ["a byte order mark inside", "\ufeff", "an invisible character (U+FEFF)"],
+  ])("%s in what must be exact is named with its line", (_, character, fact) => {
+    const valid = { IPCHECK_TO: "a@example.net", IPCHECK_SMTP_HOST: "mail.example", ...MAIL };
+    const encoded = {
+      IPCHECK_SMTP_PASSWORD: "",
+      IPCHECK_SMTP_PASSWORD_VIGENERE: "abcd efgh",
+      IPCHECK_VIGENERE_KEY: "LEMON",
+    };
+    const names = ["IPCHECK_TO", "IPCHECK_FROM", "IPCHECK_SMTP_HOST", "IPCHECK_SMTP_USER", "IPCHECK_SMTP_PASSWORD"];
+    for (const name of [...names, "IPCHECK_SMTP_PASSWORD_VIGENERE", "IPCHECK_SSH"]) {
+      const values: Record<string, string> = {
+        ...valid,
+        ...(name.endsWith("VIGENERE") && encoded),
+        [name]: `ab${character}cd@example.net`,
+      };
+      const text = Object.entries(values)
+        .filter(([other]) => other !== name)
+        .map(([other, value]) => `${other}=${value}`);
+      writeEnvFile(`${text.join("\n")}\n${name}='${values[name]}'\n`);
+      const problems = problemsOf({}).join("\n");
+      expect(problems, name).toContain(`${name}: holds ${fact} on line ${text.length + 1}, type it anew`);
+      if (name.includes("PASSWORD")) expect(problems).not.toContain("cd@example");
+      rmSync(join(home, ".config/ipcheck/.env"));
+      expect(problemsOf(values).join("\n")).toContain(`${name}: holds ${fact}, type it anew`);
+    }
+    // In French it belongs before a colon.
+    expect(problemsOf({ IPCHECK_NAME: `Maison${character}!`, IPCHECK_ON_CHANGE: `echo 'a${character}: b'` })).toEqual(
+      [],
+    );
+    const path = write("pw", `ab${character}cd`);
+    const [problem = ""] = problemsOf({ IPCHECK_SMTP_USER: "pi@example.net", IPCHECK_SMTP_PASSWORD_FILE: path });
+    expect(problem).toMatch(/^IPCHECK_SMTP_PASSWORD_FILE: line 1 of .*pw holds /);
+    expect(problem).toContain(fact);
+  });
+
+  test("what an env file says without meaning it is a problem of the configuration", () => {
+    writeEnvFile("IPCHECK_FAMILY=4\nIPCHECK_TO me@example.net\nIPCHECK_FAMILY=6\n");
+    expect(problemsOf({})).toEqual([
+      "line 2: expected IPCHECK_TO=value, a comment or a blank line",
+      "IPCHECK_FAMILY: has two values, on line 1 and on line 3: keep one of them",
+    ]);
+  });
+
+  test.each(["environment", "env file"])("a name of earlier versions in the %s", (place) => {
+    writeEnvFile(place === "env file" ? "IPCHECK_ENV_FILE=/a\n" : "");
+    expect(problemsOf(place === "env file" ? {} : { IPCHECK_ENV_FILE: "/a" })[0]).toMatch(
+      /^IPCHECK_ENV_FILE: is called IPCHECK_CONFIG now/,
+    );
+  });
+
+  test("a password of several lines was closed too late", () => {
+    writeEnvFile("IPCHECK_SMTP_PASSWORD='hunter22\nIPCHECK_TO='\n");
+    expect(problemsOf({})[0]).toMatch(/^IPCHECK_SMTP_PASSWORD: holds a control character or a line break/);
+  });
+
   test("what is not ours is nobody's typo", () => {
     writeEnvFile("TZ=UTC\nNODE_EXTRA_CA_CERTS=/ca.pem\n");
     const env = { IPCHECK_EVENT: "change", IPCHECK_OLD: "a", IPCHECK_NEW: "b", IPCHEK_TO: "x", SMTP_HOST: "y" };
@@ -386,11 +449,13 @@ describe("the password", () => {
     ["in clear", { IPCHECK_SMTP_PASSWORD: plain }, "IPCHECK_SMTP_PASSWORD"],
     ["encoded", coded, "IPCHECK_SMTP_PASSWORD_VIGENERE"],
     ["in a file", { IPCHECK_SMTP_PASSWORD_FILE: "~/unix" }, "IPCHECK_SMTP_PASSWORD_FILE"],
+    ["in a file with a byte order mark", { IPCHECK_SMTP_PASSWORD_FILE: "~/marked" }, "IPCHECK_SMTP_PASSWORD_FILE"],
     ["in a file of Windows", { IPCHECK_SMTP_PASSWORD_FILE: "~/windows" }, "IPCHECK_SMTP_PASSWORD_FILE"],
     ["a credential", { CREDENTIALS_DIRECTORY: "c" }, "systemd credential smtp-password"],
   ] as [string, NodeJS.ProcessEnv, string][])("%s", (_, env, origin) => {
     write("unix", `${plain}\nmore`);
     write("windows", `${plain}\r\n`);
+    write("marked", `\ufeff${plain}\n`);
     // Its mode is systemd's business.
     const directory = dirname(write("c/smtp-password", plain, 0o444));
     if (env["CREDENTIALS_DIRECTORY"]) env["CREDENTIALS_DIRECTORY"] = directory;
@@ -453,8 +518,8 @@ describe("the password", () => {
 
   test("another configuration of the mail path has another revision, the rest has not", () => {
     const base = { ...user, IPCHECK_SMTP_PASSWORD_FILE: write("pw", plain) };
-    const revision = load(base).revision;
-    expect(load({ ...base, IPCHECK_NAME: "attic", IPCHECK_TIMEOUT: "9s" }).revision).toBe(revision);
+    const revision = load(base).revision();
+    expect(load({ ...base, IPCHECK_NAME: "attic", IPCHECK_TIMEOUT: "9s" }).revision()).toBe(revision);
     for (const change of [
       { IPCHECK_SMTP_HOST: "a.example" },
       { IPCHECK_SMTP_PORT: "25" },
@@ -462,10 +527,17 @@ describe("the password", () => {
       { IPCHECK_SMTP_USER: "x@example.net" },
       { IPCHECK_FROM: "y@example.net" },
     ]) {
-      expect(load({ ...base, ...change }).revision, JSON.stringify(change)).not.toBe(revision);
+      expect(load({ ...base, ...change }).revision(), JSON.stringify(change)).not.toBe(revision);
     }
+    // systemd writes a credential anew at each start; what is in it says whether it is another one.
     utimesSync(join(home, "pw"), 1, 1);
-    expect(load(base).revision).not.toBe(revision);
+    expect(load(base).revision()).toBe(revision);
+    write("pw", `${plain}!`);
+    expect(load(base).revision()).not.toBe(revision);
+    const command = { ...user, IPCHECK_SMTP_PASSWORD_COMMAND: "pass show home" };
+    expect(load({ ...command, IPCHECK_SMTP_PASSWORD_COMMAND: "pass show attic" }).revision()).not.toBe(
+      load(command).revision(),
+    );
   });
 });
 

@@ -152,3 +152,14 @@ test("whatever arrives: a canonical address of the family asked for, or a printa
     { numRuns: 1000 },
   );
 });
+
+test("secrets are taken out of what is quoted, never out of what was measured", () => {
+  const redact = (text: string) => text.replaceAll("2003", "[redacted]");
+  const read6 = (body: string) => readAnswer(answer(body), { family: 6, acceptRanges: [], redact });
+  expect(read6("2003:e7:1::1\n")).toEqual({ address: "2003:e7:1::1" });
+  expect(read6("no such key: 2003")).toMatchObject({ detail: expect.stringMatching(/: no such key: \[redacted\]$/) });
+  const list = read6("2003::1, 2003::2");
+  expect(list).toMatchObject({ kind: "proxy", detail: expect.not.stringContaining("2003") });
+  // Before it is cut.
+  expect(read6(`${"x".repeat(57)}2003`)).toMatchObject({ detail: expect.not.stringContaining("200") });
+});

@@ -17,6 +17,8 @@ const EVENT: AddressEvent = {
   told: [],
 };
 
+const redact = (text: string) => text;
+
 test.for([
   [{}, "COUNT=1"],
   [{ folded: 3 }, "COUNT=4"],
@@ -24,7 +26,7 @@ test.for([
 ] as const)("%j: told %s, and names that the typo guard knows", async ([more, expected]) => {
   const file = join(makeScratch(), "env");
   const env = { PATH: process.env["PATH"], IPCHECK_SMTP_PASSWORD: "s3cret", IPCHECK_COUNT: "9" };
-  expect(await runHook(`env > '${file}'`, { ...EVENT, ...more }, { env })).toEqual({ ok: true });
+  expect(await runHook(`env > '${file}'`, { ...EVENT, ...more }, { env, redact })).toEqual({ ok: true });
   const told = readFileSync(file, "utf8").match(/^IPCHECK_.*$/gm) ?? [];
   const news = told.map((line) => line.replace("IPCHECK_", "")).filter((line) => /^(COUNT|UNC)/.test(line));
   expect(news.toSorted().join(" ")).toBe(expected);
@@ -33,6 +35,6 @@ test.for([
 });
 
 test("a command that cannot be started is a failed outcome", async () => {
-  const outcome = await runHook("true", EVENT, { env: { BIG: "x".repeat(3_000_000) } });
+  const outcome = await runHook("true", EVENT, { redact, env: { BIG: "x".repeat(3_000_000) } });
   expect(outcome).toMatchObject({ ok: false, reason: expect.stringMatching(/^it could not be started: .*E2BIG/) });
 });

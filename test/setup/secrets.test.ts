@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
-import { mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, utimesSync } from "node:fs";
 import { join } from "node:path";
+import fc from "fast-check";
 import { describe, expect, test, vi } from "vitest";
 import { renderEnvFile } from "../../src/config/env-lines";
 import { encodeVigenere } from "../../src/config/vigenere";
@@ -15,8 +16,13 @@ describe.concurrent("no secret in any output, whoever repeats it", () => {
   const [URL_USER, URL_PASSWORD] = ["watcher", "svc p@ss:word"];
   const TOKEN = "0123456789abcdef".repeat(5);
   const PING = "3f1c9a52-7d1e-4b64-9a51-heartbeat";
+  const HOOK_TOKEN = "w4tchw0rd";
   const withSecrets = ({ url }: { url: string }, path: string) =>
     url.replace("//", `//${URL_USER}:${encodeURIComponent(URL_PASSWORD)}@`).replace(/\/$/, `${path}?token=${TOKEN}`);
+
+  const anySecret = fc
+    .array(fc.constantFrom(..."abcXYZ0189 #$%&'()*+,-./:;<=>?@[\\]^_{|}~"), { minLength: 10, maxLength: 20 })
+    .map((characters) => `k${characters.join("")}7`);
 
   async function makeLeaky(password: string, key: string) {
     const mail = await startProvider("another", {
@@ -27,6 +33,7 @@ describe.concurrent("no secret in any output, whoever repeats it", () => {
     const home = await makeHome();
     home.env["IPCHECK_SERVICES"] = echoes.map((echo) => withSecrets(echo, "/")).join(",");
     home.env["IPCHECK_HEARTBEAT_URL"] = withSecrets(monitor, `/${PING}`);
+    home.env["IPCHECK_ON_CHANGE"] = `sh -c 'echo "tried $1: no" >&2; exit 1' x pi:${HOOK_TOKEN}`;
     const encoded = encodeVigenere(password, key);
     const text = renderEnvFile({
       IPCHECK_TO: "owner@example.net",
@@ -37,7 +44,7 @@ describe.concurrent("no secret in any output, whoever repeats it", () => {
       IPCHECK_VIGENERE_KEY: key,
     });
     writePrivate(envFileOf(home), text ?? expect.fail("no quoting carries this row"));
-    const secrets = [password, encoded, key, URL_USER, URL_PASSWORD, TOKEN, PING];
+    const secrets = [password, encoded, key, URL_USER, URL_PASSWORD, TOKEN, PING, HOOK_TOKEN];
     const forms = [...secrets.flatMap(bench.formsOf), base64(`${URL_USER}:${URL_PASSWORD}`)];
     return { home, mail, monitor, forms, secrets };
   }
@@ -47,6 +54,9 @@ describe.concurrent("no secret in any output, whoever repeats it", () => {
     ['pa$$w"ord\\n{}%s', "key with spaces"],
     ["pässwörd €uro/+=", "#'=$&"],
     [`${"x".repeat(60)}-Tail9`, "LEMON"],
+    // Shorter than any word.
+    ["zq9", "Kx7"],
+    ...fc.sample(fc.tuple(anySecret, anySecret), { numRuns: 2, seed: 1 }),
   ])("password %j, key %j", async ([password = "", key = ""]) => {
     const { home, mail, monitor, forms } = await makeLeaky(password, key);
     const commands: [string[], number][] = [
@@ -57,6 +67,7 @@ describe.concurrent("no secret in any output, whoever repeats it", () => {
       [["doctor"], 5],
       [["doctor", "--json", "--send"], 5],
       [["status"], 0],
+      [["status", "--json"], 0],
     ];
     for (const [args, exitCode] of commands) {
       const run = await home.run(args);
@@ -92,6 +103,86 @@ describe.concurrent("no secret in any output, whoever repeats it", () => {
       // Also not what is left of them when a part was cut off or taken out.
       const coolDowns = [TOKEN.slice(0, 32), base64(`${URL_USER}:${URL_PASSWORD}`).slice(12)];
       for (const form of [...forms, ...coolDowns]) expect(stdout + stderr).not.toContain(form);
+    }
+  });
+});
+
+describe.concurrent("what was measured or stored is shown as it is, whatever the secrets look like", () => {
+  /** Every output of a home whose change was refused by one recipient, without what differs from run to run. */
+  async function readEverything(key: string, heartbeatPath = "/ping") {
+    const mail = await startMail({ login: { user: "pi", password: "203.0.113.7" } });
+    mail.refusals.set("owner@example.net", [550, "5.1.1 no such user"]);
+    const [echo, other, monitor] = await Promise.all([startEcho(), startEcho(), startEcho()]);
+    const home = (await makeHome(echo, other)).useMail(mail);
+    Object.assign(home.env, {
+      IPCHECK_SMTP_USER: "pi",
+      IPCHECK_SMTP_PASSWORD_VIGENERE: encodeVigenere("203.0.113.7", key),
+      IPCHECK_VIGENERE_KEY: key,
+      IPCHECK_HEARTBEAT_URL: `${monitor.url.replace(/\/$/, "")}${heartbeatPath}`,
+    });
+    const runs: unknown[] = [];
+    const commands = ["check -v", "check --json", "status --json", "history", "history --json", "doctor --json"];
+    for (const [hour, command] of commands.entries()) {
+      const now = new Date(Date.UTC(2026, 5, 10, hour));
+      const { exitCode, stdout, stderr } = await home.run(command.split(" "), { now });
+      const text = (stdout + stderr)
+        .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z|[0-9a-f]{8}-[0-9a-f-]{27}|\/tmp\/\S+/g, "*")
+        .replaceAll(/:\d{4,5}\b|PORT=\d+|\d+ ms|seconds": ?\d+|lastLookAgeSeconds": \d+|\d seconds?/g, "*");
+      runs.push({ command, exitCode, text: text.split("\n").sort() });
+    }
+    return { runs, state: home.readState() };
+  }
+  const usual = readEverything("LEMON");
+
+  test.for([
+    ["203"],
+    ["203.0.113.7"],
+    ["owner@example.net"],
+    ["ipv4", "/family"],
+    ["true"],
+    ["4", "/address/status"],
+  ] as const)("key %s", async ([key, path]) => {
+    const { runs, state } = await readEverything(key, path);
+    expect(runs).toEqual((await usual).runs);
+    expect(state.families[4].recorded.address).toBe("203.0.113.7");
+    expect(JSON.stringify(runs)).not.toContain("[redacted]");
+  });
+});
+
+describe.concurrent("doctor, pasted into a bug report", () => {
+  test("names programs and hosts, and nothing that stands behind them", async () => {
+    const monitor = await startEcho();
+    const home = await makeHome();
+    Object.assign(home.env, {
+      IPCHECK_SERVICES: home.env["IPCHECK_SERVICES"]?.replaceAll(/\/\/([^,]*)/g, "//u:q7~@$1ip?k=z9~&t#f8~"),
+      IPCHECK_HEARTBEAT_URL: `${monitor.url}p6~/t5~?x=v4~`,
+      IPCHECK_ON_CHANGE: "TOKEN=h3~ /usr/bin/curl -u pi:g2~ https://u:e1~@hook.example/d0~",
+      IPCHECK_SMTP_USER: "pi@example.net",
+      IPCHECK_SMTP_PASSWORD_COMMAND: "TOKEN='c1~ b2~' pass show a3~",
+    });
+    for (const args of [["doctor"], ["doctor", "--json"]]) {
+      const { stdout, stderr } = await home.run(args);
+      for (const secret of [
+        "q7~",
+        "z9~",
+        "f8~",
+        "p6~",
+        "t5~",
+        "v4~",
+        "h3~",
+        "g2~",
+        "e1~",
+        "d0~",
+        "c1~",
+        "b2~",
+        "a3~",
+      ]) {
+        expect(stdout + stderr).not.toContain(secret);
+      }
+      expect(stdout).toMatch(/IPCHECK_SERVICES=http:\/\/…@127\.0\.0\.1:\d+\/…,http/);
+      expect(stdout).toContain(`IPCHECK_HEARTBEAT_URL=${monitor.url}… (environment)`);
+      expect(stdout).toContain("IPCHECK_ON_CHANGE is set: runs curl … (environment)");
+      expect(stdout).toContain("IPCHECK_SMTP_PASSWORD_COMMAND is set: runs a command (environment)");
     }
   });
 });
@@ -201,6 +292,23 @@ describe.concurrent("where the password comes from", () => {
     expect(run.stderr).toMatch(bench.ERROR_AND_HINT);
     expect(run.stderr + JSON.stringify(home.readState())).not.toContain("pa55word");
     expect([mail.logins, home.readState().outbox.length]).toEqual([[], 1]);
+  });
+
+  test("a pause survives a credential that is written anew, and ends with another password", async () => {
+    const { mail, home, use } = await makeOwing();
+    mail.refusals.set("owner@example.net", [550, "5.1.1 no such user"]);
+    const env = use.credential();
+    const credential = join(env.CREDENTIALS_DIRECTORY, "smtp-password");
+    const logins: number[] = [];
+    for (const [hour, password] of [PASSWORD, PASSWORD, "another"].entries()) {
+      writePrivate(credential, `${password}\nsecond\n`, 0o440);
+      utimesSync(credential, hour + 1, hour + 1);
+      await home.run([], { env, now: new Date(Date.UTC(2026, 5, 10, 12, hour)) });
+      logins.push(mail.logins.length);
+    }
+    expect(logins).toEqual([1, 1, 2]);
+    // Nothing of it is in what is kept.
+    expect(JSON.stringify(home.readState())).not.toContain(PASSWORD);
   });
 
   test("a command that never ends is killed with all it started, inside the deadline", async () => {

@@ -16,7 +16,12 @@ import { addressOf, GREYLISTED, HOUR_MS, MINUTE_MS, OK, REFUSED } from "../suppo
 
 const [A, B, C] = ["a@example.net", "b@example.net", "c@example.net"] as const;
 const NOW = new Date("2026-06-01T12:00:00Z");
-const RULES: TellingRules = { now: NOW, mailIntervalMs: 15 * MINUTE_MS, revision: "first", ignoreDeferral: false };
+const RULES: TellingRules = {
+  now: NOW,
+  mailIntervalMs: 15 * MINUTE_MS,
+  revision: () => "first",
+  ignoreDeferral: false,
+};
 
 const ago = (minutes: number) => new Date(NOW.getTime() - minutes * MINUTE_MS).toISOString();
 
@@ -145,7 +150,7 @@ describe("the plan", () => {
 
 describe("the outcome", () => {
   const settleWith = (state: State, outcome: Parameters<typeof recordOutcome>[3], random = 0) =>
-    recordOutcome(state, A, state.outbox, outcome, { now: NOW, revision: "first", random: () => random });
+    recordOutcome(state, A, state.outbox, outcome, { now: NOW, revision: () => "first", random: () => random });
 
   test("served: struck off, and what went wrong before is forgotten", () => {
     const before = stateOf([event("1")], { [A]: { failures: 2, refusals: 1, reason: "no", deferredUntil: ago(1) } });
@@ -211,7 +216,7 @@ test("an outcome that stays unknown: tried at growing intervals, with no more th
     const now = new Date(NOW.getTime() + hour * HOUR_MS);
     if (planMails(state, [A], { ...RULES, mailIntervalMs: 0, now }).deliveries.length === 0) continue;
     tries.push(hour);
-    state = recordOutcome(state, A, state.outbox, UNKNOWN, { now, revision: "first", random: () => 0 });
+    state = recordOutcome(state, A, state.outbox, UNKNOWN, { now, revision: () => "first", random: () => 0 });
   }
   expect(tries.slice(0, 6)).toEqual([0, 1, 3, 25, 49, 73]);
   for (const start of tries) expect(tries.filter((hour) => hour >= start && hour < start + 24).length).toBeLessThan(4);

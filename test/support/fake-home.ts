@@ -27,7 +27,7 @@ export const RULES: CheckRules = {
   mailIntervalMs: 15 * MINUTE_MS,
   reportOutageMs: HOUR_MS,
   heartbeatMailMs: undefined,
-  revision: "first",
+  revision: () => "first",
   isInteractive: false,
 };
 

@@ -1,0 +1,80 @@
+import { parse } from "dotenv";
+
+/** What an env file says. */
+export interface EnvText {
+  values: Record<string, string>;
+  /** The number of the line on which each name was given. */
+  lines: Record<string, number>;
+  /** What it cannot mean, each with its line; never with the line's text, which may be a password. */
+  problems: string[];
+}
+
+const ASSIGNMENT = /^\s*(?:export\s+)?([\w.-]+)(?:\s*=|:\s)\s*/;
+
+/** A value between quotes, over several lines or not, and what may stand behind it; as dotenv sees it. */
+const QUOTED = /(?:'(?:\\'|[^'])*'|"(?:\\"|[^"])*"|`(?:\\`|[^`])*`)[^\S\n]*(?:#.*)?$/my;
+
+/**
+ * Reads an env file with dotenv, one assignment at a time. Given the whole file, dotenv drops what it does not
+ * understand without a word, lets a lone quote swallow the lines below it, takes the last of two values,
+ * and needs a minute for 200,000 blank lines.
+ */
+export function readEnvText(given: string): EnvText {
+  const result: EnvText = { values: {}, lines: {}, problems: [] };
+  // An invisible mark that Windows editors write; dotenv, too, knows all these line ends.
+  const text = given.replace(/^\uFEFF/, "").replace(/\r\n?|[\u2028\u2029]/g, "\n");
+  const undecodable = /[\0\uFFFD]/.exec(text);
+  if (undecodable) {
+    const line = text.slice(0, undecodable.index).split("\n").length;
+    return { ...result, problems: [`line ${line}: is not UTF-8 text, save the file as UTF-8`] };
+  }
+  let end = 0;
+  for (let start = 0, line = 1; start <= text.length; line += countLines(text, start, end), start = end + 1) {
+    end = endOfLine(text, start);
+    const first = text.slice(start, end);
+    if (/^\s*(#|$)/.test(first)) continue;
+    const assignment = ASSIGNMENT.exec(first);
+    if (!assignment) {
+      const name = /^\s*(?:export\s+)?(IPCHECK_[A-Z0-9_]+)/.exec(first)?.[1] ?? "NAME";
+      result.problems.push(`line ${line}: expected ${name}=value, a comment or a blank line`);
+      continue;
+    }
+    const valueAt = start + assignment[0].length;
+    const quote = text[valueAt] ?? "";
+    QUOTED.lastIndex = valueAt;
+    if (/['"`]/.test(quote) && QUOTED.test(text)) {
+      end = QUOTED.lastIndex;
+    } else if (/['"`]/.test(quote) && !text.slice(valueAt + 1, end).includes(quote)) {
+      // Where the value ends nobody can tell, and so nothing that follows.
+      result.problems.push(`line ${line}: the quote (${quote}) in front of the value is never closed`);
+      return result;
+    }
+    take(text.slice(start, end), line, result);
+  }
+  return result;
+}
+
+function take(assignment: string, line: number, { values, lines, problems }: EnvText): void {
+  const [[name, value] = [], ...more] = Object.entries(parse(assignment));
+  if (name === undefined || value === undefined || more.length > 0) {
+    problems.push(`line ${line}: expected NAME=value`);
+    return;
+  }
+  const before = lines[name];
+  if (before !== undefined && values[name] !== value) {
+    problems.push(`${name}: has two values, on line ${before} and on line ${line}: keep one of them`);
+  }
+  values[name] = value;
+  lines[name] ??= line;
+}
+
+function endOfLine(text: string, from: number): number {
+  const end = text.indexOf("\n", from);
+  return end < 0 ? text.length : end;
+}
+
+function countLines(text: string, start: number, end: number): number {
+  let count = 1;
+  for (let at = text.indexOf("\n", start); at >= 0 && at < end; at = text.indexOf("\n", at + 1)) count++;
+  return count;
+}

@@ -1,0 +1,162 @@
+import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { openFileStream } from "../../src/base/file-stream";
+import { Output, type Stream } from "../../src/base/output";
+import { startEchoServer } from "../support/echo-server";
+import { Home } from "../support/home";
+import { BIN } from "../support/run-ipcheck";
+import { makeScratch } from "../support/scratch";
+
+const UNSAID = /^ipcheck: error: cannot write to standard output \(E[A-Z]+\)\nipcheck: hint: [^\n]+\n$/;
+
+function failingOutput(code: string) {
+  const failure = Object.assign(new Error(code), { code });
+  const stream: Stream = {
+    write(_, done) {
+      done?.(failure);
+      return false;
+    },
+  };
+  return new Output(
+    () => stream,
+    () => stream,
+    false,
+  );
+}
+
+describe("a result that could not be written", () => {
+  test.each(["ENOSPC", "EIO", "EBADF", "EFBIG", "EDQUOT"])("%s rejects, whatever is printed", async (code) => {
+    const output = failingOutput(code);
+    const expected = { code: "output", message: `cannot write to standard output (${code})` };
+    await expect(output.print("x")).rejects.toMatchObject(expected);
+    await expect(output.printJson({})).rejects.toMatchObject(expected);
+  });
+
+  test.each(["EPIPE", "ERR_STREAM_DESTROYED"])("%s is forgiven, unless the text stands in for a mail", async (code) => {
+    const output = failingOutput(code);
+    await output.print("x");
+    await output.printJson({});
+    await expect(output.print("x", { isOwed: true })).rejects.toMatchObject({ code: "output" });
+    await expect(output.printJson({}, { isOwed: true })).rejects.toMatchObject({ code: "output" });
+  });
+
+  test("a complaint that cannot be written is no failure", async () => {
+    const output = failingOutput("ENOSPC");
+    await output.note("x");
+    await output.warn("x");
+    await output.fail(new Error("x"));
+  });
+});
+
+describe("a file as standard output", () => {
+  test("takes what is appended to it, and /dev/full says why not", () => {
+    const path = join(makeScratch(), "out");
+    const write = (file: string, text: string) => {
+      const fd = openSync(file, "a");
+      let failure: unknown;
+      openFileStream(fd)?.write(text, (error) => {
+        failure = error;
+      });
+      closeSync(fd);
+      return failure;
+    };
+    expect([write(path, "a €\n"), write(path, "b\n")]).toEqual([undefined, undefined]);
+    expect(readFileSync(path, "utf8")).toBe("a €\nb\n");
+    expect(write("/dev/full", "a\n")).toMatchObject({ code: "ENOSPC" });
+  });
+
+  test("that is closed fails, and a pipe is none", async () => {
+    const fd = openSync(join(makeScratch(), "out"), "a");
+    const stream = openFileStream(fd);
+    closeSync(fd);
+    let failure: unknown;
+    stream?.write("x", (error) => {
+      failure = error;
+    });
+    expect(failure).toMatchObject({ code: "EBADF" });
+    const child = spawn("true", { stdio: "pipe" });
+    expect(openFileStream((child.stdout as unknown as { _handle: { fd: number } })._handle.fd)).toBeUndefined();
+    await new Promise((resolve) => child.once("close", resolve));
+  });
+
+  test("on a disk that fills up in the middle of a text fails, for what was taken was not all", ({ skip }) => {
+    const folder = makeScratch();
+    try {
+      execFileSync("mount", ["-t", "tmpfs", "-o", "size=8k", "tmpfs", folder], { stdio: "ignore" });
+    } catch {
+      return skip("no file system can be mounted here");
+    }
+    try {
+      // Four kilobytes are left: less than the help of 'init' with what stands before it.
+      writeFileSync(join(folder, "filler"), Buffer.alloc(4096));
+      writeFileSync(join(folder, "out"), "x".repeat(3500));
+      const fd = openSync(join(folder, "out"), "a");
+      const run = spawnSync(process.execPath, [BIN, "--help"], { stdio: ["ignore", fd, "pipe"], encoding: "utf8" });
+      closeSync(fd);
+      expect(readFileSync(join(folder, "out"), "utf8")).toHaveLength(4096);
+      expect(run).toMatchObject({ status: 1, stderr: expect.stringMatching(UNSAID) });
+    } finally {
+      execFileSync("umount", [folder]);
+    }
+  });
+});
+
+describe("the built program", () => {
+  /** Runs it with standard output, standard error or both led elsewhere by the shell. */
+  async function runRedirected(args: string, redirection: string) {
+    const echo = await startEchoServer("203.0.113.7");
+    const home = new Home().useServices(echo);
+    await home.run();
+    const script = `"${process.execPath}" "${BIN}" ${args} ${redirection}`;
+    const run = spawn("bash", ["-c", `${script}; exit "\${PIPESTATUS[0]}"`], {
+      env: { PATH: process.env["PATH"] ?? "", ...home.env },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    let stderr = "";
+    run.stderr.setEncoding("utf8").on("data", (text: string) => {
+      stderr += text;
+    });
+    const exitCode = await new Promise((resolve) => run.once("close", resolve));
+    await echo.close();
+    return { exitCode, stderr };
+  }
+
+  test.each([
+    "--help",
+    "--version",
+    "help check",
+    "check -v",
+    "check -n",
+    "check --json",
+    "status",
+    "status --json",
+    "status --prometheus",
+    "history",
+    "history --json",
+    "history --csv",
+    "vigenere LEMON secret",
+    "vigenere --env LEMON secret",
+    "doctor",
+    "doctor --json",
+    "schedule install --cron --print",
+  ])("%s > /dev/full: not 0, and one sentence", async (args) => {
+    const { exitCode, stderr } = await runRedirected(args, ">/dev/full");
+    expect(exitCode).toBe(1);
+    expect(stderr.replace(/^ipcheck: 127\.0\.0\.1:\d+ answered .*\n/, "")).toMatch(UNSAID);
+  });
+
+  test.each(["--help", "status", "history --csv", "doctor"])("%s | true: the reader's business", async (args) => {
+    expect(await runRedirected(args, "| true")).toEqual({ exitCode: 0, stderr: "" });
+  });
+
+  test.each([
+    ["nope", ">/dev/null 2>/dev/full", 2],
+    ["nope", ">&- 2>&-", 2],
+    ["status", ">/dev/null 2>/dev/full", 0],
+    ["--help", ">/dev/full 2>/dev/full", 1],
+  ])("%s %s: standard error changes nothing, exit %d", async (args, redirection, exitCode) => {
+    expect(await runRedirected(args, redirection)).toEqual({ exitCode, stderr: "" });
+  });
+});
