@@ -1,11 +1,12 @@
-import { createHash } from "node:crypto";
+import { createHash, X509Certificate } from "node:crypto";
 import { posix, win32 } from "node:path";
-import { IpcheckError } from "../base/errors";
+import { IpcheckError, systemCode } from "../base/errors";
+import { isLoopbackHost } from "../base/loopback";
 import { quote } from "../base/quote";
 import type { PasswordSource } from "../base/secret";
 import type { Cidr, Family } from "../lookup/address";
 import { LANGUAGES, type Language } from "../notify/message/languages";
-import { type EnvFile, type Environment, readEnvFile } from "./env-file";
+import { type EnvFile, type Environment, readEnvFile, readGuarded, reasonOf } from "./env-file";
 import { type Findings, resolvePassword } from "./password";
 import * as read from "./readers";
 import { collectUrlSecrets } from "./url-secrets";
@@ -45,6 +46,8 @@ export interface Settings {
   heartbeatMailMs: number | undefined;
   heartbeatUrl: URL | undefined;
   onChange: string | undefined;
+  /** Certificate authorities (PEM) that are trusted besides the usual ones. */
+  extraCa: string | undefined;
   /** Names this configuration of the mail path; another one is tried at once after a refusal. */
   revision: string;
   warnings: string[];
@@ -92,13 +95,14 @@ export function loadSettings(envFileFlag: string | undefined, environment: Envir
     serviceUrls: reader.readOptional("IPCHECK_SERVICES", read.serviceUrls),
     acceptRanges: reader.read("IPCHECK_ACCEPT_RANGES", "", read.cidrs) ?? [],
     timeoutMs: reader.read("IPCHECK_TIMEOUT", "5s", read.durationWithin(1000, 300_000)) ?? 5000,
-    deadlineMs: reader.read("IPCHECK_DEADLINE", "60s", read.durationWithin(1000, 3_600_000)) ?? 60_000,
+    deadlineMs: reader.read("IPCHECK_DEADLINE", "2m", read.durationWithin(1000, 3_600_000)) ?? 120_000,
     stateFile: reader.read("IPCHECK_STATE_FILE", defaultStateFile(environment), read.path(environment)) ?? "",
     mailIntervalMs: reader.read("IPCHECK_MAIL_INTERVAL", "15m", read.duration) ?? 0,
     reportOutageMs: reader.readSwitchable("IPCHECK_REPORT_OUTAGE", "1h"),
     heartbeatMailMs: reader.readSwitchable("IPCHECK_HEARTBEAT_MAIL", "off"),
     heartbeatUrl: reader.readOptional("IPCHECK_HEARTBEAT_URL", read.webUrl),
     onChange: reader.readOptional("IPCHECK_ON_CHANGE", read.anyText),
+    extraCa: readCaFile(reader, environment),
     revision: "",
     warnings: findings.warnings,
     origins,
@@ -135,7 +139,7 @@ function checkLogin(smtp: SmtpSettings, values: ReadonlyMap<VariableName, string
   if (smtp.user === undefined && smtp.password) {
     problems.push(`IPCHECK_SMTP_USER: is not set, but ${smtp.password.origin} is`);
   }
-  if (smtp.security === "none" && smtp.password && !read.isLoopbackHost(smtp.host)) {
+  if (smtp.security === "none" && smtp.password && !isLoopbackHost(smtp.host)) {
     problems.push(
       "IPCHECK_SMTP_SECURITY: with none the password would cross the network in clear, expected tls or starttls",
     );
@@ -149,6 +153,22 @@ function readFrom(reader: read.Reader, user: string | undefined, recipients: str
     reader.problem("IPCHECK_FROM", "expected the sender's mail address, because IPCHECK_SMTP_USER is none");
   }
   return from ?? "";
+}
+
+function readCaFile(reader: read.Reader, environment: Environment): string | undefined {
+  const path = reader.readOptional("IPCHECK_CA_FILE", read.path(environment));
+  if (path === undefined) return undefined;
+  try {
+    const { text } = readGuarded(path, environment);
+    const certificates = text.match(/-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----/gs);
+    if (!certificates) throw new Error("holds no certificate, expected PEM: -----BEGIN CERTIFICATE-----");
+    for (const certificate of certificates) new X509Certificate(certificate);
+    return certificates.join("\n");
+  } catch (error) {
+    const isDamaged = systemCode(error).startsWith("ERR_OSSL");
+    reader.problem("IPCHECK_CA_FILE", `${quote(path)} ${isDamaged ? "holds a damaged certificate" : reasonOf(error)}`);
+    return undefined;
+  }
 }
 
 /** The language of the mails that the locale asks for, `en` where it asks for neither. */

@@ -36,6 +36,7 @@ export const VARIABLES = {
   IPCHECK_HEARTBEAT_MAIL: {},
   IPCHECK_HEARTBEAT_URL: { isSecret: true },
   IPCHECK_ON_CHANGE: {},
+  IPCHECK_CA_FILE: {},
 } as const satisfies Record<string, Variable>;
 
 export type VariableName = keyof typeof VARIABLES;
