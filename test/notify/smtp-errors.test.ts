@@ -62,8 +62,8 @@ describe("connections: never for good", () => {
     ["ESOCKET", "CERT_NOT_YET_VALID", {}, /not valid yet/, /clock/],
     ["ESOCKET", "CERT_HAS_EXPIRED", {}, /has expired/, /clock/],
     ["ESOCKET", "ERR_TLS_CERT_ALTNAME_INVALID", {}, /another name/, /IPCHECK_SMTP_HOST/],
-    ["ESOCKET", "DEPTH_ZERO_SELF_SIGNED_CERT", {}, /not trusted/, /NODE_EXTRA_CA_CERTS/],
-    ["ESOCKET", "UNABLE_TO_VERIFY_LEAF_SIGNATURE", {}, /not trusted/, /NODE_EXTRA_CA_CERTS/],
+    ["ESOCKET", "DEPTH_ZERO_SELF_SIGNED_CERT", {}, /not trusted/, /IPCHECK_CA_FILE/],
+    ["ESOCKET", "UNABLE_TO_VERIFY_LEAF_SIGNATURE", {}, /not trusted/, /IPCHECK_CA_FILE/],
     ["EWHATEVER", "", {}, /EWHATEVER: something broke/, /next run/],
     ["", "", {}, /unknown error: something broke/, /next run/],
   ])("%s %s %j", (code, causeCode, server, reason, hint) => {
