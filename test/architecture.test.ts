@@ -56,8 +56,8 @@ test("imports go only down the list of rooms", () => {
 /** Which file may use a package. */
 const PACKAGES: Record<string, RegExp> = {
   commander: /^(cli|commands\/manual)$/,
-  nodemailer: /^notify\/mail$/,
-  "nodemailer/lib/smtp-connection": /^notify\/mail-probe$/,
+  "nodemailer/lib/mail-composer": /^notify\/mail$/,
+  "nodemailer/lib/smtp-connection": /^notify\/smtp-session$/,
   "nodemailer/lib/well-known": /^notify\/mail-providers$/,
   "@clack/prompts": /^base\/prompts$/,
   dotenv: /^config\/(env-file|env-lines)$/,
@@ -72,21 +72,21 @@ test("each package has one file", () => {
 
 /** The files that may touch the world; every other one is pure. */
 const EFFECTS =
-  /^(main|write-manual|base\/(command|run|prompts|secret-prompt)|config\/(env-file|env-writer|password|new-key)|lookup\/(client|lookup)|state\/(state-file|lock|history-file|history-writer|write-probe)|notify\/(mail|mail-probe|deliver|hook|heartbeat|host-keys)|schedule\/(cron|scheduler)|commands\/(check|init))$/;
+  /^(main|write-manual|base\/(command|run|prompts|secret-prompt|resolver|tls-trust)|config\/(env-file|env-writer|password|new-key)|lookup\/(client|lookup)|state\/(state-file|lock|history-file|history-writer|write-probe)|notify\/(smtp-session|deliver|hook|heartbeat|host-keys)|schedule\/(cron|scheduler)|commands\/(check|init))$/;
 
 test("only a few files touch the world", () => {
-  const pure = /^node:(path|crypto|util)$/;
+  const pure = /^node:(path|crypto|util|url)$/;
   const touching = IMPORTS.filter(({ from, to }) => {
     if (!to.startsWith("node:") || pure.test(to) || EFFECTS.test(from.replace(/\.ts$/, ""))) return false;
     // Reading an address is no network.
-    return to !== "node:net" || !/^(lookup\/address|lookup\/services|config\/readers)\.ts$/.test(from);
+    return to !== "node:net" || !/^(lookup\/address|lookup\/services|config\/readers|base\/loopback)\.ts$/.test(from);
   });
   expect(touching).toEqual([]);
 });
 
-test("only main looks at the process, besides asking for the platform", () => {
+test("only main looks at the process, besides asking for the platform and the time", () => {
   const readers = FILES.filter(({ path, text }) => {
-    return !["main.ts", "write-manual.ts"].includes(path) && /\bprocess\.(?!platform\b|kill\b)/.test(text);
+    return !["main.ts", "write-manual.ts"].includes(path) && /\bprocess\.(?!platform\b|kill\b|hrtime\b)/.test(text);
   });
   expect(readers.map(({ path }) => path)).toEqual([]);
 });

@@ -10,16 +10,26 @@ export class Deadline {
   readonly lookSignal = this.looking.signal;
   /** Aborted at the end. */
   readonly signal = this.all.signal;
+  private readonly endsAt: number;
 
   constructor(deadlineMs: number) {
+    this.endsAt = monotonicMs() + deadlineMs;
     this.timers = [
       setTimeout(() => this.looking.abort(), deadlineMs * (1 - TELLING_SHARE)),
       setTimeout(() => this.all.abort(), deadlineMs),
     ];
   }
 
+  /** What is left until the end. */
+  remainingMs = (): number => Math.max(0, this.endsAt - monotonicMs());
+
   /** Lets the process end. */
   clear(): void {
     for (const timer of this.timers) clearTimeout(timer);
   }
+}
+
+// The global `performance` would load a module of its own in every quiet run.
+function monotonicMs(): number {
+  return Number(process.hrtime.bigint() / 1_000_000n);
 }

@@ -62,7 +62,9 @@ function buildWorld(settings: Settings, store: StateFile, deadline: Deadline, ho
     async mail(notice) {
       // Loaded only here: on a quiet day neither the library nor the templates are read from the card.
       const { deliver } = await import("../notify/deliver.js");
-      return deliver(notice, settings, { ...host, historyFile: store.historyFile, signal, redactor: output.redactor });
+      const { remainingMs } = deadline;
+      const context = { ...host, historyFile: store.historyFile, signal, remainingMs, redactor: output.redactor };
+      return deliver(notice, settings, context);
     },
     async runHook(event) {
       const { runHook } = await import("../notify/hook.js");

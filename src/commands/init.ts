@@ -79,7 +79,8 @@ async function sendTest(envFile: string, host: Host): Promise<number> {
   const deadline = new Deadline(settings.deadlineMs);
   try {
     const { historyFile } = openStateFile(settings.stateFile);
-    const context = { ...host, historyFile, signal: deadline.signal, redactor: output.redactor };
+    const { signal, remainingMs } = deadline;
+    const context = { ...host, historyFile, signal, remainingMs, redactor: output.redactor };
     const outcomes = [...(await deliver(testNotice(settings, undefined, [], new Date()), settings, context))];
     for (const [recipient, outcome] of outcomes) {
       if (outcome.ok) await output.note(`the mail server took the test mail for ${recipient}: look at the mailbox`);

@@ -17,6 +17,7 @@ export interface DeliverySettings {
   machineName: string;
   sshLine: string;
   language: Language;
+  extraCa: string | undefined;
 }
 
 export interface DeliveryContext {
@@ -27,23 +28,22 @@ export interface DeliveryContext {
   env: NodeJS.ProcessEnv;
   /** The end of the run. */
   signal: AbortSignal;
+  /** What is left of the run's deadline: a delivery may use all of it. */
+  remainingMs(): number;
   redactor: Redactor;
 }
-
-/** One mail takes no longer, however slowly the server answers. */
-const DELIVERY_TIMEOUT_MS = 20_000;
 
 /** Such as unlocking a password store over the network. */
 const PASSWORD_COMMAND_TIMEOUT_MS = 15_000;
 
-/** Fetches the password, writes the message and hands it over. Never rejects. */
+/** Fetches the password, writes the message and hands it over. Rejects only when the message cannot be written. */
 export async function deliver(
   notice: Notice,
   settings: DeliverySettings,
   context: DeliveryContext,
 ): Promise<Map<string, Outcome>> {
   const { smtp, from, machineName } = settings;
-  const { redactor, signal } = context;
+  const { redactor, signal, remainingMs } = context;
   const login = await fetchLogin(smtp, context);
   if ("ok" in login) {
     return new Map(notice.recipients.map((recipient) => [recipient, login]));
@@ -62,8 +62,9 @@ export async function deliver(
     login: login.value,
     from,
     machineName,
-    timeoutMs: DELIVERY_TIMEOUT_MS,
+    extraCa: settings.extraCa,
     signal,
+    remainingMs,
     redact: (text) => redactor.redact(text),
   });
 }

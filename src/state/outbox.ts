@@ -15,6 +15,8 @@ export interface FailedOutcome {
   ok: false;
   /** Refused for good (SMTP 5xx): ask less and less often. */
   isPermanent: boolean;
+  /** The whole message was sent and never answered: it may have arrived. */
+  isUnknown?: true;
   reason: string;
   hint?: string | undefined;
 }
