@@ -1,4 +1,5 @@
 import { createHash, X509Certificate } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { posix, win32 } from "node:path";
 import { IpcheckError, systemCode } from "../base/errors";
 import { isLoopbackHost } from "../base/loopback";
@@ -163,11 +164,21 @@ function readCaFile(reader: read.Reader, environment: Environment): string | und
     const certificates = text.match(/-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----/gs);
     if (!certificates) throw new Error("holds no certificate, expected PEM: -----BEGIN CERTIFICATE-----");
     for (const certificate of certificates) new X509Certificate(certificate);
-    return certificates.join("\n");
+    return [...certificates, readExtraCas(environment)].join("\n");
   } catch (error) {
     const isDamaged = systemCode(error).startsWith("ERR_OSSL");
     reader.problem("IPCHECK_CA_FILE", `${quote(path)} ${isDamaged ? "holds a damaged certificate" : reasonOf(error)}`);
     return undefined;
+  }
+}
+
+// Node.js 20 forgets what NODE_EXTRA_CA_CERTS names as soon as another authority is added.
+function readExtraCas({ env }: Environment): string {
+  try {
+    return readFileSync(env["NODE_EXTRA_CA_CERTS"] ?? "", "utf8");
+  } catch {
+    // Node.js has said so.
+    return "";
   }
 }
 

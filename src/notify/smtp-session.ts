@@ -45,6 +45,13 @@ const MAX_RECEIVED_LINES = 1000;
 /** The longest time a timer can be set to. */
 const NEVER_MS = 2 ** 31 - 1;
 
+/** What is given to the library, and what it adds. */
+interface Envelope {
+  from: string;
+  to: string[];
+  rejectedErrors?: { recipient?: string }[];
+}
+
 /** The parts of the library's connection that its types leave out. */
 interface Internals {
   _onData(chunk: Buffer): void;
@@ -171,9 +178,10 @@ export class SmtpSession {
     if (to.length > 1) this.after((this.endsAt - performance.now()) / 2, this.endUnlessSent);
 
     // The library writes into it what became of each recipient, in the very spelling given.
-    const envelope: { from: string; to: string[]; rejectedErrors?: { recipient?: string }[] } = { from, to };
+    const spelled = new Map(to.map((recipient) => [toPath(recipient), recipient]));
+    const envelope: Envelope = { from: toPath(from), to: [...spelled.keys()] };
     const note = () => {
-      for (const one of envelope.rejectedErrors ?? []) if (one.recipient !== undefined) refused.set(one.recipient, one);
+      for (const one of envelope.rejectedErrors ?? []) refused.set(spelled.get(one.recipient ?? "") ?? "", one);
     };
     try {
       const info = await this.step(
@@ -185,7 +193,8 @@ export class SmtpSession {
         }),
       );
       note();
-      return { accepted: info.accepted, refused, isUnknown: false };
+      const isAccepted = new Set(info.accepted.map((path) => spelled.get(path)));
+      return { accepted: to.filter((recipient) => isAccepted.has(recipient)), refused, isUnknown: false };
     } catch (error) {
       note();
       const { responseCode } = error as { responseCode?: unknown };
@@ -304,6 +313,12 @@ function timeOut(): Error {
 
 function callback(start: (done: (error?: Error | null) => void) => void): Promise<void> {
   return new Promise((resolve, reject) => start((error) => (error ? reject(error) : resolve())));
+}
+
+/** As it stands in the envelope: dots at the ends or side by side, which some providers give out, need quotes there. */
+function toPath(address: string): string {
+  const at = address.lastIndexOf("@");
+  return /^\.|\.\.|\.@/.test(address) ? `"${address.slice(0, at)}"${address.slice(at)}` : address;
 }
 
 function isAscii(text: string): boolean {

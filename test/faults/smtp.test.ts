@@ -18,6 +18,7 @@ const SECRETS = [PASSWORD, Buffer.from(PASSWORD).toString("base64"), LOGIN, LOGI
 const MISDEEDS: Record<string, Misdeed> = {
   "says nothing": "hang",
   "answers a byte a second": "slow",
+  floods: "flood",
   // After the body this is dying before the 250.
   "hangs up": "drop",
   "says 4xx": "451 4.3.0 not now",
