@@ -38,9 +38,8 @@ const SILENCE_MS = 10_000;
 
 const TLS_TEST_MS = 5000;
 
-/** A whole conversation with a few recipients takes a few kilobytes in a few dozen lines. */
-const MAX_RECEIVED_BYTES = 64 * 1024;
-const MAX_RECEIVED_LINES = 1000;
+/** A whole conversation with a few recipients takes a few kilobytes. */
+const MAX_RECEIVED_BYTES = 32 * 1024;
 
 /** The longest time a timer can be set to. */
 const NEVER_MS = 2 ** 31 - 1;
@@ -61,7 +60,6 @@ interface Internals {
 /** The library queues and answers every line of a server that floods, after its end too; here it gets no more of them. */
 class BoundedConnection extends SMTPConnection {
   private bytes = 0;
-  private lines = 0;
 
   get hasReceived(): boolean {
     return this.bytes > 0;
@@ -73,8 +71,7 @@ class BoundedConnection extends SMTPConnection {
 
   _onData(chunk: Buffer): void {
     this.bytes += chunk.length;
-    for (const byte of chunk) if (byte === 10) this.lines++;
-    if (this.bytes > MAX_RECEIVED_BYTES || this.lines > MAX_RECEIVED_LINES) {
+    if (this.bytes > MAX_RECEIVED_BYTES) {
       this.emit("error", failure("EPROTOCOL", "more was received than any mail server has to say"));
       this.close();
     } else (SMTPConnection.prototype as unknown as Internals)._onData.call(this, chunk);

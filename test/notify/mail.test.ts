@@ -4,6 +4,8 @@ import { readFileSync } from "node:fs";
 import { createServer as createTcpServer, type Server, type Socket } from "node:net";
 import { createServer } from "node:tls";
 import { afterAll, describe, expect, test, vi } from "vitest";
+import type { Redactor } from "../../src/base/redaction";
+import { fetchLogin } from "../../src/notify/deliver";
 import { type MailOptions, sendMail } from "../../src/notify/mail";
 import { probeMail } from "../../src/notify/mail-probe";
 import { type Misdeed, type Stage, startScriptedSmtp } from "../faults/scripted-smtp";
@@ -314,5 +316,19 @@ describe("addresses outside ASCII", () => {
     const server = await startScripted((stage) => (stage === "EHLO" ? ehlo : undefined));
     expect(await send([ME, ROSE], await optionsFor(server.port))).toEqual({ [ME]: { ok: true }, [ROSE]: { ok: true } });
     expect(server.conversations.flat()).toContain("MAIL FROM:<pi@example.net> SMTPUTF8");
+  });
+});
+
+test("a password command that the system does not start is a failure with a reason", async () => {
+  const password = {
+    kind: "command" as const,
+    origin: "IPCHECK_SMTP_PASSWORD_COMMAND" as const,
+    command: "x".repeat(3e6),
+  };
+  const redactor = { secrets: [], redact: (text: string) => text } as unknown as Redactor;
+  const context = { env: {}, signal: new AbortController().signal, redactor };
+  expect(await fetchLogin({ user: "pi", password }, context)).toMatchObject({
+    ok: false,
+    reason: expect.stringMatching(/^the password command could not be started \(.*E2BIG/),
   });
 });
