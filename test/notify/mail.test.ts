@@ -2,7 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { createServer as createTcpServer, type Server, type Socket } from "node:net";
-import { createServer } from "node:tls";
+import { createServer, TLSSocket } from "node:tls";
 import { afterAll, describe, expect, test, vi } from "vitest";
 import type { Redactor } from "../../src/base/redaction";
 import { fetchLogin } from "../../src/notify/deliver";
@@ -208,7 +208,17 @@ describe.concurrent("encryption", () => {
   });
 
   test("a TLS port that hangs up without a word is known too", async () => {
-    const port = await startTcp(createServer({ ...(await (await authority).issue()), handshakeTimeout: 500 }));
+    const certificate = await (await authority).issue();
+    const port = await startTcp(
+      createTcpServer((socket) => {
+        const timer = setTimeout(() => socket.destroy(), 300);
+        socket.once("data", (hello) => {
+          clearTimeout(timer);
+          socket.unshift(hello);
+          new TLSSocket(socket, { isServer: true, ...certificate }).on("error", () => undefined);
+        });
+      }),
+    );
     const outcomes = await send([ME], await optionsFor(port, { ms: 15_000 }));
     expect(outcomes[ME]).toMatchObject({ reason: expect.stringContaining("speaks TLS from the first byte") });
   });
