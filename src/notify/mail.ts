@@ -65,6 +65,10 @@ async function attempt(
   timeoutMs: number,
   options: MailOptions,
 ): Promise<Attempt> {
+  if (timeoutMs < LEAST_MS) {
+    const error = Object.assign(new Error("no time left"), { code: "EDEADLINE" });
+    return { accepted: [], refused: new Map(), error, isUnknown: false, hasBegun: false };
+  }
   const session = new SmtpSession({ ...options, timeoutMs });
   try {
     await session.connect();

@@ -217,6 +217,11 @@ function explainConnection(error: SmtpError, server: SmtpServer, where: string, 
     case "ENETUNREACH":
     case "EHOSTUNREACH":
       return fail(`there is no route to ${where}`, `look at the network; ${TRY_AGAIN}`);
+    case "EDEADLINE":
+      return fail(
+        `the time of this run was over before ${where} could be asked`,
+        `IPCHECK_DEADLINE is the whole run's time; ${TRY_AGAIN}`,
+      );
     case "ETIMEDOUT":
     case "EABORT":
       return fail(`${where} did not answer in time`, `some providers block this port; ${TRY_AGAIN}`);

@@ -160,7 +160,7 @@ export class SmtpSession {
     return socket instanceof TLSSocket ? socket : undefined;
   }
 
-  /** Sends one message. Rejects never: what went wrong is in the report. */
+  /** Sends one message, after `connect` and `logIn`; what the server does is in the report. */
   async send(from: string, recipients: readonly string[], message: Buffer): Promise<SendReport> {
     const { connection } = this;
     if (!connection) throw new Error("send() before connect()");

@@ -11,7 +11,7 @@ const REPLIES = {
   MAIL: "250 sender ok",
   RCPT: "250 recipient ok",
   DATA: "354 go ahead",
-  body: "250 taken",
+  body: "250 2.0.0 taken and kept",
 };
 export type Stage = keyof typeof REPLIES;
 export const STAGES = Object.keys(REPLIES) as Stage[];

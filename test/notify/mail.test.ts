@@ -2,7 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { createServer as createTcpServer, type Server, type Socket } from "node:net";
-import { createServer, TLSSocket } from "node:tls";
+import { createServer } from "node:tls";
 import { afterAll, describe, expect, test, vi } from "vitest";
 import type { Redactor } from "../../src/base/redaction";
 import { fetchLogin } from "../../src/notify/deliver";
@@ -208,15 +208,13 @@ describe.concurrent("encryption", () => {
   });
 
   test("a TLS port that hangs up without a word is known too", async () => {
-    const certificate = await (await authority).issue();
+    const tls = createServer(await (await authority).issue());
+    let count = 0;
     const port = await startTcp(
       createTcpServer((socket) => {
-        const timer = setTimeout(() => socket.destroy(), 300);
-        socket.once("data", (hello) => {
-          clearTimeout(timer);
-          socket.unshift(hello);
-          new TLSSocket(socket, { isServer: true, ...certificate }).on("error", () => undefined);
-        });
+        // Whoever says nothing at first is not waited for.
+        if (count++ === 0) socket.destroy();
+        else tls.emit("connection", socket);
       }),
     );
     const outcomes = await send([ME], await optionsFor(port, { ms: 15_000 }));
@@ -252,6 +250,14 @@ describe.concurrent("encryption", () => {
     expect(await send([ME], options)).toEqual({ [ME]: { ok: true } });
     expect(server.conversations[0]?.[0]).toBe("EHLO [IPv6:::1]");
   });
+});
+
+test("without time left nobody is asked, and nobody is blamed", async () => {
+  const server = await startScripted();
+  const outcomes = await send([ME, DAD], await optionsFor(server.port, { remainingMs: () => 0 }));
+  const failure = { ok: false, isPermanent: false, reason: expect.stringMatching(/^the time of this run was over/) };
+  expect(outcomes).toMatchObject({ [ME]: failure, [DAD]: failure });
+  expect(server.conversations).toEqual([]);
 });
 
 test("the client names itself by its address", async () => {
