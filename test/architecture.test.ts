@@ -56,8 +56,8 @@ test("imports go only down the list of rooms", () => {
 /** Which file may use a package. */
 const PACKAGES: Record<string, RegExp> = {
   commander: /^(cli|commands\/manual)$/,
-  nodemailer: /^notify\/mail$/,
-  "nodemailer/lib/smtp-connection": /^notify\/mail-probe$/,
+  "nodemailer/lib/mail-composer": /^notify\/mail$/,
+  "nodemailer/lib/smtp-connection": /^notify\/smtp-session$/,
   "nodemailer/lib/well-known": /^notify\/mail-providers$/,
   "@clack/prompts": /^base\/prompts$/,
   dotenv: /^config\/(env-text|env-lines)$/,
@@ -74,11 +74,11 @@ test("each package has one file", () => {
 const EFFECTS: Record<string, string> = {
   main: "main",
   "write-manual": "write-manual",
-  base: "atomic-file command file-stream prompts resolver run secret-prompt trusted-file",
-  config: "env-file env-writer password new-key",
+  base: "atomic-file command file-stream prompts resolver run secret-prompt tls-trust trusted-file",
+  config: "env-file env-writer password new-key settings",
   lookup: "client lookup",
   state: "state-file store lock history-file write-probe",
-  notify: "mail mail-probe deliver hook heartbeat host-keys",
+  notify: "smtp-session deliver hook heartbeat host-keys",
   schedule: "cron scheduler",
   commands: "check init",
 };
@@ -86,11 +86,11 @@ const touchesWorld = (path: string) =>
   EFFECTS[roomOf(path)]?.split(" ").includes(path.replace(/^.*\/|\.ts$/g, "")) ?? false;
 
 test("only a few files touch the world", () => {
-  const pure = /^node:(path|crypto|util)$/;
+  const pure = /^node:(path|crypto|util|url)$/;
   const touching = IMPORTS.filter(({ from, to }) => {
     if (!to.startsWith("node:") || pure.test(to) || touchesWorld(from)) return false;
     // Reading an address is no network.
-    return to !== "node:net" || !/^(lookup\/address|lookup\/services|config\/readers)\.ts$/.test(from);
+    return to !== "node:net" || !/^(lookup\/address|lookup\/services|config\/readers|base\/loopback)\.ts$/.test(from);
   });
   expect(touching).toEqual([]);
 });

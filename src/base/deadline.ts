@@ -33,9 +33,7 @@ export class Deadline {
   }
 
   /** What is left of it, in ms; never negative. */
-  remainingMs(): number {
-    return Math.max(0, this.endsAt - this.monotonicMs());
-  }
+  readonly remainingMs = (): number => Math.max(0, this.endsAt - this.monotonicMs());
 
   /** Lets the process end. */
   clear(): void {

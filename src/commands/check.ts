@@ -112,8 +112,16 @@ function buildDependencies(
     async mail(notice) {
       // Loaded only here: on a quiet day neither the library nor the templates are read from the card.
       const { deliver } = await import("../notify/deliver.js");
-      const { historyFile } = store;
-      return deliver(notice, settings, { ...host, historyFile, signal, redactor: output.redactor, onBug });
+      const { remainingMs } = deadline;
+      const { redactor } = output;
+      return deliver(notice, settings, {
+        ...host,
+        historyFile: store.historyFile,
+        signal,
+        remainingMs,
+        redactor,
+        onBug,
+      });
     },
     async runHook(event) {
       const { runHook } = await import("../notify/hook.js");

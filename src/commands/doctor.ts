@@ -20,9 +20,6 @@ import { diagnoseClock, diagnoseLookup, diagnoseSchedule, diagnoseState, type Fi
 import type { GlobalOptions, Host } from "./host";
 import { allSchedulers } from "./schedule";
 
-/** One conversation with the mail server, at most. */
-const PROBE_TIMEOUT_MS = 15_000;
-
 /** `ipcheck doctor`: looks at everything the job needs, touches nothing. Resolves to the exit code. */
 export async function composeDoctor(options: DoctorOptions & GlobalOptions, host: Host): Promise<number> {
   return runDoctor(options, examine(options, host), host.output);
@@ -42,6 +39,7 @@ async function* examine(options: DoctorOptions & GlobalOptions, host: Host): Asy
     return;
   }
   yield* configuration(settings);
+  if (host.env["NODE_TLS_REJECT_UNAUTHORIZED"] === "0") yield UNVERIFIED_TLS;
   const deadline = host.startDeadline(settings.deadlineMs);
   try {
     const store = openStateFile(settings.stateFile, host);
@@ -65,6 +63,13 @@ async function* examine(options: DoctorOptions & GlobalOptions, host: Host): Asy
     deadline.clear();
   }
 }
+
+const UNVERIFIED_TLS: Finding = {
+  title: "environment",
+  status: "warning",
+  text: "NODE_TLS_REJECT_UNAUTHORIZED=0 asks for unverified certificates; ipcheck verifies them all the same",
+  hint: "remove it; for a certificate of your own, name a file with its issuer in IPCHECK_CA_FILE",
+};
 
 function recallOrError(store: StateFile): LoadedState | IpcheckError {
   try {
@@ -138,7 +143,9 @@ async function* mailServer(settings: Settings, deadline: Deadline, host: Host): 
     yield { title: "password", status: "error", code: "undelivered", text: login.reason, hint: login.hint };
     return;
   }
-  const settingsToProbe = { server: smtp, login: login.value, timeoutMs: PROBE_TIMEOUT_MS };
+  const { extraCa } = settings;
+  const { signal } = deadline;
+  const settingsToProbe = { server: smtp, login: login.value, extraCa, signal, timeoutMs: deadline.remainingMs() };
   const probe = await probeMail(settingsToProbe, (text) => output.redactor.redact(text));
   if (probe.isConnected) yield { title, status: "ok", text: `${where} answers` };
   if (probe.tls) {
@@ -171,7 +178,8 @@ async function* testMail(
   const notice = testNotice(settings, known?.state, lookupResults, new Date());
   const bugs: unknown[] = [];
   const onBug = (bug: unknown) => bugs.push(bug);
-  const context = { ...host, historyFile, signal: deadline.signal, redactor: host.output.redactor, onBug };
+  const { signal, remainingMs } = deadline;
+  const context = { ...host, historyFile, signal, remainingMs, redactor: host.output.redactor, onBug };
   for (const [recipient, outcome] of await deliver(notice, settings, context)) {
     yield outcome.ok
       ? { title, status: "ok", text: `the server took it for ${recipient}` }

@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
 import { posix, win32 } from "node:path";
+import { domainToASCII } from "node:url";
 import { parseDuration } from "../base/duration";
 import { quote } from "../base/quote";
 import { type Cidr, type Family, parseCidr } from "../lookup/address";
@@ -100,11 +101,6 @@ export const host: Read<string> = (text) => {
   return isName || isIP(text) ? { value: text } : { expected: "a host name or an IP address, without a port" };
 };
 
-/** True for names and addresses of this very machine, where clear text crosses no wire. */
-export function isLoopbackHost(name: string): boolean {
-  return /^(localhost|127\.\d+\.\d+\.\d+|::1)$/i.test(name);
-}
-
 /** RFC 5321 mailboxes as people have them: no quoted local parts, no comments, no address literals. */
 export function isMailAddress(text: string): boolean {
   // Most are ASCII, and a pattern of all the world's letters takes a millisecond to be compiled.
@@ -112,13 +108,27 @@ export function isMailAddress(text: string): boolean {
   return /^[^\s@<>()[\]\\,;:"\p{Cc}]{1,64}@[\p{L}\p{N}]([\p{L}\p{N}.-]{0,251}[\p{L}\p{N}])?$/u.test(text);
 }
 
-export const mailAddress: Read<string> = (text) =>
-  isMailAddress(text) ? { value: text } : { expected: "a mail address" };
+export const mailAddress: Read<string> = (text) => {
+  const value = normalizeMailAddress(text);
+  return value === undefined ? { expected: "a mail address" } : { value };
+};
 
 export const mailAddresses: Read<string[]> = (text) => {
-  const value = [...new Set(splitList(text))];
-  return value.every(isMailAddress) ? { value } : { expected: "mail addresses separated by commas" };
+  const value = splitList(text).map(normalizeMailAddress);
+  return value.every((address) => address !== undefined)
+    ? { value: [...new Set(value)] }
+    : { expected: "mail addresses separated by commas" };
 };
+
+/** The one spelling of a mail address that is used from here on: its domain in small ASCII letters (RFC 5891). */
+function normalizeMailAddress(text: string): string | undefined {
+  if (!isMailAddress(text)) return undefined;
+  const at = text.lastIndexOf("@") + 1;
+  const domain = text.slice(at).toLowerCase();
+  // An ASCII domain is left alone: digits alone would be taken for an IPv4 address.
+  const ascii = /^\p{ASCII}+$/u.test(domain) ? domain : domainToASCII(domain);
+  return ascii === "" ? undefined : text.slice(0, at) + ascii;
+}
 
 export const cidrs: Read<Cidr[]> = (text) => {
   const value = splitList(text).map(parseCidr);

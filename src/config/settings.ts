@@ -1,11 +1,14 @@
-import { scryptSync } from "node:crypto";
+import { scryptSync, X509Certificate } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { posix, win32 } from "node:path";
-import { IpcheckError } from "../base/errors";
+import { IpcheckError, systemCode } from "../base/errors";
+import { isLoopbackHost } from "../base/loopback";
 import { quote } from "../base/quote";
 import type { PasswordSource } from "../base/secret";
+import { readGuarded } from "../base/trusted-file";
 import type { Cidr, Family } from "../lookup/address";
 import { LANGUAGES, type Language } from "../notify/message/languages";
-import { type EnvFile, type Environment, readEnvFile } from "./env-file";
+import { type EnvFile, type Environment, readEnvFile, reasonOf } from "./env-file";
 import { type Findings, resolvePassword } from "./password";
 import * as read from "./readers";
 import { commandSecrets, urlSecrets } from "./secrets";
@@ -45,6 +48,8 @@ export interface Settings {
   heartbeatMailMs: number | undefined;
   heartbeatUrl: URL | undefined;
   onChange: string | undefined;
+  /** Certificate authorities (PEM) that are trusted besides the usual ones. */
+  extraCa: string | undefined;
   /** Names this configuration of the mail path; another one is tried at once after a refusal. Takes a moment. */
   revision: () => string;
   warnings: string[];
@@ -93,13 +98,14 @@ export function loadSettings(envFileFlag: string | undefined, environment: Envir
     serviceUrls: reader.readOptional("IPCHECK_SERVICES", read.serviceUrls),
     acceptRanges: reader.read("IPCHECK_ACCEPT_RANGES", "", read.cidrs) ?? [],
     timeoutMs: reader.read("IPCHECK_TIMEOUT", "5s", read.durationWithin(1000, 300_000)) ?? 5000,
-    deadlineMs: reader.read("IPCHECK_DEADLINE", "60s", read.durationWithin(1000, 3_600_000)) ?? 60_000,
+    deadlineMs: reader.read("IPCHECK_DEADLINE", "2m", read.durationWithin(1000, 3_600_000)) ?? 120_000,
     stateFile: reader.read("IPCHECK_STATE_FILE", defaultStateFile(environment), read.path(environment)) ?? "",
     mailIntervalMs: reader.read("IPCHECK_MAIL_INTERVAL", "15m", read.duration) ?? 0,
     reportOutageMs: reader.readSwitchable("IPCHECK_REPORT_OUTAGE", "1h"),
     heartbeatMailMs: reader.readSwitchable("IPCHECK_HEARTBEAT_MAIL", "off"),
     heartbeatUrl: reader.readOptional("IPCHECK_HEARTBEAT_URL", read.webUrl),
     onChange: reader.readOptional("IPCHECK_ON_CHANGE", read.anyText),
+    extraCa: readCaFile(reader, environment),
     revision: () => {
       revision ??= revisionOf(settings);
       return revision;
@@ -146,7 +152,7 @@ function checkLogin(smtp: SmtpSettings, values: ReadonlyMap<VariableName, string
   if (smtp.user === undefined && smtp.password) {
     problems.push(`IPCHECK_SMTP_USER: is not set, but ${smtp.password.origin} is`);
   }
-  if (smtp.security === "none" && smtp.password && !read.isLoopbackHost(smtp.host)) {
+  if (smtp.security === "none" && smtp.password && !isLoopbackHost(smtp.host)) {
     problems.push(
       "IPCHECK_SMTP_SECURITY: with none the password would cross the network in clear, expected tls or starttls",
     );
@@ -162,6 +168,32 @@ function readFrom(reader: read.Reader, user: string | undefined, recipients: str
   return from ?? "";
 }
 
+function readCaFile(reader: read.Reader, environment: Environment): string | undefined {
+  const path = reader.readOptional("IPCHECK_CA_FILE", read.path(environment));
+  if (path === undefined) return undefined;
+  try {
+    const { text } = readGuarded(path, environment);
+    const certificates = text.match(/-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----/gs);
+    if (!certificates) throw new Error("holds no certificate, expected PEM: -----BEGIN CERTIFICATE-----");
+    for (const certificate of certificates) new X509Certificate(certificate);
+    return [...certificates, readExtraCas(environment)].join("\n");
+  } catch (error) {
+    const isDamaged = systemCode(error).startsWith("ERR_OSSL");
+    reader.problem("IPCHECK_CA_FILE", `${quote(path)} ${isDamaged ? "holds a damaged certificate" : reasonOf(error)}`);
+    return undefined;
+  }
+}
+
+// Node.js 20 forgets what NODE_EXTRA_CA_CERTS names as soon as another authority is added.
+function readExtraCas({ env }: Environment): string {
+  try {
+    return readFileSync(env["NODE_EXTRA_CA_CERTS"] ?? "", "utf8");
+  } catch {
+    // Node.js has said so.
+    return "";
+  }
+}
+
 /** The language of the mails that the locale asks for, `en` where it asks for neither. */
 export function localeLanguage(env: NodeJS.ProcessEnv): Language {
   const locale = env["LC_ALL"] || env["LC_MESSAGES"] || env["LANG"] || "";
@@ -172,10 +204,10 @@ export function localeLanguage(env: NodeJS.ProcessEnv): Language {
  * By content, because systemd writes a credential anew at each start. It is kept in the state file, and must be no
  * way to try passwords on: so it is slow to compute, and computed only where a pause is set or looked at.
  */
-function revisionOf({ smtp, from }: Settings): string {
+function revisionOf({ smtp, from, extraCa }: Settings): string {
   const { host, port, security, user, password } = smtp;
   const source = password?.kind === "value" ? password.value : password?.command;
-  const parts = [host, port, security, user, from, source];
+  const parts = [host, port, security, user, from, source, extraCa];
   return scryptSync(JSON.stringify(parts), "ipcheck mail settings", 9).toString("base64url");
 }
 

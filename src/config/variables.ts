@@ -41,6 +41,7 @@ export const VARIABLES = {
   IPCHECK_HEARTBEAT_MAIL: { shown: "whole" },
   IPCHECK_HEARTBEAT_URL: { shown: "url", isSecret: true },
   IPCHECK_ON_CHANGE: { shown: "program", isProse: true },
+  IPCHECK_CA_FILE: { shown: "whole", isProse: true },
 } as const satisfies Record<string, Variable>;
 
 export type VariableName = keyof typeof VARIABLES;

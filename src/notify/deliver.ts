@@ -1,10 +1,15 @@
+import { uptime } from "node:os";
 import { runCommand } from "../base/command";
+import { elapsedMs } from "../base/duration";
+import { quote } from "../base/quote";
 import type { Redactor } from "../base/redaction";
 import type { PasswordSource } from "../base/secret";
 import { readRecentHistory } from "../state/history-file";
 import type { FailedOutcome, Outcome } from "../state/outbox";
+import type { AddressEvent } from "../state/state";
 import { readHostKeys } from "./host-keys";
 import { sendMail } from "./mail";
+import type { Unwritable } from "./message/catalog";
 import { composeMessageSafely } from "./message/compose";
 import type { Language } from "./message/languages";
 import type { Notice } from "./ports";
@@ -17,6 +22,7 @@ export interface DeliverySettings {
   machineName: string;
   sshLine: string;
   language: Language;
+  extraCa: string | undefined;
 }
 
 export interface DeliveryContext {
@@ -27,25 +33,24 @@ export interface DeliveryContext {
   env: NodeJS.ProcessEnv;
   /** The end of the run. */
   signal: AbortSignal;
+  /** What is left of the run's deadline: a delivery may use all of it. */
+  remainingMs(): number;
   redactor: Redactor;
   /** Told why a mail had to be written plainly; to be reported after it was sent. */
   onBug: (bug: unknown) => void;
 }
 
-/** One mail takes no longer, however slowly the server answers. */
-const DELIVERY_TIMEOUT_MS = 20_000;
-
 /** Such as unlocking a password store over the network. */
 const PASSWORD_COMMAND_TIMEOUT_MS = 15_000;
 
-/** Fetches the password, writes the message and hands it over. Never rejects. */
+/** Fetches the password, writes the message and hands it over. Rejects only when the message cannot be written. */
 export async function deliver(
   notice: Notice,
   settings: DeliverySettings,
   context: DeliveryContext,
 ): Promise<Map<string, Outcome>> {
   const { smtp, from, machineName } = settings;
-  const { redactor, signal } = context;
+  const { redactor, signal, remainingMs } = context;
   const login = await fetchLogin(smtp, context);
   if ("ok" in login) {
     return new Map(notice.recipients.map((recipient) => [recipient, login]));
@@ -56,7 +61,10 @@ export async function deliver(
     version: context.version,
     now: new Date(),
     hostKeys: await readHostKeys(),
-    history: await readRecentHistory(context.historyFile),
+    history: readRecentHistory(context.historyFile),
+    unwritable: notice.stateError === undefined ? undefined : (STATE_ERRORS[notice.stateError] ?? "other"),
+    lateReason: notice.lateReason,
+    restartedMinutesAgo: restartedBefore(notice.events),
   });
   if (bug !== undefined) context.onBug(bug);
   return sendMail(notice, message, {
@@ -64,10 +72,29 @@ export async function deliver(
     login: login.value,
     from,
     machineName,
-    timeoutMs: DELIVERY_TIMEOUT_MS,
+    extraCa: settings.extraCa,
     signal,
+    remainingMs,
     redact: (text) => redactor.redact(text),
   });
+}
+
+const STATE_ERRORS: Record<string, Unwritable> = {
+  ENOSPC: "full",
+  EDQUOT: "full",
+  EROFS: "read-only",
+  EIO: "unreadable",
+};
+
+/** A power cut is why most addresses change: this long after it the machine, the router and the look are back. */
+const RESTART_WINDOW_MINUTES = 60;
+
+/** How many minutes before the change this machine was started; undefined where it had been running. */
+function restartedBefore(events: readonly AddressEvent[]): number | undefined {
+  const change = events.findLast(({ kind }) => kind === "change");
+  if (!change) return undefined;
+  const minutes = uptime() / 60 - elapsedMs(change.at, new Date()) / 60_000;
+  return minutes >= 0 && minutes <= RESTART_WINDOW_MINUTES ? minutes : undefined;
 }
 
 /** The login to use, or why there is none; secrets become known to the redactor before anybody sees them. */
@@ -79,7 +106,7 @@ export async function fetchLogin(
   const result =
     password.kind === "value"
       ? { stdout: password.value, failure: undefined }
-      : await runCommand(password.command, { env, signal, timeoutMs: PASSWORD_COMMAND_TIMEOUT_MS });
+      : await runCommand(password.command, { env, signal, timeoutMs: PASSWORD_COMMAND_TIMEOUT_MS }).catch(notStarted);
   const secret = password.kind === "value" ? password.value : (result.stdout.split(/\r?\n/, 1)[0] ?? "");
   redactor.secrets.push(secret, `\0${user}\0${secret}`);
   const fail = (reason: string): FailedOutcome => ({
@@ -91,4 +118,9 @@ export async function fetchLogin(
   if (result.failure !== undefined) return fail(`the password command ${result.failure}`);
   if (secret === "") return fail("the password command printed no password on its first line");
   return { value: { user, password: secret } };
+}
+
+// Such as E2BIG: Node.js throws some of the reasons and reports others.
+function notStarted(error: unknown): { stdout: string; failure: string } {
+  return { stdout: "", failure: `could not be started (${quote(error instanceof Error ? error.message : "", 120)})` };
 }

@@ -174,7 +174,14 @@ export class Dispatch {
     this.waiting = waiting;
     for (const { channels, events } of deliveries) {
       this.ensureKept();
-      const notice = { id: noticeId(events), recipients: channels, events, ...this.stateErrorNote() };
+      const lateReason = channels.map((channel) => this.state.channels[channel]?.reason).find((reason) => reason);
+      const notice = {
+        id: noticeId(events),
+        recipients: channels,
+        events,
+        ...this.stateErrorNote(),
+        ...(lateReason !== undefined && { lateReason }),
+      };
       const outcomes = await this.attempt(() => dependencies.mail(notice));
       for (const channel of channels) {
         const outcome = outcomes instanceof Map ? (outcomes.get(channel) ?? NO_OUTCOME) : outcomes;

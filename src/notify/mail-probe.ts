@@ -1,8 +1,6 @@
-import { TLSSocket } from "node:tls";
-import SMTPConnection from "nodemailer/lib/smtp-connection";
 import type { FailedOutcome } from "../state/outbox";
-import { type ConnectionSettings, connectionOptions, readError } from "./mail";
-import { explainSmtp } from "./smtp-errors";
+import { explainSmtp, readError } from "./smtp-errors";
+import { type SessionSettings, SmtpSession } from "./smtp-session";
 
 /** How far a conversation with the mail server went; nothing is sent. */
 export interface MailProbe {
@@ -13,42 +11,31 @@ export interface MailProbe {
   failure?: FailedOutcome;
 }
 
-/** Connects, encrypts and logs in as for a mail, then says goodbye. Never rejects. */
-export function probeMail(settings: ConnectionSettings, redact: (text: string) => string): Promise<MailProbe> {
-  const connection = new SMTPConnection({ ...connectionOptions(settings), allowInternalNetworkInterfaces: true });
+/** Connects, encrypts and logs in as for a mail, then hangs up. Never rejects. */
+export async function probeMail(settings: SessionSettings, redact: (text: string) => string): Promise<MailProbe> {
   const probe: MailProbe = { isConnected: false, isLoggedIn: false };
-  return new Promise((resolve) => {
-    const end = (error?: unknown) => {
-      clearTimeout(timer);
-      if (error) probe.failure = explainSmtp(readError(error, redact), settings.server);
-      connection.close();
-      resolve(probe);
-    };
-    const timer = setTimeout(
-      () => end(Object.assign(new Error("time-out"), { code: "ETIMEDOUT" })),
-      settings.timeoutMs,
-    );
-    connection.once("error", end);
-    connection.connect((error?: Error | null) => {
-      if (error) return end(error);
-      probe.isConnected = true;
-      const tls = readTls(connection._socket);
-      if (tls) probe.tls = tls;
-      if (!settings.login) return end();
-      connection.login({ user: settings.login.user, pass: settings.login.password }, (loginError) => {
-        probe.isLoggedIn = !loginError;
-        end(loginError ?? undefined);
-      });
-    });
-  });
+  const session = new SmtpSession(settings);
+  try {
+    await session.connect();
+    probe.isConnected = true;
+    const tls = readTls(session);
+    if (tls) probe.tls = tls;
+    await session.logIn();
+    probe.isLoggedIn = settings.login !== undefined;
+  } catch (error) {
+    probe.failure = explainSmtp(readError(error, redact), settings.server);
+  } finally {
+    session.close();
+  }
+  return probe;
 }
 
-function readTls(socket: unknown): MailProbe["tls"] {
-  if (!(socket instanceof TLSSocket)) return undefined;
-  const { issuer, valid_to } = socket.getPeerCertificate();
+function readTls({ tlsSocket }: SmtpSession): MailProbe["tls"] {
+  if (!tlsSocket) return undefined;
+  const { issuer, valid_to } = tlsSocket.getPeerCertificate();
   const name = issuer?.O ?? issuer?.CN ?? "unknown";
   return {
-    version: socket.getProtocol() ?? "TLS",
+    version: tlsSocket.getProtocol() ?? "TLS",
     issuer: Array.isArray(name) ? name.join(", ") : name,
     expiresAt: new Date(valid_to),
   };

@@ -1,45 +1,23 @@
 import { createHash } from "node:crypto";
-import { createTransport, type SMTPTransportOptions } from "nodemailer";
+import MailComposer from "nodemailer/lib/mail-composer";
 import { quote } from "../base/quote";
 import type { Outcome } from "../state/outbox";
 import type { MailMessage } from "./message/compose";
 import type { Notice } from "./ports";
-import { explainSmtp, type SmtpError, type SmtpServer } from "./smtp-errors";
+import { explainSmtp, explainUnknown, readError } from "./smtp-errors";
+import { type SendReport, type SessionSettings, SmtpSession } from "./smtp-session";
 
-export interface ConnectionSettings {
-  server: SmtpServer;
-  login: { user: string; password: string } | undefined;
-  /** The whole delivery, from the name look-up to the server's 250. */
-  timeoutMs: number;
-}
-
-export interface MailOptions extends ConnectionSettings {
+export interface MailOptions extends Omit<SessionSettings, "timeoutMs"> {
   from: string;
   machineName: string;
-  signal: AbortSignal;
+  /** What is left of the run's deadline. */
+  remainingMs(): number;
   /** Takes secrets out of what the server said: some repeat what they were sent. */
   redact: (text: string) => string;
 }
 
-/** How the server is connected to; nodemailer's own defaults wait for up to ten minutes. */
-export function connectionOptions({ server, login, timeoutMs }: ConnectionSettings): SMTPTransportOptions {
-  return {
-    host: server.host,
-    port: server.port,
-    secure: server.security === "tls",
-    requireTLS: server.security === "starttls",
-    ignoreTLS: server.security === "none",
-    ...(login && { auth: { user: login.user, pass: login.password } }),
-    connectionTimeout: timeoutMs,
-    greetingTimeout: timeoutMs,
-    socketTimeout: timeoutMs,
-    dnsTimeout: timeoutMs,
-    // After a time-out it would wait five seconds more for the server to close.
-    socketCloseTimeout: 0,
-    disableFileAccess: true,
-    disableUrlAccess: true,
-  };
-}
+/** With less than this there is no use in beginning another conversation. */
+const LEAST_MS = 500;
 
 /** Hands one mail to the server; every recipient gets an outcome. Never rejects. */
 export async function sendMail(
@@ -47,70 +25,94 @@ export async function sendMail(
   message: MailMessage,
   options: MailOptions,
 ): Promise<Map<string, Outcome>> {
-  const { from, machineName } = options;
-  const transport = createTransport(connectionOptions(options));
-  const domain = from.slice(from.lastIndexOf("@") + 1);
+  const { recipients } = notice;
   try {
-    const info = await transport.sendMail({
-      from: { name: quote(machineName, 60), address: from },
-      to: [...notice.recipients],
-      subject: message.subject,
-      text: message.text,
-      html: message.html,
-      messageId: `<${notice.id}@${domain}>`,
-      // The same for every mail of one machine, so that mail programs show them as one thread.
-      references: `<${threadId(machineName)}@${domain}>`,
-      inReplyTo: `<${threadId(machineName)}@${domain}>`,
-      headers: { "Auto-Submitted": "auto-generated" },
-      signal: AbortSignal.any([options.signal, AbortSignal.timeout(options.timeoutMs)]),
-    });
-    const refused = new Map((info.rejectedErrors ?? []).map((error) => [recipientOf(error), error]));
-    return outcomesFor(notice, (recipient) => refused.get(recipient), options);
+    const raw = await buildMessage(notice, message, options);
+    const report = await attempt(recipients, raw, options.remainingMs(), options);
+    const outcomes = outcomesFor(recipients, report, options);
+    const rest = recipients.filter(
+      (recipient) => !report.accepted.includes(recipient) && !report.refused.has(recipient),
+    );
+    // Whom the server would not have must not cost the others their mail: each alone, with the same Message-ID.
+    if (recipients.length > 1 && isForAll(report)) {
+      for (const [index, recipient] of rest.entries()) {
+        const shareMs = options.remainingMs() / (rest.length - index);
+        if (shareMs < LEAST_MS) break;
+        const alone = await attempt([recipient], raw, shareMs, options);
+        for (const [key, outcome] of outcomesFor([recipient], alone, options)) outcomes.set(key, outcome);
+      }
+    }
+    return outcomes;
   } catch (error) {
-    // When all are refused it throws, with each one's own reason beside the last.
-    const refused = new Map(rejectionsOf(error).map((rejection) => [recipientOf(rejection), rejection]));
-    return outcomesFor(notice, (recipient) => refused.get(recipient) ?? error, options);
-  } finally {
-    transport.close();
+    return outcomesFor(recipients, { accepted: [], refused: new Map(), error, isUnknown: false }, options);
   }
 }
 
+/** Whether the message failed for all because of something that may be true for one of them only. */
+function isForAll({ error, isUnknown, hasBegun }: Attempt): boolean {
+  // After the final dot without an answer another try would make copies; what is said to MAIL is about the sender.
+  return error !== undefined && hasBegun && !isUnknown && (error as { command?: unknown }).command !== "MAIL FROM";
+}
+
+interface Attempt extends SendReport {
+  /** The server was reached, the login taken, and the envelope begun. */
+  hasBegun: boolean;
+}
+
+async function attempt(
+  recipients: readonly string[],
+  raw: Buffer,
+  timeoutMs: number,
+  options: MailOptions,
+): Promise<Attempt> {
+  if (timeoutMs < LEAST_MS) {
+    const error = Object.assign(new Error("no time left"), { code: "EDEADLINE" });
+    return { accepted: [], refused: new Map(), error, isUnknown: false, hasBegun: false };
+  }
+  const session = new SmtpSession({ ...options, timeoutMs });
+  try {
+    await session.connect();
+    await session.logIn();
+    return { ...(await session.send(options.from, recipients, raw)), hasBegun: true };
+  } catch (error) {
+    return { accepted: [], refused: new Map(), error, isUnknown: false, hasBegun: false };
+  } finally {
+    session.close();
+  }
+}
+
+/** Told is whom the server accepted by name and with the message; everybody else has a reason. */
 function outcomesFor(
-  notice: Notice,
-  errorOf: (recipient: string) => unknown,
+  recipients: readonly string[],
+  { accepted, refused, error, isUnknown }: SendReport,
   { server, redact }: MailOptions,
 ): Map<string, Outcome> {
   return new Map(
-    notice.recipients.map((recipient) => {
-      const error = errorOf(recipient);
-      return [recipient, error === undefined ? { ok: true } : explainSmtp(readError(error, redact), server)];
+    recipients.map((recipient): [string, Outcome] => {
+      if (accepted.includes(recipient)) return [recipient, { ok: true }];
+      const reason = refused.get(recipient);
+      if (reason === undefined && isUnknown) return [recipient, explainUnknown(readError(error, redact), server)];
+      return [recipient, explainSmtp(readError(reason ?? error, redact), server)];
     }),
   );
 }
 
-/** What nodemailer's error says in machine-readable form, secrets taken out. */
-export function readError(error: unknown, redact: (text: string) => string): SmtpError {
-  const fields = (typeof error === "object" && error !== null ? error : {}) as Record<string, unknown>;
-  const text = (value: unknown) => (typeof value === "string" ? value : "");
-  return {
-    code: text(fields["code"]),
-    responseCode: typeof fields["responseCode"] === "number" ? fields["responseCode"] : 0,
-    command: text(fields["command"]),
-    response: redact(text(fields["response"])),
-    message: redact(text(fields["message"])),
-    causeCode: text(fields["originalCode"]),
-  };
-}
-
-function rejectionsOf(error: unknown): unknown[] {
-  const rejections = (error as { rejectedErrors?: unknown }).rejectedErrors;
-  return Array.isArray(rejections) ? rejections : [];
-}
-
-function recipientOf(error: unknown): unknown {
-  return (error as { recipient?: unknown }).recipient;
-}
-
-function threadId(machineName: string): string {
-  return `ipcheck-${createHash("sha256").update(machineName).digest("hex").slice(0, 16)}`;
+function buildMessage({ id, recipients }: Notice, message: MailMessage, { from, machineName }: MailOptions) {
+  const domain = from.slice(from.lastIndexOf("@") + 1);
+  // The same for every mail of one machine, so that mail programs show them as one thread.
+  const thread = `<ipcheck-${createHash("sha256").update(machineName).digest("hex").slice(0, 16)}@${domain}>`;
+  const composer = new MailComposer({
+    from: { name: quote(machineName, 60), address: from },
+    to: [...recipients],
+    subject: message.subject,
+    text: message.text,
+    html: message.html,
+    messageId: `<${id}@${domain}>`,
+    references: thread,
+    inReplyTo: thread,
+    headers: { "Auto-Submitted": "auto-generated" },
+    disableFileAccess: true,
+    disableUrlAccess: true,
+  });
+  return composer.compile().build();
 }

@@ -9,6 +9,8 @@ export interface Notice {
   events: readonly AddressEvent[];
   /** The state file cannot be used, so this will be repeated until it is mended: its system error code. */
   stateError?: string;
+  /** Why an earlier try to deliver it failed. */
+  lateReason?: string;
 }
 
 /** What telling people needs from the world. */

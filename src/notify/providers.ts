@@ -21,32 +21,50 @@ export const MORE_PROVIDERS: Record<string, MailProvider> = {
   "ovh.net": { name: "OVH", host: "ssl0.ovh.net", port: 465, security: "tls" },
 };
 
-const APP_PASSWORD = "it wants an app password, not the account's own: make one in the account's security settings";
-const OAUTH_ONLY = "Microsoft takes no passwords from programs any more: use a mailbox of another provider";
+interface ProviderRule {
+  /** Of the mail server. */
+  host: RegExp;
+  /** Said to a newcomer, and as the hint when the login is refused. */
+  note: string;
+  isUnusable: boolean;
+}
 
-/** Notes by the mail server's host, for providers with a rule of their own. */
-const NOTES: [RegExp, string, { isUnusable: boolean }][] = [
-  [
-    /(^|\.)gmail\.com$/,
-    "Gmail wants an app password: https://myaccount.google.com/apppasswords (two-step verification must be on)",
-    { isUnusable: false },
-  ],
-  [/(^|\.)(outlook|hotmail|live|office365)\.com$/, OAUTH_ONLY, { isUnusable: true }],
-  [/(^|\.)(yahoo|aol|me|icloud|fastmail)\.com$/, APP_PASSWORD, { isUnusable: false }],
-  [
-    /(^|\.)(protonmail\.ch|proton\.me)$/,
-    "Proton wants its Bridge, or an SMTP token of a paid plan",
-    { isUnusable: false },
-  ],
+/** Providers with a rule of their own about logging in. */
+const RULES: readonly ProviderRule[] = [
+  {
+    host: /(^|\.)(gmail|googlemail)\.com\.?$/i,
+    note: "Gmail wants an app password, not the account's own: make one at https://myaccount.google.com/apppasswords (two-step verification must be on)",
+    isUnusable: false,
+  },
+  {
+    host: /(^|\.)(outlook|hotmail|live|office365)\.com\.?$/i,
+    note: "Microsoft takes no passwords from programs any more: use a mailbox of another provider",
+    isUnusable: true,
+  },
+  {
+    host: /(^|\.)(yahoo|aol|me|icloud|fastmail)\.com\.?$/i,
+    note: "it wants an app password, not the account's own: make one in the account's security settings",
+    isUnusable: false,
+  },
+  {
+    host: /(^|\.)(protonmail\.ch|proton\.me)\.?$/i,
+    note: "Proton wants its Bridge, or an SMTP token of a paid plan",
+    isUnusable: false,
+  },
 ];
+
+/** What must be known of logging in at this mail server, where there is something. */
+export function loginRule(host: string): Omit<ProviderRule, "host"> | undefined {
+  const rule = RULES.find((one) => one.host.test(host));
+  return rule && { note: rule.note, isUnusable: rule.isUnusable };
+}
 
 /** Domains of Microsoft's private mailboxes that no table lists one by one. */
 const MICROSOFT_DOMAIN = /^(outlook|hotmail|live|msn)\.[a-z.]+$/;
 
 /** Adds what a newcomer must know of this provider. */
 export function withNote(provider: MailProvider): MailProvider {
-  const found = NOTES.find(([host]) => host.test(provider.host));
-  return found ? { ...provider, note: found[1], isUnusable: found[2].isUnusable } : provider;
+  return { ...provider, ...loginRule(provider.host) };
 }
 
 /** The provider of a mail address by its domain, as far as our own table knows. */

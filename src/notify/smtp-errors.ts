@@ -1,10 +1,11 @@
 import { isTlsCode } from "../base/errors";
 import { quote } from "../base/quote";
 import type { FailedOutcome } from "../state/outbox";
+import { loginRule } from "./providers";
 
 /** What nodemailer's error says in machine-readable form; its message is quoted, never interpreted. */
 export interface SmtpError {
-  /** nodemailer's own code, such as `EAUTH`, or a system or TLS code. */
+  /** nodemailer's own code, such as `EAUTH`, a system or TLS code, or one of the session's own. */
   code: string;
   /** The server's reply code, 0 where there was none. */
   responseCode: number;
@@ -24,42 +25,141 @@ export interface SmtpServer {
   security: "tls" | "starttls" | "none";
 }
 
-/** Translates a failed delivery into what happened and what to do (reply codes: RFC 5321, 4.2). */
+/** What nodemailer's error says in machine-readable form, secrets taken out. */
+export function readError(error: unknown, redact: (text: string) => string): SmtpError {
+  const fields = (typeof error === "object" && error !== null ? error : {}) as Record<string, unknown>;
+  const text = (value: unknown) => (typeof value === "string" ? value : "");
+  return {
+    code: text(fields["code"]),
+    responseCode: typeof fields["responseCode"] === "number" ? fields["responseCode"] : 0,
+    command: text(fields["command"]),
+    response: redact(text(fields["response"])),
+    message: redact(text(fields["message"])),
+    causeCode: text(fields["originalCode"]),
+  };
+}
+
+/** Translates a failed delivery into what happened and what to do (RFC 5321, 4.2; RFC 3463; RFC 4954, 6). */
 export function explainSmtp(error: SmtpError, server: SmtpServer): FailedOutcome {
   const where = `${server.host}:${server.port}`;
   const said = error.response ? `: ${quote(error.response)}` : "";
-  // 552 to RCPT is how older servers say 'too many recipients' (RFC 5321, 4.5.3.1.10).
-  const isTransient = error.responseCode < 500 || (error.responseCode === 552 && error.command.startsWith("RCPT"));
-  const isPermanent = !isTransient && error.code !== "ETLS";
+  const isPermanent = isForGood(error);
   const fail = (reason: string, hint: string): FailedOutcome => ({
     ok: false,
     isPermanent,
     reason: `${reason}${said}`,
     hint,
   });
-
-  if (error.code === "EAUTH" || error.code === "ENOAUTH") {
-    if (error.responseCode >= 500 || error.responseCode === 0) {
-      return fail(`${where} refused the login`, loginHint(server.host));
-    }
-    return fail(`${where} cannot check the login now`, TRY_AGAIN);
+  if (error.code === "ENOAUTH") {
+    return fail(
+      `${where} offers no login, so the mail was not sent`,
+      "for a server that wants none leave IPCHECK_SMTP_USER out; others offer it on port 587 or 465, encrypted",
+    );
   }
-  if (error.responseCode >= 400 && error.code !== "ETLS") return explainReply(error, where, fail);
+  if (error.responseCode >= 400 && error.code !== "ETLS") {
+    return explainStatus(error, server, where, fail) ?? explainReply(error, server, where, fail);
+  }
+  if (error.code === "EAUTH") return fail(`${where} refused the login`, loginHint(server.host));
   return explainConnection(error, server, where, fail);
+}
+
+/** The outcome where the whole message was sent and no answer came: it may have arrived (RFC 1047). */
+export function explainUnknown(error: SmtpError, server: SmtpServer): FailedOutcome {
+  const how = error.code === "ETIMEDOUT" ? "did not answer in time" : "broke off the connection";
+  return {
+    ok: false,
+    isPermanent: false,
+    isUnknown: true,
+    reason: `${server.host}:${server.port} was sent the whole message and ${how}, so it is not known whether it keeps it`,
+    hint: "look into the mailbox; the same message is sent again, at growing intervals, until the server confirms it",
+  };
 }
 
 type Fail = (reason: string, hint: string) => FailedOutcome;
 
 const TRY_AGAIN = "the next run tries again; nothing is lost";
+const SENDER_HINT = "look at IPCHECK_FROM: it must usually be the mailbox of IPCHECK_SMTP_USER";
+const LOGIN_WANTED = "set IPCHECK_SMTP_USER and a password; 'ipcheck init' asks for them";
 
-function explainReply({ responseCode, command }: SmtpError, where: string, fail: Fail): FailedOutcome {
-  if (responseCode === 421) return fail(`${where} is closing for now`, TRY_AGAIN);
-  if (responseCode === 530 && /^(AUTH|MAIL)/.test(command)) {
-    return fail(`${where} wants a login`, "set IPCHECK_SMTP_USER and a password; 'ipcheck init' asks for them");
+/** Words for a limit that passes with time: not every server has a status code for it. */
+const LIMIT =
+  /\b(quota|rate|daily|hourly|sending|messages?)\b.{0,60}\b(limit|exceed)|\b(limit|quota) exceeded|too many/i;
+
+/** Only a refusal that time does not heal: 5xx that no enhanced status code calls a matter of time. */
+function isForGood(error: SmtpError): boolean {
+  const { responseCode, response, command, code } = error;
+  if (responseCode < 500 || code === "ETLS") return false;
+  // How older servers say 'too many recipients' (RFC 5321, 4.5.3.1.10).
+  if (responseCode === 552 && command.startsWith("RCPT")) return false;
+  const { severity, detail } = readStatus(response);
+  return severity !== "4" && !/^(2\.2|3\.\d+|4\.\d+|5\.3)$/.test(detail) && !LIMIT.test(response);
+}
+
+/** The enhanced status code: class, and subject with detail; empty where there is none. */
+function readStatus(response: string): { severity: string; detail: string } {
+  const [, severity = "", detail = ""] = /^\d{3}[ -]([245])\.(\d{1,3}\.\d{1,3})\b/m.exec(response) ?? [];
+  return { severity, detail };
+}
+
+/** What the enhanced status code tells, whichever command was answered; undefined where it tells too little. */
+function explainStatus(error: SmtpError, server: SmtpServer, where: string, fail: Fail): FailedOutcome | undefined {
+  const { responseCode, response, command, code } = error;
+  const { detail } = readStatus(response);
+  const isNow = !isForGood(error);
+  if (responseCode === 538 || /^7\.1[01]$/.test(detail) || (responseCode === 530 && /TLS|encrypt/i.test(response))) {
+    return fail(
+      `${where} wants an encrypted connection`,
+      "set IPCHECK_SMTP_SECURITY=starttls, or tls with IPCHECK_SMTP_PORT=465",
+    );
   }
+  // Postfix speaks of the sender when it answers RCPT, with a code for 'policy' or 'syntax' as often as not.
+  const isSender = /\bsender\b.*\b(reject|refuse|denied|not owned|not allowed|verif|invalid)|send as this sender/is;
+  if (/^1\.[78]$|^7\.60$/.test(detail) || (code !== "EAUTH" && isSender.test(response))) {
+    return fail(`${where} ${isNow ? "does not take the sender's address for now" : "refused the sender"}`, SENDER_HINT);
+  }
+  if (code === "EAUTH") return undefined;
+  if (detail === "7.8") return fail(`${where} refused the login`, loginHint(server.host));
+  if (responseCode === 530) return fail(`${where} wants a login`, LOGIN_WANTED);
+  if (/^1\.([1236]|10)$/.test(detail)) {
+    return fail(
+      `${where} ${isNow ? "cannot take mail for this recipient yet" : "refused the recipient"}`,
+      "look for a typing error in IPCHECK_TO",
+    );
+  }
+  if (detail === "2.2")
+    return fail(`${where} says that the recipient's mailbox is full`, `make room in it; ${TRY_AGAIN}`);
+  if (detail === "4.5" || LIMIT.test(response)) {
+    return fail(`${where} says that a limit is reached`, `it passes with time; ${TRY_AGAIN}`);
+  }
+  if (responseCode !== 421 && /^[34]\./.test(detail)) return fail(`${where} cannot take the mail now`, TRY_AGAIN);
+  if (detail === "6.7") return fail(`${where} takes no addresses outside ASCII`, PLAIN_ADDRESS_HINT);
+  const isGreylisting = /gr[ae]y-?list/i.test(response);
+  if (command.startsWith("RCPT") && !isGreylisting && (detail === "7.1" || /\brelay/i.test(response))) {
+    return fail(
+      `${where} ${isNow ? "does not pass mail on to this recipient for now" : "refused to pass mail on to this recipient"}`,
+      "a server that relays only for its own users wants a login (IPCHECK_SMTP_USER) and its own sender (IPCHECK_FROM)",
+    );
+  }
+  return undefined;
+}
+
+const PLAIN_ADDRESS_HINT = "use addresses without accents before the @ in IPCHECK_TO and IPCHECK_FROM";
+
+function explainReply({ responseCode, command, code }: SmtpError, server: SmtpServer, where: string, fail: Fail) {
+  if (code === "EAUTH") {
+    if (responseCode < 500) return fail(`${where} cannot check the login now`, TRY_AGAIN);
+    if (responseCode < 530) {
+      return fail(
+        `${where} takes no login with a password`,
+        loginRule(server.host)?.note ?? "look at IPCHECK_SMTP_PORT (587 or 465), or use a mailbox of another provider",
+      );
+    }
+    return fail(`${where} refused the login`, loginHint(server.host));
+  }
+  if (responseCode === 421) return fail(`${where} is closing for now`, TRY_AGAIN);
   if (command.startsWith("MAIL")) {
     return responseCode >= 500
-      ? fail(`${where} refused the sender`, "IPCHECK_FROM must usually be the mailbox of IPCHECK_SMTP_USER")
+      ? fail(`${where} refused the sender`, SENDER_HINT)
       : fail(`${where} cannot take mail from this sender now`, TRY_AGAIN);
   }
   if (command.startsWith("RCPT")) {
@@ -88,6 +188,10 @@ function explainReply({ responseCode, command }: SmtpError, where: string, fail:
     : fail(`${where} cannot take the message now`, TRY_AGAIN);
 }
 
+/** Handshakes that failed because one side's TLS is from another time; OpenSSL's words, which differ by version. */
+const OLD_TLS =
+  /UNSUPPORTED_PROTOCOL|PROTOCOL_VERSION|VERSION_TOO_LOW|KEY_TOO_SMALL|MD_TOO_WEAK|HANDSHAKE_FAILURE|INSUFFICIENT_SECURITY|NO_SHARED_CIPHER|UNSAFE_LEGACY/;
+
 function explainConnection(error: SmtpError, server: SmtpServer, where: string, fail: Fail): FailedOutcome {
   const code = error.causeCode || error.code;
   switch (code) {
@@ -98,6 +202,13 @@ function explainConnection(error: SmtpError, server: SmtpServer, where: string, 
         `the mail server ${server.host} has no address in the DNS, or no DNS answers`,
         "look for a typing error in IPCHECK_SMTP_HOST, and at the network",
       );
+    case "ENOTLOCAL":
+      return fail(
+        `${server.host} leads to ${quote(error.message)}, which is not this machine, so nothing was sent`,
+        "look at /etc/hosts and the DNS; IPCHECK_SMTP_SECURITY=none with a password is for this very machine only",
+      );
+    case "ENOUTF8":
+      return fail(`${where} takes no addresses outside ASCII`, PLAIN_ADDRESS_HINT);
     case "ECONNREFUSED":
       return fail(
         `${where} refused the connection`,
@@ -106,9 +217,19 @@ function explainConnection(error: SmtpError, server: SmtpServer, where: string, 
     case "ENETUNREACH":
     case "EHOSTUNREACH":
       return fail(`there is no route to ${where}`, `look at the network; ${TRY_AGAIN}`);
+    case "EDEADLINE":
+      return fail(
+        `the time of this run was over before ${where} could be asked`,
+        `IPCHECK_DEADLINE is the whole run's time; ${TRY_AGAIN}`,
+      );
     case "ETIMEDOUT":
     case "EABORT":
       return fail(`${where} did not answer in time`, `some providers block this port; ${TRY_AGAIN}`);
+    case "ETLSFIRST":
+      return fail(
+        `${where} speaks TLS from the first byte and never greets in clear`,
+        "set IPCHECK_SMTP_SECURITY=tls, which belongs to port 465",
+      );
     case "ETLS":
       return server.security === "starttls"
         ? fail(
@@ -120,8 +241,14 @@ function explainConnection(error: SmtpError, server: SmtpServer, where: string, 
             "look at IPCHECK_SMTP_SECURITY and IPCHECK_SMTP_PORT: tls belongs to 465, starttls to 587",
           );
     case "ECONNRESET":
+    case "ECONNECTION":
     case "EPIPE":
       return fail(`${where} broke off the connection`, TRY_AGAIN);
+    case "EPROTOCOL":
+      return fail(
+        `${where} does not speak as a mail server does`,
+        `look at IPCHECK_SMTP_HOST and IPCHECK_SMTP_PORT (587 or 465); ${TRY_AGAIN}`,
+      );
     case "CERT_NOT_YET_VALID":
       return fail(
         `the certificate of ${server.host} is not valid yet by this clock`,
@@ -138,6 +265,12 @@ function explainConnection(error: SmtpError, server: SmtpServer, where: string, 
         "set IPCHECK_SMTP_HOST to the name in the certificate",
       );
   }
+  if (OLD_TLS.test(code)) {
+    return fail(
+      `the encryption that ${where} offers is too old or too weak (${code})`,
+      "the mail server's administrator must update it (TLS 1.2 or newer); until then use another mail server",
+    );
+  }
   if (isTlsCode(code)) {
     return /SSL|EPROTO/.test(code)
       ? fail(
@@ -146,21 +279,12 @@ function explainConnection(error: SmtpError, server: SmtpServer, where: string, 
         )
       : fail(
           `the certificate of ${server.host} is not trusted (${code})`,
-          "for a certificate of your own, name its issuer in NODE_EXTRA_CA_CERTS",
+          "for a certificate of your own, name a file with its issuer in IPCHECK_CA_FILE",
         );
   }
   return fail(`${where} could not be used (${code || "unknown error"}: ${quote(error.message, 120)})`, TRY_AGAIN);
 }
 
 function loginHint(host: string): string {
-  if (/(^|\.)(gmail|googlemail)\.com$/i.test(host)) {
-    return "Gmail wants an app password, not the account's own: make one at https://myaccount.google.com/apppasswords";
-  }
-  if (/(^|\.)(office365|outlook|hotmail|live)\.com$/i.test(host)) {
-    return "Microsoft takes no passwords for SMTP any more: use a mailbox of another provider";
-  }
-  if (/(^|\.)(yahoo|icloud|me|fastmail|aol)\.com$/i.test(host)) {
-    return "this provider wants an app password, not the account's own: make one in the account's security settings";
-  }
-  return "look at IPCHECK_SMTP_USER and the password; many providers want an app password";
+  return loginRule(host)?.note ?? "look at IPCHECK_SMTP_USER and the password; many providers want an app password";
 }

@@ -8,6 +8,7 @@ import { defaultEnvFiles, type Environment } from "../../src/config/env-file";
 import { defaultStateFile, loadSettings, localeLanguage, type Settings } from "../../src/config/settings";
 import { VARIABLE_NAMES, VARIABLES } from "../../src/config/variables";
 import { encodeVigenere } from "../../src/config/vigenere";
+import { makeAuthority } from "../support/certificates";
 import { makeScratch } from "../support/scratch";
 
 const MAIL = { IPCHECK_SMTP_USER: "pi@example.net", IPCHECK_SMTP_PASSWORD: "correct horse" };
@@ -82,7 +83,7 @@ describe("defaults", () => {
       serviceUrls: undefined,
       acceptRanges: [],
       timeoutMs: 5000,
-      deadlineMs: 60_000,
+      deadlineMs: 120_000,
       stateFile: join(home, ".local/state/ipcheck/state.json"),
       mailIntervalMs: 900_000,
       reportOutageMs: 3_600_000,
@@ -107,7 +108,7 @@ describe("defaults", () => {
     IPCHECK_IPV6_PREFIX: "64",
     IPCHECK_ACCEPT_RANGES: "",
     IPCHECK_TIMEOUT: "5s",
-    IPCHECK_DEADLINE: "60s",
+    IPCHECK_DEADLINE: "2m",
     IPCHECK_STATE_FILE: "~/.local/state/ipcheck/state.json",
     IPCHECK_MAIL_INTERVAL: "15m",
     IPCHECK_REPORT_OUTAGE: "1h",
@@ -390,6 +391,59 @@ describe("problems", () => {
   test("a byte order mark and Windows line ends are no part of a name", () => {
     writeEnvFile("\ufeffIPCHECK_NAME=attic\r\nIPCHECK_LANG=fr\r\n");
     expect(load()).toMatchObject({ machineName: "attic", language: "fr" });
+  });
+});
+
+describe("mail addresses", () => {
+  test.each([
+    ["me@example.net, dad@Orange.Example", ["me@example.net", "dad@orange.example"]],
+    ["Me@Example.NET,me@example.net", ["Me@example.net", "me@example.net"]],
+    ["dad@münchen.example,dad@MÜNCHEN.example,dad@xn--mnchen-3ya.example", ["dad@xn--mnchen-3ya.example"]],
+    ["dad@ＯＲＡＮＧＥ.example", ["dad@orange.example"]],
+    ["dad@faß.example", ["dad@xn--fa-hia.example"]],
+    ["dad@例え.テスト", ["dad@xn--r8jz45g.xn--zckzah"]],
+    ["rosé@Example.net", ["rosé@example.net"]],
+    ["root@123", ["root@123"]],
+  ])("%s", (text, expected) => expect(load({ ...MAIL, IPCHECK_TO: text }).recipients).toEqual(expected));
+
+  test("the sender's too", () => {
+    expect(load({ ...MAIL, IPCHECK_FROM: "Pi@Grünwald.Example" }).from).toBe("Pi@xn--grnwald-o2a.example");
+    expect(load({ ...MAIL, IPCHECK_SMTP_USER: "pi@Example.NET" })).toMatchObject({
+      from: "pi@example.net",
+      smtp: { user: "pi@Example.NET" },
+    });
+  });
+});
+
+describe("IPCHECK_CA_FILE", async () => {
+  const { cert } = await (await makeAuthority(makeScratch())).issue();
+
+  test("is read whole, with what NODE_EXTRA_CA_CERTS names", () => {
+    const caFile = write("ca.pem", `# mine\n${cert}\n${cert}`);
+    expect(load({ IPCHECK_CA_FILE: caFile }).extraCa?.match(/BEGIN CERTIFICATE/g)).toHaveLength(2);
+    const more = write("more.pem", cert);
+    const both = load({ IPCHECK_CA_FILE: caFile, NODE_EXTRA_CA_CERTS: more });
+    expect(both.extraCa?.match(/BEGIN CERTIFICATE/g)).toHaveLength(3);
+    expect(load({ IPCHECK_CA_FILE: "~/ca.pem", NODE_EXTRA_CA_CERTS: "/nowhere" }).extraCa).toContain("BEGIN");
+    expect(load({ NODE_EXTRA_CA_CERTS: more }).extraCa).toBeUndefined();
+  });
+
+  test.each([
+    ["nothing", undefined, /cannot be read \(ENOENT\)/],
+    ["an empty file", "", /holds no certificate, expected PEM/],
+    ["a file of another kind", "hello", /holds no certificate, expected PEM/],
+    ["a cut certificate", cert.slice(0, 300), /holds no certificate, expected PEM/],
+    ["a damaged certificate", cert.replace(/MII.{20}/, "MIIxxxxx"), /damaged certificate/],
+    ["a good one and a damaged one", cert + cert.replace(/\n.{60}/, "\nabcd"), /damaged certificate/],
+  ])("%s is a problem", (_, text, expected) => {
+    const caFile = text === undefined ? join(home, "none.pem") : write("ca.pem", text);
+    expect(problemsOf({ IPCHECK_CA_FILE: caFile })).toEqual([expect.stringMatching(expected)]);
+    expect(problemsOf({ IPCHECK_CA_FILE: caFile })[0]).toMatch(/^IPCHECK_CA_FILE: /);
+  });
+
+  test("that others could write, or that has no absolute path, is a problem", () => {
+    expect(problemsOf({ IPCHECK_CA_FILE: write("ca.pem", cert, 0o666) })[0]).toMatch(/can be written by other users/);
+    expect(problemsOf({ IPCHECK_CA_FILE: "ca.pem" })[0]).toMatch(/expected an absolute path/);
   });
 });
 

@@ -503,13 +503,13 @@ describe.concurrent("a mail that cannot be delivered", () => {
       server: async () => ({ login: RIGHT, security: "starttls", certificate: await issue() }),
       env: () => starttls,
       said: /certificate of 127\.0\.0\.1 is not trusted/,
-      hint: /NODE_EXTRA_CA_CERTS/,
+      hint: /IPCHECK_CA_FILE/,
     },
     "an untrusted certificate, TLS from the start": {
       server: async () => ({ login: RIGHT, security: "tls", certificate: await issue() }),
       env: () => tls,
       said: /certificate of 127\.0\.0\.1 is not trusted/,
-      hint: /NODE_EXTRA_CA_CERTS/,
+      hint: /IPCHECK_CA_FILE/,
     },
     "another's certificate": {
       server: async () => ({ login: RIGHT, security: "tls", certificate: await issue(["mail.example"]) }),

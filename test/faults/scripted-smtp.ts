@@ -11,21 +11,28 @@ const REPLIES = {
   MAIL: "250 sender ok",
   RCPT: "250 recipient ok",
   DATA: "354 go ahead",
-  body: "250 taken",
+  body: "250 2.0.0 taken and kept",
 };
 export type Stage = keyof typeof REPLIES;
 export const STAGES = Object.keys(REPLIES) as Stage[];
 
-/** `slow` answers rightly, a byte a second; anything else that is not named here is the reply. */
-export type Misdeed = "drop" | "hang" | "slow" | (string & {});
+/**
+ * `slow` answers rightly, a byte a second, `late` after two seconds, `flood` with a megabyte of empty lines before it;
+ * anything else that is not named here is the reply.
+ */
+export type Misdeed = "drop" | "hang" | "slow" | "late" | "flood" | (string & {});
 
 /** An SMTP server that does its worst where the test says. */
-export async function startScriptedSmtp(certificate: ServerCertificate) {
+export async function startScriptedSmtp(certificate: ServerCertificate, host = "127.0.0.1") {
   const sockets = new Set<Socket>();
   const server = {
     port: 0,
     /** Without it everything is taken. */
     misdeed: undefined as { stage: Stage; act: Misdeed } | undefined,
+    /** For misdeeds that depend on what was said; undefined is the right answer. */
+    script: undefined as ((stage: Stage, line: string, said: readonly string[]) => Misdeed | undefined) | undefined,
+    /** What was said in each connection, line by line. */
+    conversations: [] as string[][],
     /** Message-IDs whose body came in whole, and those among them that were answered with 250. */
     heard: [] as string[],
     taken: [] as string[],
@@ -37,17 +44,24 @@ export async function startScriptedSmtp(certificate: ServerCertificate) {
   };
 
   /** Answers as told; false when the conversation does not go on. */
-  function answer(socket: Socket, stage: Stage, line = ""): boolean {
+  function answer(socket: Socket, stage: Stage, said: readonly string[], line = ""): boolean {
     const right = REPLIES[stage];
-    const act = server.misdeed?.stage === stage ? server.misdeed.act : right;
+    const act = server.script?.(stage, line, said) ?? (server.misdeed?.stage === stage ? server.misdeed.act : right);
     if (act === "drop") socket.destroy();
     else if (act === "slow") drip(socket, `${right}\r\n`);
+    else if (act === "late") {
+      setTimeout(() => socket.write(`${right}\r\n`), 2000);
+      return true;
+    } else if (act === "flood") {
+      socket.write("\r\n".repeat(500_000));
+      socket.write(`${right}\r\n`);
+    }
     // A careless server repeats what it was sent.
     else if (act !== "hang") socket.write(`${act}${/^[45]/.test(act) ? ` ${line}` : ""}\r\n`);
-    return act === right;
+    return act === right || /^2\d\d-/.test(act);
   }
 
-  function converse(socket: Socket): void {
+  function converse(socket: Socket, said: string[]): void {
     let unread = "";
     let isBody = false;
     const onData = (chunk: Buffer) => {
@@ -59,16 +73,20 @@ export async function startScriptedSmtp(certificate: ServerCertificate) {
         const line = unread.slice(0, at);
         unread = unread.slice(at + end.length);
         const stage = isBody ? "body" : STAGES.find((verb) => line.replace(/^HELO/, "EHLO").startsWith(verb));
+        said.push(isBody ? "(message)" : line);
         if (!stage) return void socket.end("221 bye\r\n");
         const id = isBody && (/^Message-ID: (<.+>)/im.exec(line)?.[1] ?? "none");
         if (id) server.heard.push(id);
         if (stage === "AUTH") server.logins.push(line);
-        const isGoingOn = answer(socket, stage, isBody ? "" : line);
+        const isGoingOn = answer(socket, stage, said, isBody ? "" : line);
         if (id && isGoingOn) server.taken.push(id);
         isBody = stage === "DATA" && isGoingOn;
         if (stage !== "STARTTLS" || !isGoingOn) continue;
         socket.off("data", onData);
-        return converse(new TLSSocket(socket, { isServer: true, ...certificate }).on("error", () => undefined));
+        return converse(
+          new TLSSocket(socket, { isServer: true, ...certificate }).on("error", () => undefined),
+          said,
+        );
       }
     };
     socket.on("data", onData);
@@ -76,10 +94,12 @@ export async function startScriptedSmtp(certificate: ServerCertificate) {
 
   const listener = createServer((socket) => {
     sockets.add(socket.on("error", () => undefined).once("close", () => sockets.delete(socket)));
-    converse(socket);
-    answer(socket, "connect");
+    const said: string[] = [];
+    server.conversations.push(said);
+    converse(socket, said);
+    answer(socket, "connect", said);
   });
-  await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
+  await new Promise<void>((resolve) => listener.listen(0, host, resolve));
   server.port = (listener.address() as AddressInfo).port;
   return server;
 }

@@ -57,7 +57,8 @@ test("whatever the names are: no header is injected, and what was written arrive
         login: undefined,
         from: "pi@example.net",
         machineName,
-        timeoutMs: 10_000,
+        extraCa: undefined,
+        remainingMs: () => 10_000,
         signal: new AbortController().signal,
         redact: (text) => text,
       });

@@ -46,6 +46,78 @@ describe("replies", () => {
   });
 });
 
+describe("the enhanced status code comes first", () => {
+  test.each([
+    // command, the server's words, for good?, reason, hint
+    ["RCPT TO", "454 4.7.1 <x@example.net>: Relay access denied", false, /pass mail on/, /IPCHECK_SMTP_USER/],
+    ["RCPT TO", "550 5.7.1 Relaying denied", true, /refused to pass mail on/, /IPCHECK_SMTP_USER/],
+    ["RCPT TO", "554 5.7.1 <x@example.net>: Relay access denied", true, /refused to pass mail on/, /IPCHECK_FROM/],
+    ["RCPT TO", "550 relay not permitted", true, /refused to pass mail on/, /IPCHECK_SMTP_USER/],
+    ["RCPT TO", "451 4.7.1 Greylisting in action", false, /for this recipient yet/, /greylisting/],
+    ["RCPT TO", "450 4.2.0 Greylisted", false, /for this recipient yet/, /greylisting/],
+    ["RCPT TO", "450 4.1.8 <pi@home>: Sender address rejected: Domain not found", false, /sender/, /IPCHECK_FROM/],
+    ["RCPT TO", "553 5.1.8 Domain of sender address does not exist", true, /refused the sender/, /IPCHECK_FROM/],
+    ["RCPT TO", "550 5.1.7 <pi@home>: invalid", true, /refused the sender/, /IPCHECK_FROM/],
+    ["MAIL FROM", "553 5.1.8 no such domain", true, /refused the sender/, /IPCHECK_FROM/],
+    ["DATA", "550 5.1.7 bad sender", true, /refused the sender/, /IPCHECK_FROM/],
+    [
+      "RCPT TO",
+      "504 5.5.2 <pi>: Sender address rejected: need fully-qualified address",
+      true,
+      /sender/,
+      /IPCHECK_FROM/,
+    ],
+    ["RCPT TO", "553 5.7.1 <a@b.example>: Sender address rejected: not owned by user", true, /sender/, /IPCHECK_FROM/],
+    [
+      "DATA",
+      "550 5.7.60 SMTP; Client does not have permissions to send as this sender",
+      true,
+      /sender/,
+      /IPCHECK_FROM/,
+    ],
+    ["MAIL FROM", "530 5.7.0 Must issue a STARTTLS command first", true, /encrypted/, /IPCHECK_SMTP_SECURITY=starttls/],
+    ["AUTH PLAIN", "538 5.7.11 Encryption required", true, /encrypted/, /IPCHECK_SMTP_SECURITY/],
+    ["RCPT TO", "530 5.7.1 Authentication required", true, /wants a login/, /IPCHECK_SMTP_USER/],
+    ["DATA", "550 5.1.1 no such user", true, /refused the recipient/, /IPCHECK_TO/],
+    ["RCPT TO", "450 4.1.1 unverified", false, /for this recipient yet/, /IPCHECK_TO/],
+    ["RCPT TO", "552 5.2.2 over quota", false, /mailbox is full/, /make room/],
+    ["DATA", "554 5.2.2 mailbox full", false, /mailbox is full/, /next run/],
+    ["DATA", "550 5.4.5 Daily user sending limit exceeded", false, /limit/, /passes with time/],
+    ["DATA", "550-5.4.5 Daily user sending limit\n550 5.4.5 exceeded", false, /limit/, /passes with time/],
+    ["MAIL FROM", "554 5.7.0 Your message quota is exceeded", false, /limit/, /passes with time/],
+    ["RCPT TO", "550 5.4.4 no route to the domain", false, /cannot take the mail now/, /next run/],
+    ["MAIL FROM", "554 5.3.0 disk trouble", false, /cannot take the mail now/, /next run/],
+    ["DATA", "554 5.3.4 message too big for system", false, /cannot take the mail now/, /next run/],
+    ["DATA", "554 4.7.1 try later", false, /message/, /./],
+    ["RCPT TO", "550 5.2.1 disabled", true, /refused the recipient/, /IPCHECK_TO/],
+    ["DATA", "421 4.3.2 shutting down", false, /closing for now/, /next run/],
+  ])("%s: %s", (command, response, isPermanent, reason, hint) => {
+    const responseCode = Number(response.slice(0, 3));
+    const code = command.startsWith("AUTH") ? "EAUTH" : "EENVELOPE";
+    const outcome = explain({ code, command, responseCode, response });
+    expect(outcome.reason).toMatch(reason);
+    expect(outcome.hint).toMatch(hint);
+    expect(outcome.hint).toMatch(MESSAGE);
+    expect(outcome.isPermanent).toBe(isPermanent);
+    if (/relay|sender/i.test(response)) expect(outcome.hint).not.toContain("greylisting");
+  });
+
+  test.each([
+    ["535 5.7.8 bad password", true, /refused the login/, /app password/],
+    ["454 4.7.0 temporary failure", false, /cannot check the login now/, /next run/],
+    ["504 5.5.4 unrecognized authentication type", true, /takes no login with a password/, /IPCHECK_SMTP_PORT/],
+    ["530 5.7.0 Must issue STARTTLS first", true, /encrypted/, /IPCHECK_SMTP_SECURITY/],
+  ])("AUTH: %s", (response, isPermanent, reason, hint) => {
+    const responseCode = Number(response.slice(0, 3));
+    const outcome = explain({ code: "EAUTH", command: "AUTH PLAIN", responseCode, response });
+    expect(outcome).toMatchObject({
+      isPermanent,
+      reason: expect.stringMatching(reason),
+      hint: expect.stringMatching(hint),
+    });
+  });
+});
+
 describe("connections: never for good", () => {
   test.each([
     ["EDNS", "ENOTFOUND", {}, /no address in the DNS/, /IPCHECK_SMTP_HOST/],
@@ -62,8 +134,16 @@ describe("connections: never for good", () => {
     ["ESOCKET", "CERT_NOT_YET_VALID", {}, /not valid yet/, /clock/],
     ["ESOCKET", "CERT_HAS_EXPIRED", {}, /has expired/, /clock/],
     ["ESOCKET", "ERR_TLS_CERT_ALTNAME_INVALID", {}, /another name/, /IPCHECK_SMTP_HOST/],
-    ["ESOCKET", "DEPTH_ZERO_SELF_SIGNED_CERT", {}, /not trusted/, /NODE_EXTRA_CA_CERTS/],
-    ["ESOCKET", "UNABLE_TO_VERIFY_LEAF_SIGNATURE", {}, /not trusted/, /NODE_EXTRA_CA_CERTS/],
+    ["ESOCKET", "DEPTH_ZERO_SELF_SIGNED_CERT", {}, /not trusted/, /IPCHECK_CA_FILE/],
+    ["ESOCKET", "UNABLE_TO_VERIFY_LEAF_SIGNATURE", {}, /not trusted/, /IPCHECK_CA_FILE/],
+    ["ENOAUTH", "", {}, /offers no login/, /IPCHECK_SMTP_USER/],
+    ["ETLSFIRST", "", {}, /speaks TLS from the first byte/, /IPCHECK_SMTP_SECURITY=tls.*465/],
+    ["ENOTLOCAL", "", {}, /not this machine, so nothing was sent/, /\/etc\/hosts/],
+    ["EPROTOCOL", "", {}, /does not speak as a mail server/, /IPCHECK_SMTP_PORT/],
+    ["ESOCKET", "ERR_SSL_UNSUPPORTED_PROTOCOL", {}, /too old/, /TLS 1\.2/],
+    ["ESOCKET", "ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION", {}, /too old/, /TLS 1\.2/],
+    ["ESOCKET", "ERR_SSL_DH_KEY_TOO_SMALL", {}, /too old or too weak/, /TLS 1\.2/],
+    ["ESOCKET", "ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE", {}, /too old/, /TLS 1\.2/],
     ["EWHATEVER", "", {}, /EWHATEVER: something broke/, /next run/],
     ["", "", {}, /unknown error: something broke/, /next run/],
   ])("%s %s %j", (code, causeCode, server, reason, hint) => {
@@ -86,6 +166,8 @@ test.each([
   ["smtp-mail.outlook.com", /another provider/],
   ["smtp.mail.yahoo.com", /app password/],
   ["smtp.fastmail.com", /app password/],
+  ["SMTP.gmail.com.", /app password/],
+  ["127.0.0.1", /IPCHECK_SMTP_USER/],
   ["smtp.notgmail.com", /IPCHECK_SMTP_USER/],
 ])("a login refused by %s", (host, hint) => {
   expect(explain({ code: "EAUTH", responseCode: 535 }, { host }).hint).toMatch(hint);

@@ -22,8 +22,8 @@ export interface Authority {
   issue(options?: CertificateOptions): Promise<ServerCertificate>;
 }
 
-export async function makeAuthority(directory: string): Promise<Authority> {
-  const ca = await generate([{ name: "commonName", value: "ipcheck test authority" }], {
+export async function makeAuthority(directory: string, name = "ipcheck test authority"): Promise<Authority> {
+  const ca = await generate([{ name: "commonName", value: name }], {
     keyType: "ec",
     algorithm: "sha256",
     notBeforeDate: new Date(0),

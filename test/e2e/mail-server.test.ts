@@ -1,0 +1,162 @@
+// The built program and mail servers as people have them: names of every kind, certificates of one's own, and
+// recipients in other spellings than the server's.
+
+import { join } from "node:path";
+import { afterAll, describe, expect, test, vi } from "vitest";
+import { makeAuthority } from "../support/certificates";
+import { startEchoServer } from "../support/echo-server";
+import { Home } from "../support/home";
+import { HAS_IPV6 } from "../support/ipv6";
+import { type MailServerOptions, startMailServer } from "../support/mail-server";
+import { makeScratch } from "../support/scratch";
+
+vi.setConfig({ maxConcurrency: 4 });
+
+const SILENCE = { exitCode: 0, stdout: "", stderr: "" };
+const FAKE_NAMES = join(__dirname, "..", "support", "fake-names.cjs");
+const LOGIN = { user: "pi@example.net", password: "corr3ct-h0rse" };
+const CREDENTIALS = { IPCHECK_SMTP_USER: LOGIN.user, IPCHECK_SMTP_PASSWORD: LOGIN.password };
+const authority = makeAuthority(makeScratch());
+const closers: (() => Promise<void>)[] = [];
+afterAll(() => Promise.all(closers.map((close) => close())));
+
+async function makeBench(options: MailServerOptions = {}) {
+  const [echo, mail] = await Promise.all([startEchoServer("203.0.113.7"), startMailServer(options)]);
+  closers.push(echo.close, mail.close);
+  return { mail, echo, home: new Home().useServices(echo).useMail(mail) };
+}
+
+describe.concurrent("recipients in another spelling", () => {
+  test.for([
+    ["dad@Orange.Example", "dad@orange.example", 550],
+    ["dad@ORANGE.example", "dad@orange.example", 450],
+    ["dad@münchen.example", "dad@xn--mnchen-3ya.example", 550],
+    ["dad@MÜNCHEN.example", "dad@xn--mnchen-3ya.example", 450],
+    ["o'dad+x@Orange.Example", "o'dad+x@orange.example", 550],
+    ["d.!#$%&*/=?^`{|}~d@Orange.Example", "d.!#$%&*/=?^`{|}~d@orange.example", 550],
+  ] as const)("%s, refused", async ([given, used, code]) => {
+    const { mail, home } = await makeBench();
+    home.env["IPCHECK_TO"] = `me@example.net,${given}`;
+    mail.refusals.set(used.replace("xn--mnchen-3ya", "münchen"), [code, "not here"]);
+    const first = await home.run([], { now: "2026-06-01T00:00:00Z" });
+    expect(first).toMatchObject({
+      exitCode: 5,
+      stdout: "",
+      stderr: expect.stringContaining(`${used} has not been told`),
+    });
+    expect(home.readState().outbox).toMatchObject([{ told: ["(history)", "me@example.net"] }]);
+    const test = await home.run(["doctor", "--send"]);
+    expect(test).toMatchObject({ exitCode: 5 });
+    expect(test.stdout).toContain("the server took it for me@example.net");
+    expect(test.stdout).toMatch(/ERROR +test mail: .*not here/);
+    mail.refusals.clear();
+    expect(await home.run([], { now: "2026-06-01T03:00:00Z" })).toMatchObject(SILENCE);
+    const notices = mail.arrived.filter((arrived) => !arrived.mail.subject?.includes("test"));
+    expect(notices.map(({ recipients }) => recipients).at(-1)).toEqual([used.replace("xn--mnchen-3ya", "münchen")]);
+    expect(home.readState().outbox).toEqual([]);
+  });
+
+  test("two spellings of one address are one", async () => {
+    const { mail, home } = await makeBench();
+    home.env["IPCHECK_TO"] = "me@Example.net,me@example.NET,me@münchen.example,me@xn--mnchen-3ya.example";
+    expect(await home.run()).toMatchObject(SILENCE);
+    expect(mail.arrived.map(({ recipients }) => recipients)).toEqual([["me@example.net", "me@münchen.example"]]);
+  });
+
+  test("a sender in an internationalised domain: every header is ASCII", async () => {
+    const { mail, home } = await makeBench();
+    home.env["IPCHECK_FROM"] = "Pi@Grünwald.example";
+    expect(await home.run()).toMatchObject(SILENCE);
+    const raw = mail.arrived[0]?.raw ?? "";
+    const [head = ""] = raw.split("\r\n\r\n", 1);
+    expect(head).toMatch(/^[\t\r\n\x20-\x7e]+$/);
+    for (const name of ["From", "Message-ID", "References", "In-Reply-To"]) {
+      expect(head).toMatch(new RegExp(`^${name}: .*@xn--grnwald-o2a\\.example>`, "m"));
+    }
+  });
+});
+
+describe.concurrent("the mail server's name", () => {
+  const named = (names: Record<string, string[]>) => ({
+    env: { FAKE_NAMES: JSON.stringify(names) },
+    preload: [FAKE_NAMES],
+  });
+
+  test.for([["none"], ["starttls"], ["tls"]])(
+    "localhost that leads elsewhere gets nothing: %s",
+    async ([security = ""]) => {
+      const { home } = await makeBench();
+      Object.assign(home.env, { ...CREDENTIALS, IPCHECK_SMTP_HOST: "localhost", IPCHECK_SMTP_SECURITY: security });
+      for (const addresses of [["192.0.2.1"], ["127.0.0.1", "192.0.2.1"], ["::ffff:192.0.2.1"]]) {
+        const run = await home.run(["-v"], named({ localhost: addresses }));
+        expect(run).toMatchObject({ exitCode: 5 });
+        expect(run.stderr).toMatch(
+          /localhost leads to \S*192\.0\.2\.1, which is not this machine, so nothing was sent/,
+        );
+        expect(run.stderr).toMatch(/hint: look at \/etc\/hosts/);
+      }
+    },
+  );
+
+  test("without a login it gets nothing either: a mail would vanish into a 250", async () => {
+    const { home } = await makeBench();
+    home.env["IPCHECK_SMTP_HOST"] = "localhost";
+    const run = await home.run([], named({ localhost: ["192.0.2.1"] }));
+    expect(run).toMatchObject({ exitCode: 5, stderr: expect.stringContaining("not this machine") });
+  });
+
+  test.for([
+    ["a name that only the system knows", "home-server.test", ["127.0.0.1"]],
+    ["a trailing dot", "home-server.test.", ["127.0.0.1"]],
+    [
+      "a first address that answers to nobody",
+      "home-server.test",
+      HAS_IPV6 ? ["::1", "127.0.0.1"] : ["127.0.0.2", "127.0.0.1"],
+    ],
+  ] as const)("%s", async ([, host, addresses]) => {
+    const certificate = await (await authority).issue({ names: ["home-server.test"] });
+    const { mail, home } = await makeBench({ security: "starttls", certificate, login: LOGIN });
+    Object.assign(home.env, {
+      ...CREDENTIALS,
+      IPCHECK_SMTP_HOST: host,
+      IPCHECK_SMTP_SECURITY: "starttls",
+      IPCHECK_CA_FILE: (await authority).caFile,
+    });
+    expect(await home.run([], named({ [host]: [...addresses] }))).toMatchObject(SILENCE);
+    expect(mail.arrived).toMatchObject([{ user: LOGIN.user, isEncrypted: true }]);
+  });
+});
+
+describe.concurrent("certificates", () => {
+  async function makeEncrypted() {
+    const certificate = await (await authority).issue();
+    const bench = await makeBench({ security: "starttls", certificate, login: LOGIN });
+    Object.assign(bench.home.env, { ...CREDENTIALS, IPCHECK_SMTP_SECURITY: "starttls" });
+    return bench;
+  }
+
+  test("are verified whatever NODE_TLS_REJECT_UNAUTHORIZED says, and doctor names it", async () => {
+    const { mail, home } = await makeEncrypted();
+    home.env["NODE_TLS_REJECT_UNAUTHORIZED"] = "0";
+    const run = await home.run();
+    expect(run).toMatchObject({ exitCode: 5, stderr: expect.stringContaining("is not trusted") });
+    expect(run.stderr).toContain("IPCHECK_CA_FILE");
+    const doctor = await home.run(["doctor"]);
+    expect(doctor.stdout).toMatch(/warning +environment: NODE_TLS_REJECT_UNAUTHORIZED=0/);
+    expect(doctor.stdout).toMatch(/ERROR +mail server: .*is not trusted/);
+    expect(mail.logins).toEqual([]);
+  });
+
+  test("IPCHECK_CA_FILE is trusted besides NODE_EXTRA_CA_CERTS", async () => {
+    const { mail, home } = await makeEncrypted();
+    const other = await makeAuthority(makeScratch(), "another authority");
+    const { caFile } = await authority;
+    const runs = [
+      { IPCHECK_CA_FILE: caFile, NODE_EXTRA_CA_CERTS: other.caFile },
+      { IPCHECK_CA_FILE: other.caFile, NODE_EXTRA_CA_CERTS: caFile },
+    ];
+    for (const env of runs)
+      expect((await home.run(["doctor", "--send"], { env })).stdout).toContain("the server took it");
+    expect(mail.arrived).toHaveLength(2);
+  });
+});
