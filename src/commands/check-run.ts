@@ -1,5 +1,6 @@
 import { isDue } from "../base/duration";
 import type { IpcheckError } from "../base/errors";
+import { mayOverrideCoolDowns, updateCoolDowns } from "../lookup/cool-down";
 import { explainLookup, isGood, reasonOf } from "../lookup/explanation";
 import type { LookupResult } from "../lookup/lookup-result";
 import { channelsOf, Telling } from "../notify/dispatch";
@@ -55,7 +56,9 @@ function look({ families }: CheckRules, dependencies: Dependencies, state: State
         family,
         recorded: familyState?.recorded?.address,
         candidate: familyState?.candidate,
+        isContradicted: familyState?.isContradicted,
         coolDowns: state.coolDowns,
+        mayOverrideCoolDowns: mayOverrideCoolDowns(state, dependencies.now()),
       });
     }),
   );
@@ -75,15 +78,13 @@ function record(
   let next = state;
   for (const lookupResult of lookupResults)
     next = recordLookup(next, { ...lookupResult, reason: reasonOf(lookupResult) }, context);
-  const newCoolDowns = Object.assign({}, ...lookupResults.map((lookupResult) => lookupResult.newCoolDowns));
-  if (Object.keys(newCoolDowns).length > 0)
-    next = { ...next, coolDowns: { ...unexpired(next.coolDowns, now), ...newCoolDowns } };
+  next = updateCoolDowns(
+    next,
+    lookupResults.map(({ newCoolDowns }) => newCoolDowns),
+    now,
+  );
   next = enqueueHeartbeat(next, rules, dependencies, lookupResults, now);
   return prune(next, channelsOf(rules));
-}
-
-function unexpired(coolDowns: State["coolDowns"], now: Date): State["coolDowns"] {
-  return Object.fromEntries(Object.entries(coolDowns).filter(([, until]) => new Date(until) > now));
 }
 
 // Only with an address that was seen just now: a sign of life must not tell what may be over.

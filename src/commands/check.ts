@@ -51,7 +51,7 @@ function buildWorld(settings: Settings, store: StateFile, deadline: Deadline, ho
   const { signal } = deadline;
   const now = () => new Date();
   const redact = (text: string) => output.redactor.redact(text);
-  const lookup = { ...settings, ...host, now, redact, signal: deadline.lookSignal };
+  const lookup = { ...settings, ...host, seed: host.hostName, now, redact, signal: deadline.lookSignal };
   return {
     ...store,
     now,

@@ -13,6 +13,10 @@ export interface AskOptions {
   userAgent: string;
   /** Aborts the request; it then rejects like one that timed out. */
   signal: AbortSignal;
+  /** Spread into the options of an HTTPS request. */
+  tls?: object;
+  /** Asked from this address. */
+  localAddress?: string;
 }
 
 /**
@@ -27,6 +31,8 @@ export function ask(url: URL, options: AskOptions): Promise<RawAnswer> {
     const outgoing: ClientRequest = request(url, {
       // `family` pins the socket, whatever the name resolves to; no agent, so nothing is kept alive.
       family: options.family,
+      ...(options.localAddress && { localAddress: options.localAddress }),
+      ...options.tls,
       agent: false,
       headers: { "User-Agent": options.userAgent, Accept: "text/plain", "Accept-Encoding": "identity" },
     });

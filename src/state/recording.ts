@@ -75,7 +75,7 @@ function recordSuccess(
 ): State {
   if (!recorded) return state;
   const isNew = recorded !== familyState.recorded;
-  if (!isNew && !familyState.outage && !familyState.candidate) return state;
+  if (!isNew && !familyState.outage && !familyState.candidate && !familyState.isContradicted) return state;
 
   const outageSince = reportableBlindness(familyState.outage, context);
   const next = { ...state, families: { ...state.families, [family]: { recorded } } };
@@ -117,7 +117,8 @@ function recordFailure(
   const next: FamilyState = {
     ...rest,
     ...(decision.kind === "unconfirmed" &&
-      decision.runs > 0 && { candidate: { address: decision.address, runs: decision.runs } }),
+      decision.runs > 0 && { candidate: { address: decision.address, runs: decision.runs, since: decision.since } }),
+    ...(decision.kind === "contradiction" && { isContradicted: true as const }),
     outage,
   };
   return { ...state, families: { ...state.families, [outcome.family]: next } };

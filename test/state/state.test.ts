@@ -16,7 +16,8 @@ const familyState = fc.record(
       { address: ip, since: time, confirmedBy: fc.array(text, { maxLength: 3 }), isUnconfirmed: isTrue },
       { requiredKeys: ["address", "confirmedBy"] },
     ),
-    candidate: fc.record({ address: ip, runs: count }),
+    candidate: fc.record({ address: ip, runs: count, since: time }, { requiredKeys: ["address", "runs"] }),
+    isContradicted: fc.constant(true as const),
     outage: fc.record(
       { since: time, failedAt: time, runs: count, reason: text, spokenAt: time },
       { requiredKeys: ["failedAt", "runs", "reason", "spokenAt"] },
@@ -61,6 +62,7 @@ const anyState: fc.Arbitrary<State> = fc.record(
     outbox: fc.array(event, { maxLength: 4 }),
     channels: fc.dictionary(fc.emailAddress(), channel, { maxKeys: 3 }),
     coolDowns: fc.dictionary(fc.domain(), time, { maxKeys: 3 }),
+    backedOffAt: time,
     complaint: fc.record({ at: time, about: text }),
   },
   { requiredKeys: ["families", "outbox", "channels", "coolDowns"], noNullPrototype: true },
