@@ -145,7 +145,7 @@ describe.skipIf(!HAS_IPV6)("a host without IPv6", { concurrent: true }, () => {
   test("from the first look on: IPv4 is recorded and told, IPv6 is nothing", async () => {
     const { home, mail, at } = await startDual({ isSettled: false });
     expect(await at(0, { without: "6" })).toMatchObject({ exitCode: 3 });
-    expect(Object.keys(home.readState().families[6])).toEqual(["outage"]);
+    expect(Object.keys(home.readState().families[6])).toEqual(["blind"]);
     expect(mail.arrived).toHaveLength(1);
     expect(await at(1, { without: "6", env: { IPCHECK_FAMILY: "4" } })).toMatchObject(SILENCE);
   });
