@@ -6,8 +6,7 @@ const DEFAULT_COOL_DOWN_MS = 30 * 60_000;
 /** No longer than this, whatever the service says. */
 const LONGEST_COOL_DOWN_MS = 24 * 3_600_000;
 
-/** So often a service is asked in spite of its cool-down, where nothing could be known otherwise: once an hour, less
- * what cron and timers are early by. */
+/** Services are asked in spite of a cool-down once an hour at most, less the seconds by which cron is early. */
 const OVERRIDE_INTERVAL_MS = 3_600_000 - 30_000;
 
 /** When a service may be asked again, by its Retry-After field in seconds or as a date (RFC 9110, 10.2.3). */

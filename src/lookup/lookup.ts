@@ -41,93 +41,46 @@ interface Exchange {
 
 /** Looks in one family: one service when it says what is recorded, others until the decision stands. */
 export async function look(request: LookRequest, options: LookupOptions): Promise<LookupResult> {
-  const { family, recorded, isContradicted, coolDowns } = request;
+  const { family, recorded, coolDowns } = request;
   const now = options.now();
   const services = servicesFor(family, options.serviceUrls);
-  const isResting = ({ name }: EchoService) => isCoolingDown(coolDowns[name], now);
   const ordered = shuffle(services, options.seed, now);
-  const queue = ordered.filter((service) => !isResting(service));
-  const resting = ordered.filter(isResting).sort((a, b) => (until(a) < until(b) ? -1 : 1));
+  const isCooling = ({ name }: EchoService) => isCoolingDown(coolDowns[name], now);
+  const queue = ordered.filter((service) => !isCooling(service));
+  const cooling = ordered.filter(isCooling).sort((a, b) => compare(coolDowns[a.name], coolDowns[b.name]));
   const exchanges: Exchange[] = [];
   const underWay = new Map<EchoService, Promise<Exchange>>();
   const losers = new AbortController();
   const signal = AbortSignal.any([options.signal, losers.signal]);
   let mayOverride = request.mayOverrideCoolDowns === true;
 
-  function until({ name }: EchoService): string {
-    return coolDowns[name] ?? "";
-  }
-
-  // A change, or a contradiction, is worth a question to those that cool down: after all others.
-  function isInDoubt(): boolean {
-    const isOther = ({ response: { vote } }: Exchange) =>
-      "address" in vote && recorded !== undefined && !isSamePlace(vote.address, recorded, options.ipv6PrefixLength);
-    return isContradicted === true || exchanges.some(isOther);
-  }
-
-  function decideNow(): Decision {
-    const votes = votesOf([...exchanges.map(({ response }) => response), ...resting.map(refusalOf)]);
-    // An operator is still open while one of its services may give an address.
-    const open = new Set([...queue, ...underWay.keys()].map(({ operator }) => operator));
-    for (const [operator, vote] of votes) {
-      if ("address" in vote) open.delete(operator);
-      else if (open.has(operator)) votes.delete(operator);
-    }
-    const { ipv6PrefixLength } = options;
-    return decide({
-      ...request,
-      votes,
-      remaining: open.size,
-      isSoleService: services.length === 1,
-      ipv6PrefixLength,
-      now,
+  // A change, or a contradiction, is worth a question to those that cool down, after all others.
+  const isInDoubt = () =>
+    request.isContradicted === true ||
+    exchanges.some(({ response: { vote } }) => {
+      if (!("address" in vote) || recorded === undefined) return false;
+      return !isSamePlace(vote.address, recorded, options.ipv6PrefixLength);
     });
-  }
-
-  // Not two services of one operator at once, and none of an operator that gave an address.
-  function takeNext(): EchoService | undefined {
-    const done = new Set([...underWay.keys()].map(({ operator }) => operator));
-    for (const { service, response } of exchanges) if ("address" in response.vote) done.add(service.operator);
-    const index = queue.findIndex(({ operator }) => !done.has(operator));
-    return index < 0 ? undefined : queue.splice(index, 1)[0];
-  }
-
-  function refusalOf(service: EchoService): ServiceResponse {
-    const detail = `asked to be left alone until ${until(service).slice(0, 16)}Z`;
-    return responseOf(service, { kind: "rate-limit", detail }, 0);
-  }
-
-  function result(decision: LookupResult["decision"]): LookupResult {
-    const responses = [...exchanges.map(({ response }) => response), ...resting.map(refusalOf)];
-    return {
-      family,
-      decision,
-      // In the order they were configured, not in the order chance gave them.
-      responses: inOrder(responses, services),
-      requests: exchanges.length + underWay.size,
-      newCoolDowns: coolDownsOf(exchanges, coolDowns, isResting),
-      serverDate: lastDate(exchanges),
-    };
-  }
 
   try {
     for (;;) {
-      if (mayOverride && isInDoubt()) queue.push(...resting.splice(0));
-      const decision = decideNow();
-      if (decision.kind === "silence" && mayOverride && resting.length > 0) {
+      if (mayOverride && isInDoubt()) queue.push(...cooling.splice(0));
+      const responses = [...exchanges.map(({ response }) => response), ...cooling.map(refusalFrom(coolDowns))];
+      const decision = decideOn(request, options, services, responses, [...queue, ...underWay.keys()], now);
+      if (decision.kind === "silence" && mayOverride && cooling.length > 0) {
         // Cool-downs never make us blind: the one that is due soonest is asked all the same.
-        queue.push(...resting.splice(0, 1));
+        queue.push(...cooling.splice(0, 1));
         mayOverride = false;
         continue;
       }
-      if (decision.kind !== "ask") return result(decision);
+      if (decision.kind !== "ask") {
+        const requests = exchanges.length + underWay.size;
+        return { ...resultOf(request, services, responses, exchanges, isCooling), decision, requests };
+      }
       while (underWay.size < decision.count) {
-        const next = takeNext();
+        const next = takeNext(queue, [...underWay.keys()], responses);
         if (!next) break;
-        underWay.set(
-          next,
-          exchange(next, family, { ...options, signal }, () => lastDate(exchanges)),
-        );
+        underWay.set(next, exchange(next, family, { ...options, signal }, exchanges));
       }
       const done = await Promise.race(underWay.values());
       underWay.delete(done.service);
@@ -139,32 +92,53 @@ export async function look(request: LookRequest, options: LookupOptions): Promis
   }
 }
 
-/** Asks every service once, side by side, resting ones too: for a person who wants to see each answer. */
+/** Asks every service once, side by side, cooling ones too: for a person who wants to see each answer. */
 export async function lookAtAll(request: LookRequest, options: LookupOptions): Promise<LookupResult> {
-  const { family } = request;
-  const services = servicesFor(family, options.serviceUrls);
+  const services = servicesFor(request.family, options.serviceUrls);
   const exchanges: Exchange[] = [];
-  const ask = async (service: EchoService) => {
-    exchanges.push(await exchange(service, family, options, () => lastDate(exchanges)));
-  };
-  await Promise.all(services.map(ask));
+  await Promise.all(
+    services.map(async (service) => exchanges.push(await exchange(service, request.family, options, exchanges))),
+  );
   const responses = exchanges.map(({ response }) => response);
-  const decision = decide({
-    ...request,
-    votes: votesOf(responses),
-    remaining: 0,
-    isSoleService: services.length === 1,
-    ipv6PrefixLength: options.ipv6PrefixLength,
-    now: options.now(),
-  });
+  const decision = decideOn(request, options, services, responses, [], options.now());
   return {
-    family,
+    ...resultOf(request, services, responses, exchanges, () => false),
     decision: decision.kind === "ask" ? { kind: "silence" } : decision,
-    responses: inOrder(responses, services),
     requests: exchanges.length,
-    newCoolDowns: coolDownsOf(exchanges, {}, () => false),
-    serverDate: lastDate(exchanges),
   };
+}
+
+/** The decision on what was heard, while `open` services are being asked or may be. */
+function decideOn(
+  request: LookRequest,
+  { ipv6PrefixLength }: LookupOptions,
+  services: readonly EchoService[],
+  responses: readonly ServiceResponse[],
+  open: readonly EchoService[],
+  now: Date,
+): Decision {
+  const remaining = new Set(open.map(({ operator }) => operator));
+  const votes = new Map<string, Vote>();
+  for (const { operator, vote } of responses) {
+    // An operator's answer outweighs the failure of its other service.
+    if ("address" in vote) remaining.delete(operator);
+    else if (remaining.has(operator) || votes.has(operator)) continue;
+    votes.set(operator, vote);
+  }
+  const isSoleService = services.length === 1;
+  return decide({ ...request, votes, remaining: remaining.size, isSoleService, ipv6PrefixLength, now });
+}
+
+// Not two services of one operator at once, and none of an operator that gave an address.
+function takeNext(
+  queue: EchoService[],
+  underWay: readonly EchoService[],
+  responses: readonly ServiceResponse[],
+): EchoService | undefined {
+  const answered = responses.filter(({ vote }) => "address" in vote);
+  const taken = new Set([...underWay, ...answered].map(({ operator }) => operator));
+  const index = queue.findIndex(({ operator }) => !taken.has(operator));
+  return index < 0 ? undefined : queue.splice(index, 1)[0];
 }
 
 /** One request and what it came to; never rejects. */
@@ -172,7 +146,8 @@ async function exchange(
   service: EchoService,
   family: Family,
   options: LookupOptions,
-  serverDate: () => Date | undefined,
+  /** Those that have ended by then: their Date headers tell a wrong clock from a wrong certificate. */
+  others: readonly Exchange[],
 ): Promise<Exchange> {
   const { acceptRanges, localAddress, monotonicMs, now, redact, signal, timeoutMs, tls, userAgent } = options;
   const start = monotonicMs();
@@ -200,7 +175,7 @@ async function exchange(
     const vote: Vote =
       code === "EMSGSIZE"
         ? { kind: "garbage", detail: "answered far more than an address" }
-        : failureOfConnection(code, { family, now: now(), serverDate: serverDate() });
+        : failureOfConnection(code, { family, now: now(), serverDate: lastDate(others) });
     return { service, response: respond(vote) };
   }
 }
@@ -209,38 +184,38 @@ function responseOf({ name, operator }: EchoService, vote: Vote, ms: number): Se
   return { service: name, operator, vote, ms };
 }
 
-/** One vote for each operator: its answer outweighs the failure of its other service. */
-function votesOf(responses: readonly ServiceResponse[]): Map<string, Vote> {
-  const votes = new Map<string, Vote>();
-  for (const { operator, vote } of responses) {
-    const before = votes.get(operator);
-    if (!before || !("address" in before)) votes.set(operator, vote);
-  }
-  return votes;
+function refusalFrom(coolDowns: LookRequest["coolDowns"]) {
+  return (service: EchoService): ServiceResponse => {
+    const detail = `asked to be left alone until ${coolDowns[service.name]?.slice(0, 16)}Z`;
+    return responseOf(service, { kind: "rate-limit", detail }, 0);
+  };
 }
 
-function coolDownsOf(
+function resultOf(
+  { family, coolDowns }: LookRequest,
+  services: readonly EchoService[],
+  responses: readonly ServiceResponse[],
   exchanges: readonly Exchange[],
-  coolDowns: LookRequest["coolDowns"],
-  isResting: (service: EchoService) => boolean,
-): LookupResult["newCoolDowns"] {
-  return Object.fromEntries(
-    exchanges.flatMap(({ service, response, until }) => {
-      if (until) return [[service.name, until.toISOString()]];
-      if (!isResting(service)) return [];
-      // It was asked before its time: in vain, or it answers again.
-      return [[service.name, "address" in response.vote ? undefined : coolDowns[service.name]]];
-    }),
-  );
+  wasCooling: (service: EchoService) => boolean,
+): Omit<LookupResult, "decision" | "requests"> {
+  const place = ({ service }: ServiceResponse) => services.findIndex(({ name }) => name === service);
+  const newCoolDowns = exchanges.flatMap(({ service, response, until }) => {
+    if (until) return [[service.name, until.toISOString()]];
+    if (!wasCooling(service)) return [];
+    // It was asked before its time: in vain, or it answers again.
+    return [[service.name, "address" in response.vote ? undefined : coolDowns[service.name]]];
+  });
+  return {
+    family,
+    // In the order they were configured, not in the order chance gave them.
+    responses: responses.toSorted((a, b) => place(a) - place(b)),
+    newCoolDowns: Object.fromEntries(newCoolDowns),
+    serverDate: lastDate(exchanges),
+  };
 }
 
 function lastDate(exchanges: readonly Exchange[]): Date | undefined {
   return exchanges.findLast(({ serverDate }) => serverDate)?.serverDate;
-}
-
-function inOrder(responses: readonly ServiceResponse[], services: readonly EchoService[]): ServiceResponse[] {
-  const place = ({ service }: ServiceResponse) => services.findIndex(({ name }) => name === service);
-  return responses.toSorted((a, b) => place(a) - place(b));
 }
 
 // A hash spreads evenly over any panel and any schedule; rotating by the hour would not: every
@@ -250,6 +225,10 @@ function shuffle(services: readonly EchoService[], seed: string, now: Date): Ech
     createHash("sha256").update(`${seed} ${now.toISOString()} ${url.href}`).digest("hex");
   return services
     .map((service) => ({ service, rank: rank(service) }))
-    .sort((a, b) => (a.rank < b.rank ? -1 : 1))
+    .sort((a, b) => compare(a.rank, b.rank))
     .map(({ service }) => service);
+}
+
+function compare(a = "", b = ""): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -107,17 +107,15 @@ export function decide(tally: Tally): Decision {
 
 function decideCandidate(tally: Tally, group: VoteGroup): Decision {
   const { candidate, ipv6PrefixLength, now } = tally;
-  const isContinued =
-    candidate?.since !== undefined &&
-    // A first run in the future, or at no time at all, proves nothing: the clock was set.
-    new Date(candidate.since) <= now &&
-    isSamePlace(candidate.address, group.address, ipv6PrefixLength);
-  if (!isContinued || candidate.since === undefined) return unconfirmed(tally, group, 1);
+  const isSame = candidate && isSamePlace(candidate.address, group.address, ipv6PrefixLength);
+  const since = isSame ? candidate.since : undefined;
+  const ageMs = now.getTime() - new Date(since ?? "").getTime();
+  // A first run in the future, or at no known time, proves nothing.
+  if (!candidate || since === undefined || !(ageMs >= 0)) return unconfirmed(tally, group, 1);
   const runs = candidate.runs + 1;
-  const isOldEnough = now.getTime() - new Date(candidate.since).getTime() >= TIME_TO_ACCEPT_MS;
-  return runs >= RUNS_TO_ACCEPT && isOldEnough
+  return runs >= RUNS_TO_ACCEPT && ageMs >= TIME_TO_ACCEPT_MS
     ? { kind: "accepted", ...group }
-    : { kind: "unconfirmed", ...group, runs, since: candidate.since };
+    : { kind: "unconfirmed", ...group, runs, since };
 }
 
 function unconfirmed({ now }: Tally, group: VoteGroup, runs: number): Decision {
