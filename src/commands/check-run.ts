@@ -1,5 +1,6 @@
 import type { IpcheckError } from "../base/errors";
 import type { Family } from "../lookup/address";
+import { mayOverrideCoolDowns, updateCoolDowns } from "../lookup/cool-down";
 import { explainLookup, isGood, reasonOf } from "../lookup/explanation";
 import type { LookRequest, LookupResult } from "../lookup/lookup-result";
 import { channelsOf, Dispatch } from "../notify/dispatch";
@@ -90,7 +91,9 @@ function look(
         family,
         recorded: familyState?.recorded?.address,
         candidate: familyState?.candidate,
+        isContradicted: familyState?.isContradicted,
         coolDowns: state.coolDowns,
+        mayOverrideCoolDowns: mayOverrideCoolDowns(state, dependencies.now()),
       });
     } catch (error) {
       // The other family may have news.
@@ -117,23 +120,18 @@ function record(
     const outcome = { ...result, reason: reasonOf(result) };
     next = recordLookup(next, outcome, { now, lastLookAt, outage, createId });
   }
-  const newCoolDowns = Object.assign({}, ...lookupResults.map((result) => result.newCoolDowns));
-  if (Object.keys(newCoolDowns).length > 0) {
-    next = { ...next, coolDowns: { ...unexpired(next.coolDowns, now), ...newCoolDowns } };
-  }
+  const coolDowns = lookupResults.map(({ newCoolDowns }) => newCoolDowns);
+  next = updateCoolDowns(next, coolDowns, now);
   const seen = lookupResults.find(isGood);
   if (seen && "address" in seen.decision && rules.heartbeatMailMs !== undefined) {
     const { family, decision } = seen;
     const intervalMs = rules.heartbeatMailMs;
     next = forgetFutureService(next, intervalMs, now);
     const { recipients } = rules;
-    next = enqueueHeartbeat(next, { family, address: decision.address, intervalMs, recipients, now, createId });
+    const address = "seen" in decision ? decision.seen : decision.address;
+    next = enqueueHeartbeat(next, { family, address, intervalMs, recipients, now, createId });
   }
   return prune(next, channelsOf(rules));
-}
-
-function unexpired(coolDowns: State["coolDowns"], now: Date): State["coolDowns"] {
-  return Object.fromEntries(Object.entries(coolDowns).filter(([, until]) => new Date(until) > now));
 }
 
 function reportLooks(run: Dispatch, { families }: CheckRules, before: State, lookupResults: LookupResult[]): void {

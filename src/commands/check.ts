@@ -98,7 +98,7 @@ function buildDependencies(
   const { signal } = deadline;
   const now = () => new Date();
   const redact = (text: string) => output.redactor.redact(text);
-  const lookup = { ...settings, ...host, now, redact, signal: deadline.lookSignal };
+  const lookup = { ...settings, ...host, seed: host.hostName, now, redact, signal: deadline.lookSignal };
   return {
     now,
     random: Math.random,

@@ -3,6 +3,7 @@ import type { ErrorCode } from "../base/errors";
 import { quote } from "../base/quote";
 import { describe, explainLookup, isGood } from "../lookup/explanation";
 import type { LookupResult } from "../lookup/lookup-result";
+import { PLAIN_HTTP } from "../lookup/services";
 import type { LoadedState } from "../state/state";
 import { HOOK, type State } from "../state/state";
 
@@ -49,18 +50,20 @@ export function diagnoseLookup(lookupResult: LookupResult, recorded: string | un
     const text = `${describe(response)} (${response.operator}, ${family}, ${response.ms} ms)`;
     return { title: "echo service", status: isAnswer ? "ok" : "warning", text };
   });
-  if (isGood(lookupResult)) {
-    const answers = lookupResult.responses.flatMap(({ vote }) => ("address" in vote ? [vote.address] : []));
-    const address = "address" in lookupResult.decision ? lookupResult.decision.address : "";
-    const votes = answers.length;
-    return [
-      ...services,
-      {
-        title: "agreement",
-        status: "ok",
-        text: `${votes} of ${lookupResult.responses.length} say ${address} (${family})`,
-      },
-    ];
+  const operators = new Set(lookupResult.responses.map(({ operator }) => operator));
+  if (operators.has(PLAIN_HTTP)) {
+    services.push({
+      title: "echo services",
+      status: "warning",
+      text: "those asked over plain http count as one operator together: whoever sits on the line can give their answers",
+      hint: "name https:// URLs in IPCHECK_SERVICES",
+    });
+  }
+  const { decision } = lookupResult;
+  if (isGood(lookupResult) && "by" in decision) {
+    const address = "seen" in decision ? decision.seen : decision.address;
+    const text = `${decision.by.length} of ${operators.size} say ${address} (${family})`;
+    return [...services, { title: "agreement", status: "ok", text }];
   }
   const error = explainLookup(lookupResult, recorded);
   return [

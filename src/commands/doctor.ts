@@ -124,7 +124,14 @@ function lookAtAllFamilies(
   host: Host,
 ): Promise<LookupResult[]> {
   const redact = (text: string) => host.output.redactor.redact(text);
-  const lookup = { ...settings, ...host, now: () => new Date(), redact, signal: deadline.lookSignal };
+  const lookup = {
+    ...settings,
+    ...host,
+    seed: host.hostName,
+    now: () => new Date(),
+    redact,
+    signal: deadline.lookSignal,
+  };
   return Promise.all(
     settings.families.map((family) =>
       lookAtAll({ family, recorded: recordedIn(known, family), candidate: undefined, coolDowns: {} }, lookup),

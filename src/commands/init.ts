@@ -114,6 +114,7 @@ async function detectIpv6(host: Host): Promise<boolean> {
   try {
     const lookup = {
       ...host,
+      seed: host.hostName,
       serviceUrls: undefined,
       acceptRanges: [],
       ipv6PrefixLength: 64,

@@ -15,8 +15,8 @@ export interface RawAnswer {
 export interface TrustRules {
   family: Family;
   acceptRanges: readonly Cidr[];
-  /** Takes secrets out of what is quoted from an answer: some services repeat what they were sent. */
-  redact?: (text: string) => string;
+  /** Takes secrets out of what is quoted: some servers repeat what they were sent. */
+  redact: (text: string) => string;
 }
 
 /**
@@ -41,7 +41,7 @@ export function readAnswer(raw: RawAnswer, rules: TrustRules): { address: string
   return { kind, detail: `answered ${address}: ${special.name}` };
 }
 
-function failureOfStatus({ status, headers }: RawAnswer, { redact = String }: TrustRules): LookupFailure {
+function failureOfStatus({ status, headers }: RawAnswer, { redact }: TrustRules): LookupFailure {
   if (status === 511) return { kind: "portal", detail: "answered 511, network authentication required" };
   if (status >= 300 && status < 400) {
     const target = headers["location"];
@@ -53,7 +53,7 @@ function failureOfStatus({ status, headers }: RawAnswer, { redact = String }: Tr
   return { kind: status >= 500 ? "server" : "status", detail: `answered HTTP status ${status}` };
 }
 
-function failureOfBody({ headers }: RawAnswer, text: string, { redact = String }: TrustRules): LookupFailure {
+function failureOfBody({ headers }: RawAnswer, text: string, { redact }: TrustRules): LookupFailure {
   const type = String(headers["content-type"] ?? "");
   if (/^text\/html|xhtml/i.test(type) || /^\s*(<!doctype|<html|<\?xml|<head|<body|<script|<meta)/i.test(text)) {
     return { kind: "portal", detail: "answered a web page instead of an address" };
@@ -64,6 +64,7 @@ function failureOfBody({ headers }: RawAnswer, text: string, { redact = String }
     return { kind: "proxy", detail: `answered a list of addresses: ${quote(redact(text), 80)}` };
   }
   if (text === "") return { kind: "garbage", detail: "answered nothing" };
+  // Redacted before it is cut: half a secret would not be recognised.
   return { kind: "garbage", detail: `answered something that is no address: ${quote(redact(text), 60)}` };
 }
 

@@ -1,20 +1,57 @@
+import { isDue } from "../base/duration";
+
 /** How long a service that says 429 or 503 without a time is left alone: an hourly run asks it again. */
-const DEFAULT_REST_MS = 30 * 60_000;
+const DEFAULT_COOL_DOWN_MS = 30 * 60_000;
 
 /** No longer than this, whatever the service says. */
-const LONGEST_REST_MS = 24 * 3_600_000;
+const LONGEST_COOL_DOWN_MS = 24 * 3_600_000;
+
+/** Services are asked in spite of a cool-down once an hour at most, less the seconds by which cron is early. */
+const OVERRIDE_INTERVAL_MS = 3_600_000 - 30_000;
 
 /** When a service may be asked again, by its Retry-After field in seconds or as a date (RFC 9110, 10.2.3). */
 export function coolDownUntil(retryAfter: string | string[] | undefined, now: Date): Date {
   const text = typeof retryAfter === "string" ? retryAfter.trim() : "";
   const ms = /^\d+$/.test(text) ? Number(text) * 1000 : new Date(text).getTime() - now.getTime();
-  const restMs = Number.isNaN(ms) || ms <= 0 ? DEFAULT_REST_MS : Math.min(ms, LONGEST_REST_MS);
-  return new Date(now.getTime() + restMs);
+  const lengthMs = Number.isNaN(ms) || ms <= 0 ? DEFAULT_COOL_DOWN_MS : Math.min(ms, LONGEST_COOL_DOWN_MS);
+  return new Date(now.getTime() + lengthMs);
 }
 
-/** Whether a service is still left alone. A rest longer than a day was not set by us: the clock jumped. */
+/** Whether a service is still left alone. A time further off than a day was not set by us: the clock jumped. */
 export function isCoolingDown(until: string | undefined, now: Date): boolean {
   if (until === undefined) return false;
   const ms = new Date(until).getTime() - now.getTime();
-  return ms > 0 && ms <= LONGEST_REST_MS;
+  return ms > 0 && ms <= LONGEST_COOL_DOWN_MS;
+}
+
+/** What is remembered of cool-downs from run to run. */
+export interface CoolDownState {
+  /** Services that asked to be left alone: host → until (ISO 8601 UTC). */
+  coolDowns: Readonly<Record<string, string>>;
+  /** When one last did, or was asked in vain in spite of it. */
+  backedOffAt?: string;
+}
+
+/** Whether services may be asked although they cool down: an hour after one last asked to be left alone. */
+export function mayOverrideCoolDowns({ backedOffAt }: CoolDownState, now: Date): boolean {
+  return isDue(backedOffAt, OVERRIDE_INTERVAL_MS, now);
+}
+
+/**
+ * `state` with what looks learned about cool-downs (`newCoolDowns` of each lookup result);
+ * `state` itself where that is nothing.
+ */
+export function updateCoolDowns<S extends CoolDownState>(
+  state: S,
+  changes: readonly Readonly<Record<string, string | undefined>>[],
+  now: Date,
+): S {
+  const changed = changes.flatMap((change) => Object.entries(change));
+  if (changed.length === 0) return state;
+  const merged = Object.fromEntries([...Object.entries(state.coolDowns), ...changed]);
+  const coolDowns = Object.fromEntries(
+    Object.entries(merged).flatMap(([host, until]) => (until && isCoolingDown(until, now) ? [[host, until]] : [])),
+  );
+  const isBackingOff = changed.some(([, until]) => until !== undefined);
+  return { ...state, coolDowns, ...(isBackingOff && { backedOffAt: now.toISOString() }) };
 }

@@ -1,6 +1,7 @@
 import { IpcheckError } from "../base/errors";
 import { explain, type LookupFailure, mostSpecific } from "./failures";
 import type { LookupResult, ServiceResponse } from "./lookup-result";
+import { PLAIN_HTTP } from "./services";
 
 /** True when a look gave an address that can be relied on. */
 export function isGood({ decision }: LookupResult): boolean {
@@ -14,7 +15,9 @@ export function reasonOf(lookupResult: LookupResult): string {
     case "silence":
       return explain(mostSpecific(failuresOf(lookupResult))).sentence;
     case "unconfirmed":
-      return `only ${decision.by.join()} says ${decision.address}, and no second operator could confirm it`;
+      return decision.by.length === 1
+        ? `only ${decision.by.join()} says ${decision.address}, and no second operator could confirm it`
+        : `${decision.by.join(" and ")} say ${decision.address}, and no majority of the operators could confirm it`;
     case "contradiction":
       return "the services contradict each other";
     default:
@@ -47,10 +50,12 @@ function hintOf(lookupResult: LookupResult): string {
   }
   if (decision.kind !== "unconfirmed") return explain(mostSpecific(failuresOf(lookupResult))).hint;
   if (new Set(lookupResult.responses.map(({ operator }) => operator)).size < 2) {
-    return "all services in IPCHECK_SERVICES belong to one operator: add one of another";
+    return lookupResult.responses.some(({ operator }) => operator === PLAIN_HTTP)
+      ? "all services in IPCHECK_SERVICES are asked over plain http, where anybody on the line can answer: add https:// URLs"
+      : "all services in IPCHECK_SERVICES belong to one operator: add one of another";
   }
   return decision.runs > 0
-    ? "it is accepted when the third run in a row hears nothing else; the next run asks again"
+    ? "it is accepted by the third run in a row, two hours after the first at the earliest, that hears nothing else; the next run asks again"
     : "nothing was recorded; the next run asks again, 'ipcheck doctor' shows each answer";
 }
 

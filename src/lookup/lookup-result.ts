@@ -6,8 +6,12 @@ export interface LookRequest {
   family: Family;
   recorded: string | undefined;
   candidate: Candidate | undefined;
+  /** The look before found a contradiction. */
+  isContradicted?: boolean | undefined;
   /** Hosts to be left alone → until (ISO 8601 UTC). */
   coolDowns: Readonly<Record<string, string>>;
+  /** Whether they may be asked all the same where nothing could be known otherwise. */
+  mayOverrideCoolDowns?: boolean;
 }
 
 /** What one service said; `service` is its host, with the port where it is not the usual one. */
@@ -26,8 +30,8 @@ export interface LookupResult {
   responses: ServiceResponse[];
   /** How many requests were made. */
   requests: number;
-  /** Hosts that asked to be left alone → until. */
-  newCoolDowns: Record<string, string>;
+  /** Hosts that asked to be left alone → until; undefined for one that answers again before its time. */
+  newCoolDowns: Record<string, string | undefined>;
   /** What the last HTTP Date header said: this machine's clock may be wrong. */
   serverDate: Date | undefined;
 }

@@ -1,12 +1,12 @@
 import { createHash } from "node:crypto";
 import { systemCode } from "../base/errors";
-import type { Cidr, Family } from "./address";
-import { type RawAnswer, readAnswer } from "./answer";
+import { type Cidr, type Family, isSamePlace } from "./address";
+import { readAnswer } from "./answer";
 import { ask } from "./client";
 import { coolDownUntil, isCoolingDown } from "./cool-down";
 import { failureOfConnection } from "./failures";
 import type { LookRequest, LookupResult, ServiceResponse } from "./lookup-result";
-import { decide, type Vote } from "./quorum";
+import { type Decision, decide, type Vote } from "./quorum";
 import { type EchoService, servicesFor } from "./services";
 
 export interface LookupOptions {
@@ -15,170 +15,220 @@ export interface LookupOptions {
   ipv6PrefixLength: number;
   timeoutMs: number;
   userAgent: string;
-  /** Takes secrets out of what a service said. */
+  /** Takes secrets out of what is quoted from an answer; the answer itself is read as it came. */
   redact: (text: string) => string;
-  /** With the time it decides who is asked first, so that homes and hours spread over the panel. */
-  hostName: string;
+  /** With the time it decides who is asked first, so that machines and hours spread over the panel. */
+  seed: string;
   now: () => Date;
   /** A clock that no NTP sets, in ms; what it counts from does not matter. */
   monotonicMs: () => number;
   /** The end of the time for looking. */
   signal: AbortSignal;
+  /** Spread into the options of each HTTPS request. */
+  tls?: object | undefined;
+  /** Asked from this address; only in its own family. */
+  localAddress?: string | undefined;
+}
+
+/** One exchange with one service. */
+interface Exchange {
+  service: EchoService;
+  response: ServiceResponse;
+  /** It asked to be left alone until then. */
+  until?: Date;
+  serverDate?: Date;
 }
 
 /** Looks in one family: one service when it says what is recorded, others until the decision stands. */
 export async function look(request: LookRequest, options: LookupOptions): Promise<LookupResult> {
-  const { family, coolDowns } = request;
+  const { family, recorded, coolDowns } = request;
+  const now = options.now();
   const services = servicesFor(family, options.serviceUrls);
-  const inquiry = new Inquiry(family, options);
-  const queue: EchoService[] = [];
-  for (const service of shuffle(services, options)) {
-    const until = coolDowns[service.name];
-    if (until && isCoolingDown(until, options.now())) inquiry.noteCoolDown(service, until);
-    else queue.push(service);
+  const ordered = shuffle(services, options.seed, now);
+  const isCooling = ({ name }: EchoService) => isCoolingDown(coolDowns[name], now);
+  const queue = ordered.filter((service) => !isCooling(service));
+  const cooling = ordered.filter(isCooling).sort((a, b) => compare(coolDowns[a.name], coolDowns[b.name]));
+  const exchanges: Exchange[] = [];
+  const underWay = new Map<EchoService, Promise<Exchange>>();
+  const losers = new AbortController();
+  const signal = AbortSignal.any([options.signal, losers.signal]);
+  let mayOverride = request.mayOverrideCoolDowns === true;
+
+  // A change, or a contradiction, is worth a question to those that cool down, after all others.
+  const isInDoubt = () =>
+    request.isContradicted === true ||
+    exchanges.some(({ response: { vote } }) => {
+      if (!("address" in vote) || recorded === undefined) return false;
+      return !isSamePlace(vote.address, recorded, options.ipv6PrefixLength);
+    });
+
+  try {
+    for (;;) {
+      if (mayOverride && isInDoubt()) queue.push(...cooling.splice(0));
+      const responses = [...exchanges.map(({ response }) => response), ...cooling.map(refusalFrom(coolDowns))];
+      const decision = decideOn(request, options, services, responses, [...queue, ...underWay.keys()], now);
+      if (decision.kind === "silence" && mayOverride && cooling.length > 0) {
+        // Cool-downs never make us blind: the one that is due soonest is asked all the same.
+        queue.push(...cooling.splice(0, 1));
+        mayOverride = false;
+        continue;
+      }
+      if (decision.kind !== "ask") {
+        const requests = exchanges.length + underWay.size;
+        return { ...resultOf(request, services, responses, exchanges, isCooling), decision, requests };
+      }
+      while (underWay.size < decision.count) {
+        const next = takeNext(queue, [...underWay.keys()], responses);
+        if (!next) break;
+        underWay.set(next, exchange(next, family, { ...options, signal }, exchanges));
+      }
+      const done = await Promise.race(underWay.values());
+      underWay.delete(done.service);
+      exchanges.push(done);
+    }
+  } finally {
+    losers.abort();
+    await Promise.allSettled(underWay.values());
   }
-  const decision = await inquiry.hold(request, queue, services.length === 1);
-  return { family, decision, ...inquiry.result(services) };
 }
 
-/** Asks every service once, side by side, resting ones too: for a person who wants to see each answer. */
+/** Asks every service once, side by side, cooling ones too: for a person who wants to see each answer. */
 export async function lookAtAll(request: LookRequest, options: LookupOptions): Promise<LookupResult> {
   const services = servicesFor(request.family, options.serviceUrls);
-  const inquiry = new Inquiry(request.family, options);
-  const decision = await inquiry.holdAll(request, services);
-  return { family: request.family, decision, ...inquiry.result(services) };
+  const exchanges: Exchange[] = [];
+  await Promise.all(
+    services.map(async (service) => exchanges.push(await exchange(service, request.family, options, exchanges))),
+  );
+  const responses = exchanges.map(({ response }) => response);
+  const decision = decideOn(request, options, services, responses, [], options.now());
+  return {
+    ...resultOf(request, services, responses, exchanges, () => false),
+    decision: decision.kind === "ask" ? { kind: "silence" } : decision,
+    requests: exchanges.length,
+  };
+}
+
+/** The decision on what was heard, while `open` services are being asked or may be. */
+function decideOn(
+  request: LookRequest,
+  { ipv6PrefixLength }: LookupOptions,
+  services: readonly EchoService[],
+  responses: readonly ServiceResponse[],
+  open: readonly EchoService[],
+  now: Date,
+): Decision {
+  const remaining = new Set(open.map(({ operator }) => operator));
+  const votes = new Map<string, Vote>();
+  for (const { operator, vote } of responses) {
+    // An operator's answer outweighs the failure of its other service.
+    if ("address" in vote) remaining.delete(operator);
+    else if (remaining.has(operator) || votes.has(operator)) continue;
+    votes.set(operator, vote);
+  }
+  const isSoleService = services.length === 1;
+  return decide({ ...request, votes, remaining: remaining.size, isSoleService, ipv6PrefixLength, now });
+}
+
+// Not two services of one operator at once, and none of an operator that gave an address.
+function takeNext(
+  queue: EchoService[],
+  underWay: readonly EchoService[],
+  responses: readonly ServiceResponse[],
+): EchoService | undefined {
+  const answered = responses.filter(({ vote }) => "address" in vote);
+  const taken = new Set([...underWay, ...answered].map(({ operator }) => operator));
+  const index = queue.findIndex(({ operator }) => !taken.has(operator));
+  return index < 0 ? undefined : queue.splice(index, 1)[0];
+}
+
+/** One request and what it came to; never rejects. */
+async function exchange(
+  service: EchoService,
+  family: Family,
+  options: LookupOptions,
+  /** Those that have ended by then: their Date headers tell a wrong clock from a wrong certificate. */
+  others: readonly Exchange[],
+): Promise<Exchange> {
+  const { acceptRanges, localAddress, monotonicMs, now, redact, signal, timeoutMs, tls, userAgent } = options;
+  const start = monotonicMs();
+  const respond = (vote: Vote) => responseOf(service, vote, Math.round(monotonicMs() - start));
+  const isOfFamily = localAddress?.includes(":") === (family === 6);
+  try {
+    const raw = await ask(service.url, {
+      family,
+      timeoutMs,
+      userAgent,
+      signal,
+      ...(tls && { tls }),
+      ...(localAddress && isOfFamily && { localAddress }),
+    });
+    const date = new Date(String(raw.headers["date"] ?? ""));
+    const isBusy = raw.status === 429 || raw.status === 503;
+    return {
+      service,
+      response: respond(readAnswer(raw, { family, acceptRanges, redact })),
+      ...(isBusy && { until: coolDownUntil(raw.headers["retry-after"], now()) }),
+      ...(!Number.isNaN(date.getTime()) && { serverDate: date }),
+    };
+  } catch (error) {
+    const code = systemCode(error);
+    const vote: Vote =
+      code === "EMSGSIZE"
+        ? { kind: "garbage", detail: "answered far more than an address" }
+        : failureOfConnection(code, { family, now: now(), serverDate: lastDate(others) });
+    return { service, response: respond(vote) };
+  }
+}
+
+function responseOf({ name, operator }: EchoService, vote: Vote, ms: number): ServiceResponse {
+  return { service: name, operator, vote, ms };
+}
+
+function refusalFrom(coolDowns: LookRequest["coolDowns"]) {
+  return (service: EchoService): ServiceResponse => {
+    const detail = `asked to be left alone until ${coolDowns[service.name]?.slice(0, 16)}Z`;
+    return responseOf(service, { kind: "rate-limit", detail }, 0);
+  };
+}
+
+function resultOf(
+  { family, coolDowns }: LookRequest,
+  services: readonly EchoService[],
+  responses: readonly ServiceResponse[],
+  exchanges: readonly Exchange[],
+  wasCooling: (service: EchoService) => boolean,
+): Omit<LookupResult, "decision" | "requests"> {
+  const place = ({ service }: ServiceResponse) => services.findIndex(({ name }) => name === service);
+  const newCoolDowns = exchanges.flatMap(({ service, response, until }) => {
+    if (until) return [[service.name, until.toISOString()]];
+    if (!wasCooling(service)) return [];
+    // It was asked before its time: in vain, or it answers again.
+    return [[service.name, "address" in response.vote ? undefined : coolDowns[service.name]]];
+  });
+  return {
+    family,
+    // In the order they were configured, not in the order chance gave them.
+    responses: responses.toSorted((a, b) => place(a) - place(b)),
+    newCoolDowns: Object.fromEntries(newCoolDowns),
+    serverDate: lastDate(exchanges),
+  };
+}
+
+function lastDate(exchanges: readonly Exchange[]): Date | undefined {
+  return exchanges.findLast(({ serverDate }) => serverDate)?.serverDate;
 }
 
 // A hash spreads evenly over any panel and any schedule; rotating by the hour would not: every
 // sixth hour is the same service for a panel of six.
-function shuffle(services: EchoService[], { hostName, now }: LookupOptions): EchoService[] {
-  const seed = `${hostName} ${now().toISOString()}`;
-  const rank = (service: EchoService) => createHash("sha256").update(`${seed} ${service.url.href}`).digest("hex");
+function shuffle(services: readonly EchoService[], seed: string, now: Date): EchoService[] {
+  const rank = ({ url }: EchoService) =>
+    createHash("sha256").update(`${seed} ${now.toISOString()} ${url.href}`).digest("hex");
   return services
     .map((service) => ({ service, rank: rank(service) }))
-    .sort((a, b) => (a.rank < b.rank ? -1 : 1))
+    .sort((a, b) => compare(a.rank, b.rank))
     .map(({ service }) => service);
 }
 
-/** One family's questions and answers. */
-class Inquiry {
-  private readonly responses: ServiceResponse[] = [];
-  private readonly votes = new Map<string, Vote>();
-  private readonly newCoolDowns: Record<string, string> = {};
-  private readonly losers = new AbortController();
-  private requests = 0;
-  private serverDate: Date | undefined;
-
-  constructor(
-    private readonly family: Family,
-    private readonly options: LookupOptions,
-  ) {}
-
-  /** Asks as many services side by side as the decision needs, and more as they fail or disagree. */
-  async hold(request: LookRequest, queue: EchoService[], isSoleService: boolean): Promise<LookupResult["decision"]> {
-    const underWay = new Map<EchoService, Promise<EchoService>>();
-    try {
-      for (;;) {
-        const waiting = new Set([...queue, ...underWay.keys()].map(({ operator }) => operator));
-        for (const operator of this.votes.keys()) if (this.hasAnswered(operator)) waiting.delete(operator);
-        const votes = new Map([...this.votes].filter(([operator]) => !waiting.has(operator)));
-        const decision = decide({
-          ...request,
-          votes,
-          remaining: waiting.size,
-          isSoleService,
-          ipv6PrefixLength: this.options.ipv6PrefixLength,
-        });
-        if (decision.kind !== "ask") return decision;
-        // Nothing to compare the first answer with: a second vote is needed anyway.
-        const count = decision.count === 1 && request.recorded === undefined && waiting.size > 1 ? 2 : decision.count;
-        while (underWay.size < count) {
-          const next = this.takeNext(queue, new Set([...underWay.keys()].map(({ operator }) => operator)));
-          if (!next) break;
-          underWay.set(next, this.hear(next));
-        }
-        const heard = await Promise.race(underWay.values());
-        underWay.delete(heard);
-      }
-    } finally {
-      this.losers.abort();
-      await Promise.allSettled(underWay.values());
-    }
-  }
-
-  async holdAll(request: LookRequest, services: EchoService[]): Promise<LookupResult["decision"]> {
-    await Promise.all(services.map((service) => this.hear(service)));
-    const { ipv6PrefixLength } = this.options;
-    const isSoleService = services.length === 1;
-    const decision = decide({ ...request, votes: this.votes, remaining: 0, isSoleService, ipv6PrefixLength });
-    return decision.kind === "ask" ? { kind: "silence" } : decision;
-  }
-
-  noteCoolDown(service: EchoService, until: string): void {
-    const vote: Vote = {
-      kind: "rate-limit",
-      detail: `asked to be left alone until ${until.slice(0, 16)}Z`,
-    };
-    this.note(service, vote, 0);
-  }
-
-  result(services: EchoService[]): Pick<LookupResult, "responses" | "requests" | "newCoolDowns" | "serverDate"> {
-    // In the order they were configured, not in the order chance gave them.
-    const responses = services.flatMap(({ name }) => this.responses.filter(({ service }) => service === name));
-    return {
-      responses: [...new Set(responses)],
-      requests: this.requests,
-      newCoolDowns: this.newCoolDowns,
-      serverDate: this.serverDate,
-    };
-  }
-
-  // Not two URLs of one operator at once, and none of an operator that has spoken.
-  private takeNext(queue: EchoService[], beingAsked: ReadonlySet<string>): EchoService | undefined {
-    const index = queue.findIndex(({ operator }) => !beingAsked.has(operator) && !this.hasAnswered(operator));
-    return index < 0 ? undefined : queue.splice(index, 1)[0];
-  }
-
-  private hasAnswered(operator: string): boolean {
-    const vote = this.votes.get(operator);
-    return vote !== undefined && "address" in vote;
-  }
-
-  private async hear(service: EchoService): Promise<EchoService> {
-    this.requests++;
-    const { family, options } = this;
-    const { timeoutMs, userAgent, now } = options;
-    const start = this.options.monotonicMs();
-    const signal = AbortSignal.any([options.signal, this.losers.signal]);
-    try {
-      const raw = await ask(service.url, { family, timeoutMs, userAgent, signal });
-      this.noteHeaders(service, raw);
-      this.note(service, readAnswer(raw, { ...options, family }), start);
-    } catch (error) {
-      // A loser was stopped because the decision stood; it failed at nothing.
-      if (this.losers.signal.aborted) return service;
-      const code = systemCode(error);
-      const vote: Vote =
-        code === "EMSGSIZE"
-          ? { kind: "garbage", detail: "answered far more than an address" }
-          : failureOfConnection(code, { family, now: now(), serverDate: this.serverDate });
-      this.note(service, vote, start);
-    }
-    return service;
-  }
-
-  private noteHeaders(service: EchoService, { status, headers }: RawAnswer): void {
-    const date = new Date(String(headers["date"] ?? ""));
-    if (!Number.isNaN(date.getTime())) this.serverDate = date;
-    if (status !== 429 && status !== 503) return;
-    const retryAfter = headers["retry-after"];
-    this.newCoolDowns[service.name] = coolDownUntil(retryAfter, this.options.now()).toISOString();
-  }
-
-  private note(service: EchoService, vote: Vote, start: number): void {
-    const ms = start === 0 ? 0 : Math.round(this.options.monotonicMs() - start);
-    this.responses.push({ service: service.name, operator: service.operator, vote, ms });
-    // An operator's answer outweighs the failure of its other URL.
-    if (!this.hasAnswered(service.operator)) this.votes.set(service.operator, vote);
-  }
+function compare(a = "", b = ""): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -4,11 +4,13 @@ import { explain, type LookupFailure } from "./failures";
 /** What one operator said when asked: an address, or why there was none. */
 export type Vote = { address: string } | LookupFailure;
 
-/** An address said by one operator only, run after run. */
+/** An address that too few operators say to be believed at once, run after run. */
 export interface Candidate {
   address: string;
   /** In how many runs in a row, this one not counted. */
   runs: number;
+  /** When the first of them was (ISO 8601 UTC); states of version 1.0.0 have none. */
+  since?: string;
 }
 
 export interface Tally {
@@ -20,61 +22,104 @@ export interface Tally {
   /** One service was configured and no other: its word is taken. */
   isSoleService: boolean;
   candidate?: Candidate | undefined;
+  /** The look before found a contradiction: this one asks everybody. */
+  isContradicted?: boolean | undefined;
   ipv6PrefixLength: number;
+  now: Date;
 }
 
 export type Decision =
   /** As recorded: one vote is enough to believe that nothing happened. */
-  | { kind: "unchanged"; address: string; by: string[] }
+  | {
+      kind: "unchanged";
+      address: string;
+      /** The address of this look: over IPv6 perhaps another one with the same prefix. */
+      seen: string;
+      by: string[];
+    }
   | { kind: "confirmed"; address: string; by: string[] }
-  /** Accepted on one vote: heard three runs in a row while nobody else could be reached. */
+  /** Accepted without a quorum: heard in three runs in a row, over two hours. */
   | { kind: "accepted"; address: string; by: string[] }
   /** `count` more votes are needed before anything can be said. */
   | { kind: "ask"; count: number }
-  | { kind: "unconfirmed"; address: string; by: string[]; runs: number }
+  | {
+      kind: "unconfirmed";
+      address: string;
+      by: string[];
+      /** In how many runs in a row by now; 0 where it is no candidate. */
+      runs: number;
+      since: string;
+    }
   | { kind: "contradiction" }
   | { kind: "silence" };
 
-/** A lone vote is accepted in this run of its row. */
+/** A candidate is accepted in this run of its row … */
 const RUNS_TO_ACCEPT = 3;
 
+/** … when the first of them was this long ago: two hours, less what cron and timers are late by. */
+const TIME_TO_ACCEPT_MS = 2 * 3_600_000 - 30_000;
+
 /**
- * Decides what the votes heard so far amount to. Nothing new is believed on fewer than two
- * operators, nor on so few that a minority of all operators could have said it together; once
- * two answers contradict each other, it takes a strict majority of those that answered.
+ * Decides what the votes heard so far amount to: pure, and independent of the order of the votes.
+ *
+ * With N operators, of whom `heard` gave any answer at all (an address, or a page, a private
+ * address and the like) and `by` say the same address:
+ *
+ * | case | decision |
+ * | --- | --- |
+ * | nobody contradicts the recorded address | `unchanged`, on one vote |
+ * | by ≥ 2 and by > N/2 | `confirmed`, whatever the others would say |
+ * | not everybody was asked | `ask` |
+ * | by ≥ 2 and by > heard/2, all heard say an address | `confirmed`: nobody else could be asked |
+ * | several addresses were heard | `contradiction` |
+ * | by > heard/2: one vote alone, or several and a page | `unconfirmed`, in time `accepted` |
+ * | anything else was heard besides the address | `unconfirmed`, never `accepted` |
+ *
+ * The third row makes the outcome independent of who is asked first: a search ends early only with
+ * a majority of all, which the operators not asked could not overturn.
  */
-export function decide(ballot: Tally): Decision {
-  const { recorded, votes, remaining, ipv6PrefixLength } = ballot;
+export function decide(tally: Tally): Decision {
+  const { recorded, votes, remaining, ipv6PrefixLength } = tally;
+  const majority = tally.isSoleService ? 1 : Math.max(2, Math.floor((votes.size + remaining) / 2) + 1);
   const groups = groupVotes(votes, ipv6PrefixLength);
-  const answered = groups.reduce((sum, group) => sum + group.by.length, 0);
   const [first, second] = groups;
-  if (!first) return remaining > 0 ? { kind: "ask", count: 1 } : { kind: "silence" };
-
-  const isRecorded = recorded !== undefined && isSamePlace(first.address, recorded, ipv6PrefixLength);
-  if (!second) {
-    if (isRecorded) return { kind: "unchanged", address: recorded, by: first.by };
-    if (ballot.isSoleService) return { kind: "confirmed", ...first };
-    // One more than half of the others could be: what k operators agree on, no minority made up.
-    const needed = Math.max(2, Math.ceil((votes.size + remaining) / 2));
-    if (answered >= needed || (remaining === 0 && answered >= 2)) return { kind: "confirmed", ...first };
-    if (remaining > 0) return { kind: "ask", count: Math.min(remaining, needed - answered) };
-    return decideLoneVote(ballot, first);
+  if (tally.isContradicted && remaining > 0) return { kind: "ask", count: remaining };
+  if (!first) {
+    if (remaining === 0) return { kind: "silence" };
+    return { kind: "ask", count: recorded === undefined ? Math.min(majority, remaining) : 1 };
   }
 
-  // A winner that the votes still missing could not outvote needs not wait for them.
-  if (first.by.length >= 2 && first.by.length * 2 > answered + remaining) {
-    return isRecorded ? { kind: "unchanged", address: recorded, by: first.by } : { kind: "confirmed", ...first };
-  }
-  return remaining > 0 ? { kind: "ask", count: remaining } : { kind: "contradiction" };
+  const { address, by } = first;
+  const isRecorded = recorded !== undefined && isSamePlace(address, recorded, ipv6PrefixLength);
+  const believed: Decision = isRecorded
+    ? { kind: "unchanged", address: recorded, seen: address, by }
+    : { kind: "confirmed", address, by };
+  if (by.length >= majority || (isRecorded && !second)) return believed;
+  if (remaining > 0) return { kind: "ask", count: second ? remaining : Math.min(remaining, majority - by.length) };
+
+  const answered = groups.reduce((sum, group) => sum + group.by.length, 0);
+  const heard = [...votes.values()].filter((vote) => "address" in vote || !explain(vote.kind).unreachable).length;
+  const isMajorityOfHeard = by.length * 2 > heard;
+  if (by.length >= 2 && isMajorityOfHeard && heard === answered) return believed;
+  if (second) return { kind: "contradiction" };
+  return isMajorityOfHeard ? decideCandidate(tally, first) : unconfirmed(tally, first, 0);
 }
 
-function decideLoneVote({ votes, candidate, ipv6PrefixLength }: Tally, group: VoteGroup): Decision {
-  // Somebody who answered with a page or a private address was heard: that is a middleman at work,
-  // and no time to take one vote for the truth.
-  const othersUnheard = [...votes.values()].every((vote) => "address" in vote || explain(vote.kind).unreachable);
+function decideCandidate(tally: Tally, group: VoteGroup): Decision {
+  const { candidate, ipv6PrefixLength, now } = tally;
   const isSame = candidate && isSamePlace(candidate.address, group.address, ipv6PrefixLength);
-  const runs = othersUnheard ? (isSame ? candidate.runs : 0) + 1 : 0;
-  return runs >= RUNS_TO_ACCEPT ? { kind: "accepted", ...group } : { kind: "unconfirmed", ...group, runs };
+  const since = isSame ? candidate.since : undefined;
+  const ageMs = now.getTime() - new Date(since ?? "").getTime();
+  // A first run in the future, or at no known time, proves nothing.
+  if (!candidate || since === undefined || !(ageMs >= 0)) return unconfirmed(tally, group, 1);
+  const runs = candidate.runs + 1;
+  return runs >= RUNS_TO_ACCEPT && ageMs >= TIME_TO_ACCEPT_MS
+    ? { kind: "accepted", ...group }
+    : { kind: "unconfirmed", ...group, runs, since };
+}
+
+function unconfirmed({ now }: Tally, group: VoteGroup, runs: number): Decision {
+  return { kind: "unconfirmed", ...group, runs, since: now.toISOString() };
 }
 
 interface VoteGroup {

@@ -60,15 +60,35 @@ export function servicesFor(family: Family, configured: readonly URL[] | undefin
       return url ? [toService(new URL(url), operator)] : [];
     });
   }
-  const services = configured.filter((url) => serves(url, family)).map((url) => toService(url, operatorOf(url)));
+  // Also what the same operators say over https: one of them would count twice otherwise.
+  const inClear = new Set(configured.filter(isPlainHttp).map(operatorOf));
+  const voiceOf = (url: URL) => (inClear.has(operatorOf(url)) ? PLAIN_HTTP : operatorOf(url));
+  const services = configured.filter((url) => serves(url, family)).map((url) => toService(url, voiceOf(url)));
   return services.filter((service, index) => services.findIndex(({ url }) => url.href === service.url.href) === index);
 }
 
-/** Who runs a URL: a known operator by its domain, otherwise the origin itself. */
+/** Who runs a URL: a known operator by its domain, otherwise the host, at whichever port; on loopback the origin. */
 export function operatorOf(url: URL): string {
-  const host = url.hostname.toLowerCase().replace(/\.$/, "");
+  const host = hostOf(url);
+  if (isLoopback(host)) return url.origin;
   const isTheirs = (domain: string) => host === domain || host.endsWith(`.${domain}`);
-  return PANEL.find(({ domains }) => domains.some(isTheirs))?.operator ?? url.origin;
+  return PANEL.find(({ domains }) => domains.some(isTheirs))?.operator ?? `https://${host}`;
+}
+
+/** The one voice of everything that is asked in clear: whoever sits on the line can give all these answers. */
+export const PLAIN_HTTP = "plain http";
+
+function isPlainHttp(url: URL): boolean {
+  return url.protocol === "http:" && !isLoopback(hostOf(url));
+}
+
+// Names below localhost may be resolved by the DNS.
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "[::1]" || (isIP(host) === 4 && host.startsWith("127."));
+}
+
+function hostOf(url: URL): string {
+  return url.hostname.toLowerCase().replace(/\.$/, "");
 }
 
 function toService(url: URL, operator: string): EchoService {
@@ -77,9 +97,10 @@ function toService(url: URL, operator: string): EchoService {
 
 // A literal address has a family of its own, and so have the panel's hosts.
 function serves(url: URL, family: Family): boolean {
-  const literal = isIP(url.hostname.replace(/^\[|\]$/g, ""));
+  const host = hostOf(url);
+  const literal = isIP(host.replace(/^\[|\]$/g, ""));
   if (literal !== 0) return literal === family;
-  const row = PANEL.find(({ urls }) => Object.values(urls).some((known) => new URL(known).host === url.host));
+  const row = PANEL.find(({ urls }) => Object.values(urls).some((known) => hostOf(new URL(known)) === host));
   const known = row?.urls[family];
-  return row === undefined || (known !== undefined && new URL(known).host === url.host);
+  return row === undefined || (known !== undefined && hostOf(new URL(known)) === host);
 }

@@ -118,7 +118,8 @@ function recordSuccess(
   if (!recorded) return state;
   const { outage } = context;
   const isNew = recorded !== familyState.recorded;
-  if (!isNew && !familyState.outage && !familyState.candidate && !outage) return state;
+  const hasDoubt = familyState.outage || familyState.candidate || familyState.isContradicted;
+  if (!isNew && !hasDoubt && !outage) return state;
 
   const next = { ...state, families: { ...state.families, [family]: { recorded } } };
   if (!isNew && !outage) return next;
@@ -143,7 +144,7 @@ function recordSuccess(
 function recordFailure(
   state: State,
   { family, decision, reason }: LookOutcome,
-  { recorded, outage: before }: FamilyState,
+  { recorded, outage: before, isContradicted }: FamilyState,
   { now, lastLookAt }: RecordingContext,
 ): State {
   const outage: Outage = {
@@ -155,7 +156,8 @@ function recordFailure(
   const next: FamilyState = {
     ...(recorded && { recorded }),
     ...(decision.kind === "unconfirmed" &&
-      decision.runs > 0 && { candidate: { address: decision.address, runs: decision.runs } }),
+      decision.runs > 0 && { candidate: { address: decision.address, runs: decision.runs, since: decision.since } }),
+    ...((isContradicted || decision.kind === "contradiction") && { isContradicted: true as const }),
     outage,
   };
   return { ...state, families: { ...state.families, [family]: next } };

@@ -17,6 +17,7 @@ export function isState(value: unknown): value is State {
       coolDowns: isMapOf(isTime),
     },
     {
+      backedOffAt: isTime,
       spoken: isMapOf(hasFields<NonNullable<State["spoken"]>[string]>({ at: isTime, about: isText }, {})),
       unsaved: hasFields<NonNullable<State["unsaved"]>>({ remindedAt: isText }, { basedOn: isText }),
     },
@@ -38,7 +39,8 @@ function isFamilyState(value: unknown, family: number): boolean {
         { address, confirmedBy: isListOf(isText) },
         { since: isTime, isUnconfirmed: isTrue },
       ),
-      candidate: hasFields<Candidate>({ address, runs: isCount }, {}),
+      candidate: hasFields<Candidate>({ address, runs: isCount }, { since: isTime }),
+      isContradicted: isTrue,
       outage: hasFields<Outage>({ failedAt: isTime, runs: isCount, reason: isText }, { since: isTime }),
     },
   )(value);

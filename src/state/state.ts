@@ -12,6 +12,8 @@ export interface State {
   channels: Record<string, Channel>;
   /** Services that asked to be left alone: host → until (ISO 8601 UTC). */
   coolDowns: Record<string, string>;
+  /** When one last did, or was asked in vain in spite of it. */
+  backedOffAt?: string;
   /** When stderr last spoke of a trouble that goes on, and what it was about: to say it once a day. */
   spoken?: Record<string, { at: string; about: string }>;
   /**
@@ -44,6 +46,8 @@ export type Keeping =
 export interface FamilyState {
   recorded?: Recorded;
   candidate?: Candidate;
+  /** The services contradicted each other: all are asked until a look is good again. */
+  isContradicted?: true;
   outage?: Outage;
 }
 

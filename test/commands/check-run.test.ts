@@ -67,6 +67,25 @@ describe("looking and recording", () => {
     expect(home.state.families[4]?.recorded).toMatchObject({ confirmedBy: ["a"], isUnconfirmed: true });
   });
 
+  test("three runs within minutes are not enough for a lone vote", async () => {
+    await home.run(0);
+    for (const minutes of [1, 1, 1, 57, 59]) await home.run(minutes, "2tt");
+    expect([home.told, home.state.families[4]?.candidate?.runs]).toEqual([["first 1"], 5]);
+    await home.run(2, "2tt");
+    expect(home.told).toEqual(["first 1", "change 1>2"]);
+  });
+
+  test("after a contradiction the look is told so, until one is good", async () => {
+    const asked: (boolean | undefined)[] = [];
+    const { look } = home.dependencies;
+    home.dependencies.look = (request) => {
+      asked.push(request.isContradicted);
+      return look(request);
+    };
+    for (const says of ["111", "23t", "ttt", "111", "111"]) await home.run(60, says);
+    expect(asked).toEqual([undefined, undefined, true, true, undefined]);
+  });
+
   test.each([
     ["2tt", 1, /only a says 81\.2\.69\.2/],
     ["2pt", 0, /only a says 81\.2\.69\.2/],
@@ -80,7 +99,9 @@ describe("looking and recording", () => {
     expect(errors[0]?.details).toHaveLength(3);
     expect(errors[0]?.message).toContain(`${addressOf("1")} stays recorded`);
     expect(home.state.families[4]?.recorded?.address).toBe(addressOf("1"));
-    expect(home.state.families[4]?.candidate).toEqual(runs === 0 ? undefined : { address: addressOf("2"), runs });
+    expect(home.state.families[4]?.candidate).toEqual(
+      runs === 0 ? undefined : { address: addressOf("2"), runs, since: home.now.toISOString() },
+    );
     // The last good look is what it was.
     expect(home.lastLookAt).toEqual(new Date("2026-06-01T12:00:00Z"));
   });

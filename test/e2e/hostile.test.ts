@@ -75,7 +75,7 @@ async function expectDistrust(where: typeof IPV4 | typeof IPV6, acts: Act[], isO
       expect(beside.ms).toBeLessThan(DEADLINE_MS);
       const { recorded } = home.readState().families[family];
       expect(recorded.address).toBe(address);
-      expect(recorded.confirmedBy).toHaveLength(2);
+      expect(recorded.confirmedBy).toHaveLength(3);
       const suspect = panel.services[panel.asked[hostile] ?? -1]?.name;
       expect(recorded.confirmedBy.join()).not.toContain(suspect);
       const told = isOneOfMany ? [beside.stdout] : mails().map((message) => String(message.mail.subject));

@@ -80,8 +80,9 @@ describe.concurrent("what a change costs", () => {
     [1, 1],
     [2, 2],
     [3, 2],
-    [4, 2],
+    [4, 3],
     [5, 3],
+    [6, 4],
   ] as const)("a panel of %i: %i requests", async ([size, requests]) => {
     const panel = await start(size, () => NEW);
     const { recorded, at, mails } = makeHome(panel);
@@ -123,6 +124,113 @@ describe.concurrent("what a change costs", () => {
   });
 });
 
+describe.concurrent("half is no majority", () => {
+  test.for([
+    [4, 2],
+    [6, 3],
+  ] as const)("%i operators, %i of them say another address: neither is ever announced", async ([size, half]) => {
+    const panel = await start(size, (_, service) => (service < half ? NEW : LIE));
+    for (const isSettled of [true, false]) {
+      const { home, at, recorded, mails } = makeHome(panel, isSettled);
+      for (let hour = 0; hour < 6; hour++) {
+        panel.begin();
+        expect(await at(hour)).toMatchObject({ exitCode: 3, stdout: "" });
+        expect(panel.asked.toSorted()).toEqual(Array.from({ length: size }, (_, service) => service));
+      }
+      expect(recorded()?.address).toBe(isSettled ? OLD : undefined);
+      expect(home.readState().families[4].isContradicted).toBe(true);
+      expect(mails()).toEqual([]);
+    }
+  });
+
+  test("half of them say what is recorded: after a contradiction all are asked until a look is good", async () => {
+    const panel = await start(6, (_, service) => (service < 3 ? OLD : NEW));
+    const { home, at, recorded, mails } = makeHome(panel);
+    const exitCodes: (number | null)[] = [];
+    let isContradicted = false;
+    for (let hour = 0; hour < 12; hour++) {
+      panel.begin();
+      const { exitCode } = await at(hour);
+      exitCodes.push(exitCode);
+      // The first service asked may say what is recorded; after the first contradiction that is not enough.
+      expect(panel.asked).toHaveLength(isContradicted || exitCode === 3 ? 6 : 1);
+      if (isContradicted) expect(exitCode).toBe(3);
+      isContradicted ||= exitCode === 3;
+    }
+    expect([isContradicted, recorded().address]).toEqual([true, OLD]);
+    expect(mails()).toEqual([]);
+    // Four of six end it, and the next look is a cheap one again.
+    panel.script = (_, service) => (service < 4 ? OLD : NEW);
+    panel.begin();
+    expect(await at(12)).toMatchObject({ exitCode: 0 });
+    expect(panel.asked).toHaveLength(6);
+    expect(home.readState().families[4]).not.toHaveProperty("isContradicted");
+    panel.script = () => OLD;
+    panel.begin();
+    expect(await at(13)).toMatchObject({ exitCode: 0 });
+    expect(panel.asked).toHaveLength(1);
+  });
+
+  test("two of six that can be reached are a majority of those that can be asked", async () => {
+    const panel = await start(6, (_, service) => (service < 2 ? NEW : refuse));
+    const { at, recorded, mails } = makeHome(panel);
+    expect(await at(0)).toMatchObject({ exitCode: 0, stdout: "", stderr: "" });
+    expect(recorded()).toMatchObject({ address: NEW });
+    expect(recorded()).not.toHaveProperty("isUnconfirmed");
+    expect(mails()).toHaveLength(1);
+  });
+
+  test("two that agree beside a page are believed in time, and marked", async () => {
+    const panel = await start(4, (_, service) => [NEW, NEW, "<html>", refuse][service] ?? refuse);
+    const { at, recorded } = makeHome(panel);
+    for (const hour of [0, 1]) expect(await at(hour)).toMatchObject({ exitCode: 3 });
+    expect(recorded().address).toBe(OLD);
+    expect(await at(2)).toMatchObject({ exitCode: 0 });
+    expect(recorded()).toMatchObject({ address: NEW, isUnconfirmed: true });
+  });
+});
+
+describe.concurrent("plain http from elsewhere than loopback", () => {
+  // 0.0.0.0 leads to this machine, and is no loopback address.
+  const elsewhere = (panel: Panel) => ({
+    services: panel.services.map(({ url, name }) => ({ url: url.replace("127.0.0.1", "0.0.0.0"), name })),
+  });
+
+  test("is one voice, however many say it, and doctor says so", async () => {
+    const panel = await start(3, () => NEW);
+    const { home, at, recorded, mails } = makeHome(elsewhere(panel));
+    for (const hour of [0, 1]) {
+      panel.begin();
+      const run = await at(hour, ["-v"]);
+      expect(run).toMatchObject({ exitCode: 3, stdout: "" });
+      expect(run.stderr).toMatch(/only plain http says 203\.0\.113\.8[\s\S]*hint: .*plain http.*https:\/\//);
+      expect(panel.asked).toHaveLength(1);
+    }
+    expect([recorded().address, mails()]).toEqual([OLD, []]);
+    const doctor = await home.run(["doctor"], { now: new Date(START + 1.5 * HOUR_MS) });
+    expect(doctor.stdout).toMatch(/^warning {2}echo services: those asked over plain http count as one operator/m);
+    expect(await at(2)).toMatchObject({ exitCode: 0 });
+    expect(recorded()).toMatchObject({ address: NEW, isUnconfirmed: true, confirmedBy: ["plain http"] });
+  });
+
+  test("confirms nothing together with its own kind, and something together with another operator", async () => {
+    const panel = await start(3, () => NEW);
+    const [one, two] = elsewhere(panel).services;
+    const [, , third] = panel.services;
+    if (!one || !two || !third) throw new RangeError("three services");
+    const mixed = makeHome({ services: [one, two, third] });
+    expect(await mixed.at(0)).toMatchObject({ exitCode: 0, stderr: "" });
+    expect(mixed.recorded().confirmedBy.toSorted()).toEqual([`http://${third.name}`, "plain http"]);
+  });
+
+  test("of the only service is taken", async () => {
+    const panel = await start(1, () => NEW);
+    const { at, recorded } = makeHome(elsewhere(panel));
+    expect(await at(0)).toMatchObject({ exitCode: 0, stdout: "", stderr: "" });
+    expect(recorded()).toMatchObject({ address: NEW });
+  });
+});
+
 describe.concurrent("one operator's word", () => {
   test.for([true, false])("two that contradict each other are both named (confirmed_: %s)", async (isSettled) => {
     const panel = await start(2, (_, service) => [LIE, NEW][service] ?? "");
@@ -154,6 +262,36 @@ describe.concurrent("one operator's word", () => {
     expect(mails()[0]?.mail.text).toMatch(/no(body| second .*) could.* confirm it/i);
     // It was said by one, and confirmed by nobody.
     expect(mails()[0]?.mail.text).not.toMatch(/^Confirmed by/m);
+  });
+
+  test("needs two hours, in however many runs, and says so wherever it goes", async () => {
+    const panel = await start(3, (_, service) => (service === 0 ? NEW : refuse));
+    const { home, at, recorded, mails } = makeHome(panel);
+    for (const hours of [0, 0.00003, 0.00006, 0.5, 1, 1.5, 1.98]) {
+      const { exitCode, stdout } = await at(hours, ["--json"]);
+      expect(exitCode).toBe(3);
+      expect(JSON.parse(stdout).families.ipv4).toMatchObject({ address: OLD, unconfirmed: false });
+    }
+    expect([recorded().address, mails()]).toEqual([OLD, []]);
+    const { stdout } = await at(2, ["--json"]);
+    expect(JSON.parse(stdout)).toMatchObject({ exitCode: 0, families: { ipv4: { address: NEW, unconfirmed: true } } });
+    expect(mails()).toHaveLength(1);
+    const now = new Date(START + 2.1 * HOUR_MS);
+    const status = await home.run(["status", "--json"], { now });
+    expect(JSON.parse(status.stdout).families[0]).toMatchObject({ address: NEW, unconfirmed: true });
+    expect((await home.run(["status"], { now })).stdout).toMatch(/confirmed by nobody/);
+    expect((await home.run(["history"], { now })).stdout).toMatch(/unconfirmed/);
+    expect((await home.run(["history", "--json"], { now })).stdout).toMatch(/"unconfirmed": ?true/);
+  });
+
+  test("first heard by a clock that is ahead begins anew", async () => {
+    const panel = await start(2, (_, service) => (service === 0 ? NEW : refuse));
+    const { at, recorded } = makeHome(panel);
+    for (const hour of [48, 0, 1, 1.9]) {
+      expect(await at(hour)).toMatchObject({ exitCode: 3 });
+      expect(recorded().address).toBe(OLD);
+    }
+    expect(await at(2)).toMatchObject({ exitCode: 0 });
   });
 
   test.for([
@@ -232,7 +370,7 @@ describe.concurrent("a service that asks to be left alone", () => {
     expect(panel.asked.toSorted()).toEqual([0, 1]);
     for (const hours of resting) {
       panel.begin();
-      expect(Object.keys(home.readState().coolDowns)).toEqual([panel.services[1]?.name]);
+      expect(Object.keys(home.readState().rests)).toEqual([panel.services[1]?.name]);
       await at(hours);
       expect(panel.asked).toEqual([0]);
     }
@@ -241,5 +379,92 @@ describe.concurrent("a service that asks to be left alone", () => {
     await at(after);
     expect(panel.asked.toSorted()).toEqual([0, 1]);
     expect(recorded().address).toBe(OLD);
+  });
+});
+
+describe.concurrent("cool-downs order who is asked, and never silence", () => {
+  const busy = reply(http(429, "", { "Retry-After": "864000" }));
+
+  test("when all cool down, one is asked once an hour", async () => {
+    const panel = await start(3, () => busy);
+    const { at } = makeHome(panel);
+    expect(await at(0)).toMatchObject({ exitCode: 3 });
+    expect(panel.asked.toSorted()).toEqual([0, 1, 2]);
+    for (let hour = 0; hour < 3; hour++) {
+      panel.begin();
+      for (const minutes of [5, 30, 55]) expect(await at(hour + minutes / 60)).toMatchObject({ exitCode: 3 });
+      expect(panel.asked).toEqual([]);
+      expect(await at(hour + 1)).toMatchObject({ exitCode: 3 });
+      expect(panel.asked).toHaveLength(1);
+    }
+  });
+
+  test("also when it fails in another way", async () => {
+    const panel = await start(2, () => busy);
+    const { at } = makeHome(panel);
+    await at(0);
+    panel.script = () => refuse;
+    for (let hour = 1; hour < 4; hour++) {
+      panel.begin();
+      for (const minutes of [0, 5, 55]) expect(await at(hour + minutes / 60)).toMatchObject({ exitCode: 3 });
+      expect(panel.asked).toHaveLength(1);
+    }
+  });
+
+  test("also when the only service that does not cool down is dead", async () => {
+    const panel = await start(2, (_, service) => (service === 0 ? busy : refuse));
+    const { at } = makeHome(panel);
+    await at(0);
+    panel.begin();
+    expect(await at(0.5)).toMatchObject({ exitCode: 3 });
+    expect(panel.asked).toEqual([1]);
+    panel.script = (_, service) => (service === 0 ? OLD : refuse);
+    panel.begin();
+    expect(await at(1)).toMatchObject({ exitCode: 0 });
+    expect(panel.asked).toEqual([1, 0]);
+  });
+
+  test("one that answers again before its time is asked as ever", async () => {
+    const panel = await start(2, () => busy);
+    const { home, at } = makeHome(panel);
+    await at(0);
+    panel.script = () => OLD;
+    panel.begin();
+    expect(await at(1)).toMatchObject({ exitCode: 0, stdout: "" });
+    expect(panel.asked).toHaveLength(1);
+    expect(Object.keys(home.readState().rests)).toHaveLength(1);
+    expect(await at(1.1)).toMatchObject({ exitCode: 0, stdout: "" });
+    expect(panel.asked).toEqual([panel.asked[0], panel.asked[0]]);
+  });
+
+  test("a change is confirmed by those that cool down, where the others are too few", async () => {
+    const panel = await start(3, (_, service) => (service === 0 ? refuse : busy));
+    const { at, recorded, mails } = makeHome(panel);
+    await at(0);
+    panel.script = () => NEW;
+    // Within the hour they are left alone: the only one that can be asked has to be patient.
+    panel.begin();
+    expect(await at(0.5)).toMatchObject({ exitCode: 3 });
+    expect(panel.asked).toEqual([0]);
+    panel.begin();
+    expect(await at(1)).toMatchObject({ exitCode: 0, stdout: "", stderr: "" });
+    expect(panel.asked).toHaveLength(2);
+    expect(panel.asked[0]).toBe(0);
+    expect(recorded()).toMatchObject({ address: NEW });
+    expect(recorded()).not.toHaveProperty("isUnconfirmed");
+    expect(mails()).toHaveLength(1);
+  });
+
+  test("a change is told although everybody asks for ten days of rest", async () => {
+    const panel = await start(3, () => busy);
+    const { at, recorded, mails } = makeHome(panel);
+    await at(0);
+    // The one that is asked answers; the others would refuse.
+    panel.begin();
+    panel.script = (_, service) => (service === panel.asked[0] ? NEW : busy);
+    for (const minutes of [60, 90, 120, 150]) expect(await at(minutes / 60)).toMatchObject({ exitCode: 3 });
+    expect(await at(3)).toMatchObject({ exitCode: 0 });
+    expect(recorded()).toMatchObject({ address: NEW, isUnconfirmed: true });
+    expect(mails()).toHaveLength(1);
   });
 });

@@ -4,6 +4,7 @@ import { parseAddress, parseCidr } from "../../src/lookup/address";
 import { type RawAnswer, readAnswer } from "../../src/lookup/answer";
 
 const HOME = "81.2.69.142";
+const redact = (text: string) => text.replaceAll("2003", "[redacted]").replaceAll("s3cret".repeat(12), "[redacted]");
 
 /** An answer as a service sends it; the body goes over the wire as UTF-8 and arrives as latin-1. */
 function answer(body: string, { status = 200, ...headers }: { status?: number } & Record<string, unknown> = {}) {
@@ -12,7 +13,7 @@ function answer(body: string, { status = 200, ...headers }: { status?: number } 
 
 /** The address, or the kind of failure. */
 function read(raw: RawAnswer, { family = 4 as 4 | 6, accept = [] as string[] } = {}): string {
-  const result = readAnswer(raw, { family, acceptRanges: accept.flatMap((text) => parseCidr(text) ?? []) });
+  const result = readAnswer(raw, { family, acceptRanges: accept.flatMap((text) => parseCidr(text) ?? []), redact });
   return "address" in result ? result.address : result.kind;
 }
 
@@ -92,7 +93,7 @@ describe("statuses: only 200 counts, whatever the body says", () => {
     [["a", "b"], "a redirect"],
     [undefined, "a redirect"],
   ])("a redirect to %j is named by its host alone", (location, expected) => {
-    const result = readAnswer(answer("", { status: 302, location }), { family: 4, acceptRanges: [] });
+    const result = readAnswer(answer("", { status: 302, location }), { family: 4, acceptRanges: [], redact });
     expect(result).toMatchObject({ kind: "portal", detail: expect.stringContaining(expected) });
     expect(JSON.stringify(result)).not.toMatch(/hunter22|\\u001b/);
   });
@@ -140,7 +141,7 @@ test("whatever arrives: a canonical address of the family asked for, or a printa
   const body = fc.oneof(bytes, fc.ipV4(), fc.ipV6(), nearly);
   fc.assert(
     fc.property(fc.constantFrom(4 as const, 6 as const), body, (family, text) => {
-      const result = readAnswer({ status: 200, headers: {}, body: text }, { family, acceptRanges: [] });
+      const result = readAnswer({ status: 200, headers: {}, body: text }, { family, acceptRanges: [], redact });
       if ("address" in result) {
         expect(parseAddress(result.address)).toEqual({ family, address: result.address });
         expect(parseAddress(text.trim())?.address).toBe(result.address);

@@ -1,6 +1,6 @@
 import fc from "fast-check";
-import { expect, test } from "vitest";
-import { coolDownUntil, isCoolingDown } from "../../src/lookup/cool-down";
+import { describe, expect, test } from "vitest";
+import { coolDownUntil, isCoolingDown, mayOverrideCoolDowns, updateCoolDowns } from "../../src/lookup/cool-down";
 
 const NOW = new Date("2026-06-01T12:00:00Z");
 const DAY = 24 * 60;
@@ -49,4 +49,36 @@ test("whatever a service says, it cools down for some time and for a day at most
       expect(isCoolingDown(until.toISOString(), new Date(NOW.getTime() + DAY * 60_000))).toBe(false);
     }),
   );
+});
+
+describe("what is remembered", () => {
+  const before = { coolDowns: { a: "2026-06-01T13:00:00.000Z", b: "2026-06-01T11:00:00.000Z" } };
+  const until = "2026-06-01T14:00:00.000Z";
+
+  test("nothing new leaves the very same state, so that a quiet run writes nothing", () => {
+    expect(updateCoolDowns(before, [{}, {}], NOW)).toBe(before);
+  });
+
+  test("a new cool-down is added, what is over is dropped", () => {
+    expect(updateCoolDowns(before, [{}, { c: until }], NOW)).toEqual({
+      coolDowns: { a: before.coolDowns.a, c: until },
+      backedOffAt: NOW.toISOString(),
+    });
+  });
+
+  test("a service that answers again is forgotten", () => {
+    expect(updateCoolDowns(before, [{ a: undefined }], NOW)).toEqual({ coolDowns: {} });
+  });
+});
+
+test.each([
+  ["never", undefined, true],
+  ["just now", "2026-06-01T12:00:00Z", false],
+  ["55 minutes ago", "2026-06-01T11:05:00Z", false],
+  ["an hour ago, by a timer that is early by seconds", "2026-06-01T11:00:10Z", true],
+  ["an hour ago", "2026-06-01T11:00:00Z", true],
+  ["in the future", "2026-06-01T12:01:00Z", true],
+])("services backed off %s: may be asked all the same: %s %s", (_, backedOffAt, expected) => {
+  const state = { coolDowns: {}, ...(backedOffAt !== undefined && { backedOffAt }) };
+  expect(mayOverrideCoolDowns(state, NOW)).toBe(expected);
 });

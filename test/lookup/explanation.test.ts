@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { describe as describeHearing, explainLookup, isGood, reasonOf } from "../../src/lookup/explanation";
 import { explain, type FailureKind } from "../../src/lookup/failures";
 import type { LookupResult, ServiceResponse } from "../../src/lookup/lookup-result";
+import { PLAIN_HTTP } from "../../src/lookup/services";
 
 const A = "81.2.69.142";
 
@@ -23,7 +24,7 @@ function lookupResult(
 }
 
 const GOOD: LookupResult["decision"][] = [
-  { kind: "unchanged", address: A, by: ["a"] },
+  { kind: "unchanged", address: A, seen: A, by: ["a"] },
   { kind: "confirmed", address: A, by: ["a", "b"] },
   { kind: "accepted", address: A, by: ["a"] },
 ];
@@ -37,7 +38,10 @@ describe("good looks", () => {
 
 describe("failed looks", () => {
   const one = responses(`a.example/a: ${A}`, "b.example/b: timeout");
-  const lone = (runs: number): LookupResult["decision"] => ({ kind: "unconfirmed", address: A, by: ["a"], runs });
+  const since = "2026-06-01T12:00:00.000Z";
+  const lone = (runs: number, by = ["a"]): LookupResult["decision"] => {
+    return { kind: "unconfirmed", address: A, by, runs, since };
+  };
 
   test.each([
     ["silence", lookupResult({ kind: "silence" }), /none of the services/, /IPCHECK_SERVICES/],
@@ -62,13 +66,25 @@ describe("failed looks", () => {
       /public IPv4 address/,
     ],
     ["a contradiction", lookupResult({ kind: "contradiction" }, one), /contradict each other/, /nothing was recorded/],
-    ["a lone vote", lookupResult(lone(1), one), /only a says 81\.2\.69\.142/, /third run/],
+    ["a lone vote", lookupResult(lone(1), one), /only a says 81\.2\.69\.142/, /third run in a row, two hours/],
     ["a lone vote among liars", lookupResult(lone(0), one), /only a says/, /nothing was recorded/],
     [
       "one operator",
       lookupResult(lone(1), responses(`x/a: ${A}`, "y/a: timeout")),
       /only a says/,
       /belong to one operator/,
+    ],
+    [
+      "plain http alone",
+      lookupResult(lone(1, [PLAIN_HTTP]), responses(`x/${PLAIN_HTTP}: ${A}`, `y/${PLAIN_HTTP}: timeout`)),
+      /only plain http says/,
+      /https:\/\/ URLs/,
+    ],
+    [
+      "two, beside a page",
+      lookupResult(lone(1, ["a", "b"]), responses(`x/a: ${A}`, `y/b: ${A}`, "z/c: portal")),
+      /a and b say 81\.2\.69\.142/,
+      /third run/,
     ],
   ])("%s", (_, failed, reason, hint) => {
     expect(isGood(failed)).toBe(false);

@@ -4,6 +4,8 @@ import { explain, type FailureKind } from "../../src/lookup/failures";
 import { type Decision, decide, type Tally, type Vote } from "../../src/lookup/quorum";
 
 const OPERATORS = "abcdefg";
+const NOW = new Date("2026-06-01T12:00:00Z");
+const minutesAgo = (minutes: number) => new Date(NOW.getTime() - minutes * 60_000).toISOString();
 const FAILURES: Record<string, FailureKind> = { t: "timeout", p: "portal", g: "garbage", l: "rate-limit", c: "cgnat" };
 
 /** `1` and `2` are addresses, a letter is a failure, and the operators are called a, b, c, … */
@@ -24,6 +26,7 @@ function ballot(votes: string | Map<string, Vote>, rest: Partial<Tally> = {}): T
     remaining: 0,
     isSoleService: false,
     ipv6PrefixLength: 64,
+    now: NOW,
     ...rest,
   };
 }
@@ -39,8 +42,15 @@ function inWords(decision: Decision): string {
 describe("what the votes amount to", () => {
   test.each([
     // heard, not heard yet, recorded, decision
-    ["", 5, "", "ask 1"],
+    ["", 5, "1", "ask 1"],
     ["", 0, "", "silence"],
+    // Nothing to compare the first answer with: as many as a majority needs.
+    ["", 1, "", "ask 1"],
+    ["", 2, "", "ask 2"],
+    ["", 3, "", "ask 2"],
+    ["", 5, "", "ask 3"],
+    ["", 6, "", "ask 4"],
+    ["t t", 1, "", "ask 1"],
     ["t", 4, "1", "ask 1"],
     ["t t t t t", 0, "1", "silence"],
     ["p t g", 0, "", "silence"],
@@ -51,19 +61,34 @@ describe("what the votes amount to", () => {
     // Nothing new is believed on one vote.
     ["1", 1, "", "ask 1"],
     ["1", 4, "", "ask 2"],
-    ["1", 5, "", "ask 2"],
-    ["2", 5, "1", "ask 2"],
+    ["1", 5, "", "ask 3"],
+    ["2", 5, "1", "ask 3"],
     ["1", 6, "", "ask 3"],
+    ["1 t t", 3, "", "ask 3"],
     ["1", 0, "", "unconfirmed 1 by a, run 1"],
     ["2", 0, "1", "unconfirmed 2 by a, run 1"],
-    // Two agree; of many operators, so many that no minority made it up.
+    // More than half of all: 2 of 2 or 3, 3 of 4 or 5, 4 of 6.
     ["1 1", 0, "", "confirmed 1 by ab"],
     ["1 1", 1, "", "confirmed 1 by ab"],
-    ["1 1", 2, "", "confirmed 1 by ab"],
+    ["1 1", 2, "", "ask 1"],
     ["1 1", 3, "", "ask 1"],
+    ["1 1", 4, "", "ask 2"],
+    ["1 1 1", 1, "", "confirmed 1 by abc"],
     ["1 1 1", 2, "", "confirmed 1 by abc"],
-    ["1 1 1", 3, "2", "confirmed 1 by abc"],
-    ["1 1 1", 4, "", "ask 1"],
+    ["1 1 1", 3, "2", "ask 1"],
+    ["1 1 1 1", 2, "", "confirmed 1 by abcd"],
+    // Who cannot be reached cannot be asked.
+    ["1 1 t", 1, "", "ask 1"],
+    ["1 1 t t", 0, "2", "confirmed 1 by ab"],
+    ["1 1 t t t t", 0, "", "confirmed 1 by ab"],
+    ["1 1 t t l l", 0, "2", "confirmed 1 by ab"],
+    ["1 t t t t t", 0, "2", "unconfirmed 1 by a, run 1"],
+    // Who answers with a page was asked, and did not agree.
+    ["1 1 p t", 0, "", "unconfirmed 1 by ab, run 1"],
+    ["1 1 p p", 0, "", "unconfirmed 1 by ab, run 0"],
+    ["1 1 1 p t t", 0, "", "unconfirmed 1 by abc, run 1"],
+    ["1 1 1 1 p g", 0, "", "confirmed 1 by abcd"],
+    ["1 1 2 p t", 0, "", "contradiction"],
     ["1 1 t t t", 0, "", "confirmed 1 by ab"],
     ["1 t t 1 t", 0, "", "confirmed 1 by ad"],
     ["1 p 1", 0, "", "confirmed 1 by ac"],
@@ -81,8 +106,13 @@ describe("what the votes amount to", () => {
     ["1 1 1 2 3", 0, "", "confirmed 1 by abc"],
     ["1 2 3 4 5", 0, "", "contradiction"],
     ["1 1 1 2", 1, "", "confirmed 1 by abc"],
+    ["1 1 1 2", 2, "", "ask 2"],
+    ["1 1 1 2 2", 1, "2", "ask 1"],
+    ["1 1 1 2 2 2", 0, "", "contradiction"],
+    ["1 1 1 2 2 2", 0, "1", "contradiction"],
+    ["1 1 1 2 2 t", 0, "", "confirmed 1 by abc"],
     ["1 1 2 2 t", 0, "1", "contradiction"],
-    ["2 2 p p p", 0, "1", "confirmed 2 by ab"],
+    ["2 2 p p p", 0, "1", "unconfirmed 2 by ab, run 0"],
   ])("%j, %d to come, recorded %j: %s", (votes, remaining, mark, expected) => {
     const recorded = mark === "" ? undefined : `192.0.2.${mark}`;
     expect(inWords(decide(ballot(votes, { remaining, recorded })))).toBe(expected);
@@ -96,6 +126,21 @@ describe("what the votes amount to", () => {
   ])("the only service says %s, recorded %j: %s", (votes, mark, expected) => {
     const recorded = mark === "" ? undefined : `192.0.2.${mark}`;
     expect(inWords(decide(ballot(votes, { isSoleService: true, recorded })))).toBe(expected);
+  });
+});
+
+describe("after a contradiction everybody is asked, whatever the first say", () => {
+  test.each([
+    ["", 6, "ask 6"],
+    ["1", 5, "ask 5"],
+    ["1 1 1 1", 2, "ask 2"],
+    ["1 1 1 1 2 2", 0, "unchanged 1 by abcd"],
+    ["2 2 2 2 1 1", 0, "confirmed 2 by abcd"],
+    ["1 1 1 2 2 2", 0, "contradiction"],
+    ["1 t t t t t", 0, "unchanged 1 by a"],
+  ])("%j, %d to come: %s", (votes, remaining, expected) => {
+    const one = ballot(votes, { remaining, recorded: "192.0.2.1", isContradicted: true });
+    expect(inWords(decide(one))).toBe(expected);
   });
 });
 
@@ -114,12 +159,31 @@ describe("one vote, three runs in a row, while nobody else can be reached", () =
     ["1 1 t", "1", 1, "confirmed 1 by ab"],
     ["t t t", "1", 2, "silence"],
   ])("%j, heard %s in %d runs before: %s", (votes, mark, runs, expected) => {
-    const candidate = { address: `192.0.2.${mark}`, runs };
+    const candidate = { address: `192.0.2.${mark}`, runs, since: minutesAgo(120) };
     expect(inWords(decide(ballot(votes, { candidate, recorded: "192.0.2.9" })))).toBe(expected);
   });
 
+  test.each([
+    ["two hours", 2, minutesAgo(120), "accepted 1 by a"],
+    ["two hours, by a timer that is late by seconds", 2, minutesAgo(119.6), "accepted 1 by a"],
+    ["two hours less a minute", 2, minutesAgo(119), "unconfirmed 1 by a, run 3"],
+    ["80 ms", 2, new Date(NOW.getTime() - 80).toISOString(), "unconfirmed 1 by a, run 3"],
+    ["two hours, in two runs", 1, minutesAgo(120), "unconfirmed 1 by a, run 2"],
+    ["many runs, in no time", 99, minutesAgo(0), "unconfirmed 1 by a, run 100"],
+    ["a week", 2, minutesAgo(7 * 1440), "accepted 1 by a"],
+    ["since a time in the future", 9, minutesAgo(-1), "unconfirmed 1 by a, run 1"],
+    ["since no time at all", 9, "yesterday", "unconfirmed 1 by a, run 1"],
+    ["since nobody knows when: the state of version 1.0.0", 9, undefined, "unconfirmed 1 by a, run 1"],
+  ])("%s: after %d runs since %s: %s", (_, runs, since, expected) => {
+    const candidate = { address: "192.0.2.1", runs, ...(since !== undefined && { since }) };
+    const decision = decide(ballot("1 t t", { candidate, recorded: "192.0.2.9" }));
+    expect(inWords(decision)).toBe(expected);
+    if (decision.kind !== "unconfirmed") return;
+    expect(decision.since).toBe(decision.runs === 1 ? NOW.toISOString() : since);
+  });
+
   test("not while somebody can still be asked", () => {
-    const candidate = { address: "192.0.2.1", runs: 2 };
+    const candidate = { address: "192.0.2.1", runs: 2, since: minutesAgo(120) };
     expect(decide(ballot("1 t", { candidate, remaining: 1 }))).toEqual({ kind: "ask", count: 1 });
   });
 });
@@ -132,16 +196,23 @@ test("IPv6 addresses agree when their prefix does", () => {
   ]);
   expect(decide(ballot(votes))).toEqual({ kind: "confirmed", address: "2001:db8:0:1::a", by: ["a", "b"] });
   const recorded = "2001:db8:0:1::ffff";
-  expect(decide(ballot(votes, { recorded }))).toEqual({ kind: "unchanged", address: recorded, by: ["a", "b"] });
+  // Recorded stays what was told; what is seen now is said beside it.
+  const seen = "2001:db8:0:1::a";
+  expect(decide(ballot(votes, { recorded }))).toEqual({ kind: "unchanged", address: recorded, seen, by: ["a", "b"] });
   expect(decide(ballot(votes, { ipv6PrefixLength: 128 })).kind).toBe("contradiction");
   expect(decide(ballot(votes, { ipv6PrefixLength: 56 }))).toMatchObject({ kind: "confirmed", by: ["a", "b", "c"] });
 });
 
 describe("for any votes", () => {
   const marks = (alphabet: string, length: object) => fc.array(fc.constantFrom(...alphabet), length);
-  const candidate = fc.option(fc.record({ address: fc.constantFrom("192.0.2.1", "192.0.2.2"), runs: fc.nat(3) }), {
-    nil: undefined,
-  });
+  const candidate = fc.option(
+    fc.record({
+      address: fc.constantFrom("192.0.2.1", "192.0.2.2"),
+      runs: fc.nat(3),
+      since: fc.integer({ min: -10, max: 300 }).map(minutesAgo),
+    }),
+    { nil: undefined },
+  );
   const recorded = fc.constantFrom(undefined, "192.0.2.1", "192.0.2.2", "192.0.2.9");
   const anyBallot = fc
     .record({
@@ -149,6 +220,7 @@ describe("for any votes", () => {
       remaining: fc.nat(4),
       recorded,
       candidate,
+      isContradicted: fc.boolean(),
     })
     .map(({ votes, ...rest }) => ballot(votes, rest));
 
@@ -175,10 +247,12 @@ describe("for any votes", () => {
           for (const name of decision.by) expect(one.votes.get(name)).toEqual({ address: decision.address });
         }
         if (decision.kind === "accepted") {
-          expect(answers).toEqual([decision.address]);
+          expect(new Set(answers)).toEqual(new Set([decision.address]));
           expect(one.candidate).toMatchObject({ address: decision.address });
           const kinds = [...one.votes.values()].flatMap((vote) => ("kind" in vote ? [vote.kind] : []));
-          expect(kinds.every((kind) => explain(kind).unreachable)).toBe(true);
+          const heard = kinds.filter((kind) => !explain(kind).unreachable).length;
+          expect(answers.length).toBeGreaterThan(heard);
+          expect(Date.parse(one.candidate?.since ?? "")).toBeLessThanOrEqual(NOW.getTime() - 119.5 * 60_000);
         }
         if (decision.kind === "unchanged") expect(answers).toContain(one.recorded);
       }),
@@ -194,6 +268,20 @@ describe("for any votes", () => {
         expect(decision.count).toBeGreaterThan(0);
         expect(decision.count).toBeLessThanOrEqual(one.remaining);
       }),
+    );
+  });
+
+  test("one more vote for what is believed leaves it believed", () => {
+    fc.assert(
+      fc.property(anyBallot, (one) => {
+        const decision = decide(one);
+        if (decision.kind !== "confirmed" && decision.kind !== "unchanged") return;
+        const address = "seen" in decision ? decision.seen : decision.address;
+        const votes = new Map([...one.votes, ["z", { address }] as const]);
+        const after = decide({ ...one, votes, remaining: Math.max(0, one.remaining - 1) });
+        expect(after).toMatchObject({ kind: decision.kind, address: decision.address });
+      }),
+      { numRuns: 2000 },
     );
   });
 
@@ -231,4 +319,74 @@ describe("for any votes", () => {
       { numRuns: 3000 },
     );
   });
+});
+
+/** Asks one operator after another, in this order, until the decision stands. */
+function search(opinions: ReadonlyMap<string, Vote>, order: readonly string[], rest: Partial<Tally> = {}): Decision {
+  const votes = new Map<string, Vote>();
+  for (const name of order) {
+    const decision = decide(ballot(votes, { ...rest, remaining: order.length - votes.size }));
+    if (decision.kind !== "ask") return decision;
+    votes.set(name, opinions.get(name) ?? { kind: "timeout", detail: "failed" });
+  }
+  return decide(ballot(votes, rest));
+}
+
+function permutations(names: readonly string[]): string[][] {
+  if (names.length < 2) return [[...names]];
+  return names.flatMap((name) => permutations(names.filter((other) => other !== name)).map((rest) => [name, ...rest]));
+}
+
+describe.each([1, 2, 3, 4, 5, 6])("every set of answers of %i operators", (size) => {
+  const sets = (length: number): string[] =>
+    length === 0 ? [""] : sets(length - 1).flatMap((set) => [..."12tp"].map((mark) => set + mark));
+
+  test("is believed as the table says", () => {
+    for (const marks of sets(size)) {
+      const count = (mark: string) => marks.split(mark).length - 1;
+      const [ones, twos, pages] = [count("1"), count("2"), count("p")];
+      const by = Math.max(ones, twos);
+      const isMajority = by * 2 > size || (by * 2 > ones + twos + pages && pages === 0);
+      const isCandidate = by > 0 && by * 2 > by + pages;
+      const expected =
+        by >= 2 && isMajority
+          ? "confirmed"
+          : by === 0
+            ? "silence"
+            : ones > 0 && twos > 0
+              ? "contradiction"
+              : isCandidate
+                ? "accepted"
+                : "unconfirmed";
+      const candidate = { address: `192.0.2.${ones > twos ? 1 : 2}`, runs: 2, since: minutesAgo(120) };
+      expect([marks, decide(ballot(marks, { candidate })).kind]).toEqual([marks, expected]);
+    }
+  });
+
+  test("comes to the same whoever is asked first", () => {
+    // Which operator says what does not matter in itself: one representative of each mixture will do.
+    const mixtures = sets(size).filter((set) => [...set].sort().join("") === set);
+    const names = [...OPERATORS.slice(0, size)];
+    const orders = permutations(names);
+    for (const set of mixtures) {
+      const opinions = voicesOf(set);
+      for (const recorded of [undefined, "192.0.2.9"]) {
+        const outcomes = orders.map((order) => {
+          const decision = search(opinions, order, { recorded });
+          return `${decision.kind} ${"address" in decision ? decision.address : ""}`;
+        });
+        expect([set, ...new Set(outcomes)]).toHaveLength(2);
+      }
+    }
+  });
+});
+
+test("six operators in two camps of three: nobody is announced, whoever is asked first", () => {
+  const opinions = voicesOf("1 1 1 2 2 2");
+  for (const order of permutations([..."abcdef"])) {
+    expect(search(opinions, order).kind).toBe("contradiction");
+    expect(search(opinions, order, { recorded: "192.0.2.9" }).kind).toBe("contradiction");
+    expect(["unchanged", "contradiction"]).toContain(search(opinions, order, { recorded: "192.0.2.1" }).kind);
+    expect(search(opinions, order, { recorded: "192.0.2.1", isContradicted: true }).kind).toBe("contradiction");
+  }
 });

@@ -29,7 +29,7 @@ function record(state: State, decision: LookOutcome["decision"], rest: Partial<R
   return recordLookup(state, { family: 4, decision, reason: "a reason" }, context);
 }
 
-const UNCHANGED: LookOutcome["decision"] = { kind: "unchanged", address: A, by: ["a"] };
+const UNCHANGED: LookOutcome["decision"] = { kind: "unchanged", address: A, seen: A, by: ["a"] };
 const CONFIRMED: LookOutcome["decision"] = { kind: "confirmed", address: B, by: ["a", "c"] };
 const SILENCE: LookOutcome["decision"] = { kind: "silence" };
 
@@ -47,7 +47,7 @@ describe("an address that was accepted on one vote", () => {
   });
 
   test("is confirmed by the first other operator that says it, and nobody is told again", () => {
-    const { families, outbox } = record(doubted, { kind: "unchanged", address: A, by: ["b"] });
+    const { families, outbox } = record(doubted, { kind: "unchanged", address: A, seen: A, by: ["b"] });
     expect(families[4]).toEqual({ recorded: { address: A, since: ago(600), confirmedBy: ["a", "b"] } });
     expect(outbox).toEqual([]);
   });
@@ -104,12 +104,15 @@ describe("good looks", () => {
 });
 
 describe("failed looks", () => {
-  const lone = (runs: number): LookOutcome["decision"] => ({ kind: "unconfirmed", address: B, by: ["a"], runs });
+  const since = ago(90);
+  const lone = (runs: number): LookOutcome["decision"] => {
+    return { kind: "unconfirmed", address: B, by: ["a"], runs, since };
+  };
   const candidate = { address: B, runs: 2 };
 
   test.each([
-    [{}, lone(1), { address: B, runs: 1 }],
-    [{ candidate }, lone(2), { address: B, runs: 2 }],
+    [{}, lone(1), { address: B, runs: 1, since }],
+    [{ candidate }, lone(2), { address: B, runs: 2, since }],
     [{ candidate }, lone(0), undefined],
     [{ candidate }, SILENCE, undefined],
     [{ candidate }, { kind: "contradiction" }, undefined],
@@ -120,6 +123,17 @@ describe("failed looks", () => {
       expect([next.families[4]?.candidate, next.families[4]?.recorded, next.outbox]).toEqual([expected, recorded, []]);
     },
   );
+
+  test("a contradiction is remembered until a look is good", () => {
+    const contradicted = record(stateOf({ recorded }), { kind: "contradiction" });
+    expect(contradicted.families[4]?.isContradicted).toBe(true);
+    expect(record(contradicted, SILENCE).families[4]?.isContradicted).toBe(true);
+    for (const good of [UNCHANGED, CONFIRMED]) {
+      expect(record(contradicted, good).families[4]).not.toHaveProperty("isContradicted");
+    }
+    const alone = stateOf({ recorded, isContradicted: true });
+    expect(record(alone, UNCHANGED).families[4]).toEqual({ recorded });
+  });
 
   test.each([
     ["the first", { recorded }, { since: ago(60), failedAt: ago(0), runs: 1 }],

@@ -16,7 +16,8 @@ const familyState = fc.record(
       { address: ip, since: time, confirmedBy: fc.array(text, { maxLength: 3 }), isUnconfirmed: isTrue },
       { requiredKeys: ["address", "confirmedBy"] },
     ),
-    candidate: fc.record({ address: ip, runs: count }),
+    candidate: fc.record({ address: ip, runs: count, since: time }, { requiredKeys: ["address", "runs"] }),
+    isContradicted: fc.constant(true as const),
     outage: fc.record(
       { since: time, failedAt: time, runs: count, reason: text },
       { requiredKeys: ["failedAt", "runs", "reason"] },
@@ -62,6 +63,7 @@ const anyState: fc.Arbitrary<State> = fc.record(
     channels: fc.dictionary(fc.emailAddress(), channel, { maxKeys: 3 }),
     coolDowns: fc.dictionary(fc.domain(), time, { maxKeys: 3 }),
     spoken: fc.dictionary(text, fc.record({ at: time, about: text })),
+    backedOffAt: time,
   },
   { requiredKeys: ["families", "outbox", "channels", "coolDowns"], noNullPrototype: true },
 );

@@ -162,7 +162,8 @@ export class FakeHome {
     return result;
   }
 
-  private look({ family, recorded, candidate }: LookRequest): LookupResult {
+  private look(request: LookRequest): LookupResult {
+    const { family } = request;
     const votes = new Map<string, Vote>();
     for (const [index, mark] of [...(this.says[family] ?? "")].entries()) {
       const kind = FAILURES[mark];
@@ -171,7 +172,14 @@ export class FakeHome {
         kind ? { kind, detail: `failed: ${kind}` } : { address: addressOf(mark, family) },
       );
     }
-    const decision = decide({ recorded, candidate, votes, remaining: 0, isSoleService: false, ipv6PrefixLength: 64 });
+    const decision = decide({
+      ...request,
+      votes,
+      remaining: 0,
+      isSoleService: false,
+      ipv6PrefixLength: 64,
+      now: this.now,
+    });
     if (decision.kind === "ask") throw new RangeError("nobody is left to be asked");
     const responses = [...votes].map(([operator, vote]) => ({ service: operator, operator, vote, ms: 1 }));
     return { family, decision, responses, requests: responses.length, newCoolDowns: {}, serverDate: undefined };
