@@ -22,14 +22,15 @@ export async function composeCheck(options: CheckOptions & GlobalOptions, host: 
   if (options.dryRun) return checkWith(options, settings, store, host);
 
   store.prepare();
-  const release = await takeLock(store.path, host.uid);
+  const lock = await takeLock(store.path, { uid: host.uid, deadlineMs: settings.deadlineMs });
   let exitCode: number | undefined;
   try {
+    if (lock.strangers !== undefined) await output.warn(lock.strangers);
     store.cleanUp();
     exitCode = await checkWith(options, settings, store, host);
     return exitCode;
   } finally {
-    await release();
+    await lock.release();
     if (settings.heartbeatUrl) await ping(settings.heartbeatUrl, exitCode === 0, options, host);
   }
 }

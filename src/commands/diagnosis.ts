@@ -3,6 +3,7 @@ import type { ErrorCode } from "../base/errors";
 import { quote } from "../base/quote";
 import { describe, explainLookup, isGood } from "../lookup/explanation";
 import type { LookupResult } from "../lookup/lookup-result";
+import { isOverdue, type LockCondition } from "../state/lock";
 import type { LoadedState } from "../state/state";
 import { HOOK, type State } from "../state/state";
 
@@ -118,6 +119,21 @@ function diagnoseOutbox(state: State): Finding[] {
     text: `${name === HOOK ? "the command" : name} has not been told after ${failures} tries: ${reason}`,
     hint,
   }));
+}
+
+/** Whether a run holds the lock, and whether somebody else holds its name. */
+export function diagnoseLock({ run, strangers }: LockCondition, deadlineMs: number): Finding {
+  const title = "lock";
+  if (strangers !== undefined) {
+    return { title, status: "warning", text: strangers, hint: "ask whoever runs that process to end it" };
+  }
+  if (!run) return { title, status: "ok", text: "free" };
+  const { pid, elapsedMs } = run;
+  const who = pid === undefined ? "a run" : `a run with pid ${pid}`;
+  const since = elapsedMs === undefined ? "" : ` for ${formatDuration(elapsedMs)}`;
+  if (!isOverdue(run, deadlineMs)) return { title, status: "ok", text: `${who} has held it${since}` };
+  const text = `${who} has held it${since}, longer than its deadline allows: no other run can work`;
+  return { title, status: "error", code: "locked", text, hint: `end it with 'kill -9 ${pid}'` };
 }
 
 /** Whether the schedule that was found still leads to a node and a script. */

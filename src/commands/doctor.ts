@@ -11,10 +11,18 @@ import type { LookupResult } from "../lookup/lookup-result";
 import { deliver, fetchLogin } from "../notify/deliver";
 import { probeMail } from "../notify/mail-probe";
 import { testNotice } from "../notify/test-notice";
+import { inspectLock } from "../state/lock";
 import type { LoadedState } from "../state/state";
 import { openStateFile, type StateFile } from "../state/state-file";
 import { findMissing, probeWrite } from "../state/write-probe";
-import { diagnoseClock, diagnoseLookup, diagnoseSchedule, diagnoseState, type Finding } from "./diagnosis";
+import {
+  diagnoseClock,
+  diagnoseLock,
+  diagnoseLookup,
+  diagnoseSchedule,
+  diagnoseState,
+  type Finding,
+} from "./diagnosis";
 import type { GlobalOptions, Host } from "./host";
 import { allSchedulers } from "./schedule";
 
@@ -47,6 +55,7 @@ async function* examine(options: DoctorOptions & GlobalOptions, host: Host): Asy
     if (loaded instanceof IpcheckError) yield stateProblem(loaded);
     else yield* diagnoseState(store.path, loaded, new Date());
     yield* writability(store.path);
+    yield diagnoseLock(await inspectLock(store.path, { uid: host.uid }), settings.deadlineMs);
     const known = loaded instanceof IpcheckError ? undefined : loaded;
     const lookupResults = await lookAtAllFamilies(settings, known, deadline, host);
     yield diagnoseClock(
