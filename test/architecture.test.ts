@@ -72,7 +72,7 @@ test("each package has one file", () => {
 
 /** The files that may touch the world; every other one is pure. */
 const EFFECTS =
-  /^(main|write-manual|base\/(command|run|prompts|secret-prompt)|config\/(env-file|env-writer|password|new-key)|lookup\/(client|lookup)|state\/(state-file|lock|history-file|history-writer|write-probe)|notify\/(mail|mail-probe|deliver|hook|heartbeat|host-keys)|schedule\/(cron|scheduler)|commands\/(check|init))$/;
+  /^(main|write-manual|base\/(command|machine-id|run|prompts|secret-prompt)|config\/(env-file|env-writer|password|new-key)|lookup\/(client|lookup)|state\/(state-file|lock|history-file|history-writer|write-probe)|notify\/(mail|mail-probe|deliver|hook|heartbeat|host-keys)|schedule\/(systemd|launchd|windows)|commands\/(check|init))$/;
 
 test("only a few files touch the world", () => {
   const pure = /^node:(path|crypto|util)$/;

@@ -136,8 +136,16 @@ export function diagnoseLock({ run, strangers }: LockCondition, deadlineMs: numb
   return { title, status: "error", code: "locked", text, hint: `end it with 'kill -9 ${pid}'` };
 }
 
+interface FoundSchedule {
+  name: string;
+  command: string[];
+  missing: string[];
+  /** Has an option of version 1.0.0 that is an error now. */
+  isOutdated: boolean;
+}
+
 /** Whether the schedule that was found still leads to a node and a script. */
-export function diagnoseSchedule(found: { name: string; command: string[]; missing: string[] } | undefined): Finding {
+export function diagnoseSchedule(found: FoundSchedule | undefined): Finding {
   const title = "schedule";
   if (!found) {
     return { title, status: "warning", text: "none is installed", hint: "'ipcheck schedule install' does it" };
@@ -149,6 +157,15 @@ export function diagnoseSchedule(found: { name: string; command: string[]; missi
       code: "config",
       text: `the ${found.name} runs ${found.missing.map((path) => quote(path)).join(" and ")}, which does not exist`,
       hint: "node or ipcheck has moved: 'ipcheck schedule install' writes the new paths",
+    };
+  }
+  if (found.isOutdated) {
+    return {
+      title,
+      status: "error",
+      code: "config",
+      text: `the ${found.name} says --env-file, which is called --config now: every run fails`,
+      hint: "'ipcheck schedule install' writes the new command",
     };
   }
   return { title, status: "ok", text: `${found.name} runs ${quote(found.command.join(" "))}` };

@@ -1,3 +1,4 @@
+import { isAbsolute } from "node:path";
 import { Deadline } from "../base/deadline";
 import { IpcheckError } from "../base/errors";
 import { exitCodeFor } from "../base/exit-codes";
@@ -11,6 +12,7 @@ import type { LookupResult } from "../lookup/lookup-result";
 import { deliver, fetchLogin } from "../notify/deliver";
 import { probeMail } from "../notify/mail-probe";
 import { testNotice } from "../notify/test-notice";
+import { readCheck } from "../schedule/plan";
 import { inspectLock } from "../state/lock";
 import type { LoadedState } from "../state/state";
 import { openStateFile, type StateFile } from "../state/state-file";
@@ -187,9 +189,13 @@ async function* testMail(
 async function schedule(host: Host): Promise<Finding> {
   for (const scheduler of allSchedulers(host)) {
     const found = await scheduler.find();
-    if (!found) continue;
-    const missing = await findMissing(found.command.slice(0, 2));
-    return diagnoseSchedule({ name: scheduler.name, command: found.command, missing });
+    // A unit of that name that runs something else is no schedule of ours.
+    const check = found && readCheck(found.command);
+    if (!found || (found.isForeign && !check)) continue;
+    const { files, isOutdated } = check ?? { files: found.command.slice(0, 2), isOutdated: false };
+    // What is looked up on PATH, or from a folder of its own, cannot be judged from here.
+    const missing = (await findMissing(files)).filter((path) => isAbsolute(path));
+    return diagnoseSchedule({ name: scheduler.name, command: found.command, missing, isOutdated });
   }
   return diagnoseSchedule(undefined);
 }

@@ -4,7 +4,8 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, test, vi } from "vitest";
-import { readCommand } from "../../src/schedule/crontab";
+import { machineSeed } from "../../src/base/machine-id";
+import { readCommand } from "../../src/schedule/cron";
 import { offsetFor } from "../../src/schedule/plan";
 import { BIN } from "../support/run-ipcheck";
 import { ERROR_AND_HINT, listTree, makeHome, SILENCE, startMail, writePrivate, writeScript } from "./workbench";
@@ -76,7 +77,7 @@ describe.concurrent("the crontab", () => {
     const run = await home.run(["schedule", "install", "--cron", "--print"]);
     const [hourly = "", atBoot = "", ...rest] = run.stdout.split("\n");
     expect(run).toMatchObject({ exitCode: 0, stderr: "" });
-    expect(hourly.split(" ")[0]).toBe(String(offsetFor(hostname(), 60)));
+    expect(hourly.split(" ")[0]).toBe(String(offsetFor(machineSeed(hostname()), 60)));
     expect(atBoot).toMatch(/^@reboot sleep \d+; /);
     expect(rest).toEqual([""]);
     const [node = "", script = "", ...words] = readCommand(hourly);

@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { crontabLines, editCrontab, findBlock, readCommand } from "../../src/schedule/crontab";
+import { crontabLines, editCrontab, findBlock, readCommand } from "../../src/schedule/cron";
 import { commandOf, offsetFor } from "../../src/schedule/plan";
 import { anySchedule, INTERVALS, makeSchedule, NASTY_PATHS } from "./schedules";
 
