@@ -143,48 +143,96 @@ export function findOwnLines(table: string): OwnLine[] {
 
 /** The words of a scheduled command, unquoted again: node first, then the script. */
 export function readCommand(line: string): string[] {
-  return splitWords(commandOfLine(line).replace(/^sleep \d+; /, ""));
+  return (splitCommands(commandOfLine(line).command).at(-1)?.words ?? []).map(({ text }) => text);
 }
 
 function splitLines(table: string): string[] {
   return table.match(/[^\n]*\n|[^\n]+/g) ?? [];
 }
 
-function commandOfLine(line: string): string {
-  return line.replace(/^\s*(@\w+\s+|(\S+\s+){5})/, "").replaceAll("\\%", "%");
+/** What cron hands to the shell, and whether it hands over input as well: what follows an unescaped percent sign. */
+function commandOfLine(line: string): { command: string; hasInput: boolean } {
+  const all = line.replace(/^\s*(@\w+\s+|(\S+\s+){5})/, "");
+  const [, command = all] = /^(.*?)(?<!\\)%/.exec(all) ?? [];
+  return { command: command.replaceAll("\\%", "%"), hasInput: command !== all };
 }
 
-function splitWords(command: string): string[] {
-  return [...command.matchAll(/'((?:[^']|'\\'')*)'|"([^"$`\\]*)"|(\S+)/g)].map(([, single, double, bare]) =>
-    single === undefined ? (double ?? bare ?? "") : single.replaceAll("'\\''", "'"),
-  );
+/** A word of the shell, unquoted; it may be what it says only after the shell has expanded it. */
+interface Word {
+  text: string;
+  isExpanded: boolean;
 }
 
+/** A single command of a shell line, without its redirections, and the operator that ends it. */
+interface Command {
+  words: Word[];
+  operator: string;
+}
+
+const TOKEN = /([;&|<>()]+)|((?:'[^']*'|"(?:[^"\\]|\\.)*"|\\.|[^\s;&|<>()'"\\])+)|\S/g;
+
+function splitCommands(text: string): Command[] {
+  const commands: Command[] = [{ words: [], operator: "" }];
+  let isTarget = false;
+  for (const [token, operator, word] of text.matchAll(TOKEN)) {
+    const words = commands.at(-1)?.words ?? [];
+    if (operator !== undefined && /[<>]/.test(operator)) {
+      // The number of a stream is no word.
+      if (/^\d$/.test(words.at(-1)?.text ?? "")) words.pop();
+      isTarget = true;
+    } else if (operator !== undefined) {
+      Object.assign(commands.at(-1) ?? {}, { operator });
+      commands.push({ words: [], operator: "" });
+    } else if (isTarget) {
+      isTarget = false;
+    } else {
+      words.push(word === undefined ? { text: token, isExpanded: true } : readWord(word));
+    }
+  }
+  return commands;
+}
+
+function readWord(word: string): Word {
+  const text = word.replace(/'([^']*)'|"((?:[^"\\]|\\.)*)"|\\(.)/g, (_, single, double, escaped) => {
+    return single ?? double?.replace(/\\([$`"\\])/g, "$1") ?? escaped;
+  });
+  return {
+    text,
+    isExpanded:
+      /[$`]/.test(word.replace(/'[^']*'|\\./g, "")) || /[~*?#[]/.test(word.replace(/'[^']*'|"[^"]*"|\\./g, "")),
+  };
+}
+
+/** Somebody's line that runs our check; undefined for any other. */
 function classifyLine(raw: string): OwnLine | undefined {
   const line = raw.trim();
-  if (!/^(@\w+|(?:[\d*][^\s=]*\s+){2}\S+\s+\S+\s+\S+)\s+\S/.test(line)) return undefined;
-  const command = commandOfLine(line);
-  const plain = command
-    .replace(/^(cd\s+[^\s;&|]+\s*(;|&&)\s*|sleep\s+\d+\w?\s*(;|&&)\s*)+/, "")
-    .replace(/(\s+(\d?>>?|&>>?)\s*[^\s;&|<>]+|\s+\d>&\d)+$/, "");
-  const check = readCheck(splitWords(plain));
-  // Whatever a shell does more than running one command.
-  const isPlain = check && !/[;&|<>`$()~*?#\\%]/.test(plain.replace(/'[^']*'/g, "")) && isAbsolute(check.configFile);
-  if (isPlain) return { line, kind: "plain", command: splitWords(plain) };
-  const part = command
-    .split(/[;&|()]+/)
-    .map(splitWords)
-    .map(fromScript)
-    .find((words) => readCheck(words));
+  if (!/^(@\w+|([\d*][^\s=]*\s+){2}\S+\s+\S+\s+\S+)\s+\S/.test(line)) return undefined;
+  const { command, hasInput } = commandOfLine(line);
+  const all = splitCommands(command);
+  const own = all.filter(({ words, operator }) => !(isPreparation(words) && /^(;|&&)$/.test(operator)));
+  const [only] = own;
+  const words = only?.words.map(({ text }) => text) ?? [];
+  const check = readCheck(words);
+  const isWhole = own.length === 1 && only?.operator === "" && !hasInput;
+  if (isWhole && check && !only?.words.some(({ isExpanded }) => isExpanded) && isAbsolute(check.configFile))
+    return { line, kind: "plain", command: words };
+  const part = all.map((one) => fromScript(one.words.map(({ text }) => text))).find((part) => readCheck(part));
   return part && { line, kind: "mixed", command: part };
 }
 
-/** The words from our script on, and node before it; what stands before them does not matter. */
-function fromScript(words: string[]): string[] {
-  const at = words.findIndex((word, index) => isScript(word, words[index + 1]));
-  const from = /(^|\/)node(js)?$/.test(words[at - 1] ?? "") ? at - 1 : at;
-  const end = words.findIndex((word, index) => index > at && /[<>]/.test(word));
-  return at < 0 ? [] : words.slice(from, end < 0 ? undefined : end);
+function isPreparation(words: readonly Word[]): boolean {
+  return words.length === 2 && /^(sleep|cd)$/.test(words[0]?.text ?? "");
+}
+
+/** The words from our script on, and node before it: behind a variable, or a program that runs another. */
+function fromScript(all: string[]): string[] {
+  const words = all.slice(all.findIndex((word) => !/^\w+=/.test(word)));
+  const isNode = (word: string | undefined) => /(^|\/)node(js)?$/.test(word ?? "");
+  const at = words.findIndex((word, index) => {
+    const isCommand = index === 0 || isNode(words[index - 1]) || words[index + 1] === "check";
+    return isCommand && isScript(word, words[index + 1]);
+  });
+  return at < 0 ? [] : words.slice(isNode(words[at - 1]) ? at - 1 : at);
 }
 
 function isAbsolute(path: string | undefined): boolean {
