@@ -1,7 +1,9 @@
 import { createHash, randomBytes } from "node:crypto";
 import {
+  closeSync,
   existsSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   readlinkSync,
@@ -135,10 +137,9 @@ const nothing: Release = async () => undefined;
 async function takeFolder(path: string, platform: string, options: LockOptions): Promise<Release | undefined> {
   const folder = `${path}.lock`;
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-    const id = randomBytes(6).toString("hex");
+    const id = randomBytes(4).toString("hex");
     const waiting = `${folder}.${id}`;
-    if (Buffer.byteLength(join(waiting, id)) > MAX_SOCKET_PATH) {
-      if (platform === "linux") return undefined;
+    if (platform !== "linux" && isTooLong(join(waiting, id))) {
       throw new IpcheckError("state", "cannot take the lock: the path of the state file is too long for a socket", {
         hint: "set IPCHECK_STATE_FILE to a shorter one",
       });
@@ -150,7 +151,7 @@ async function takeFolder(path: string, platform: string, options: LockOptions):
       return undefined;
     }
     try {
-      server = await listen(join(waiting, id));
+      server = await withAddress(join(waiting, id), listen);
       renameSync(waiting, folder);
       // Whoever cleans up may have met the socket before it was listening.
       if (existsSync(join(folder, id))) {
@@ -199,7 +200,9 @@ async function removeLeftovers(path: string): Promise<void> {
 /** The name of the socket in `folder` that somebody answers on; the dead ones are handed to `bury`. */
 async function findLiveEntry(folder: string, bury?: (path: string) => void): Promise<string | undefined> {
   for (const entry of listSockets(folder)) {
-    if (await isAnswering(join(folder, entry))) return entry;
+    const isAlive = withAddress(join(folder, entry), isAnswering);
+    // The folder may be gone by now.
+    if (await isAlive.catch((error) => systemCode(error) !== "ENOENT")) return entry;
     bury?.(join(folder, entry));
   }
   return undefined;
@@ -227,6 +230,21 @@ function rmdirIfEmpty(folder: string): void {
     rmdirSync(folder);
   } catch {
     // The next holder has put its own in this place.
+  }
+}
+
+function isTooLong(path: string): boolean {
+  return Buffer.byteLength(path) > MAX_SOCKET_PATH;
+}
+
+/** Hands over an address for the socket at `path`: a long one is reached through its folder's descriptor (Linux). */
+async function withAddress<T>(path: string, use: (address: string) => Promise<T>): Promise<T> {
+  if (!isTooLong(path)) return use(path);
+  const folder = openSync(dirname(path), "r");
+  try {
+    return await use(`/proc/self/fd/${folder}/${basename(path)}`);
+  } finally {
+    closeSync(folder);
   }
 }
 

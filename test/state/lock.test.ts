@@ -2,7 +2,7 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import { inspectLock, isOverdue, takeLock } from "../../src/state/lock";
 import { makeScratch } from "../support/scratch";
@@ -82,7 +82,7 @@ describe.skipIf(process.platform === "win32").each(PLATFORMS)("as on %s", (platf
     child.kill("SIGKILL");
     await once(child, "close");
     expect(existsSync(`${path}.lock`)).toBe(true);
-    mkdirSync(`${path}.lock.0123456789ab`);
+    mkdirSync(`${path}.lock.01234567`);
     expect(await inspectLock(path, { uid: UID, platform })).toEqual({});
     const lock = await take(path);
     expect(readdirSync(dirname(path))).toEqual(["state.json.lock"]);
@@ -119,16 +119,23 @@ describe.skipIf(process.platform === "win32").each(PLATFORMS)("as on %s", (platf
   });
 });
 
-test("a path that is too long for a socket: the name alone on Linux, an error elsewhere", async () => {
-  const path = join(makeStatePath(), "..", "x".repeat(100));
+test("a path that is too long for a socket's address works on Linux and is an error elsewhere", async () => {
+  const path = join(makeStatePath(), "..", "x".repeat(150));
   await expect(takeLock(path, { uid: UID, platform: "darwin" })).rejects.toMatchObject({
     code: "state",
     hint: expect.stringContaining("IPCHECK_STATE_FILE"),
   });
   if (LINUX_ONLY) return;
   const lock = await takeLock(path, { uid: UID });
+  expect(readdirSync(dirname(path))).toEqual([`${basename(path)}.lock`]);
   await expect(takeLock(path, { uid: UID })).rejects.toMatchObject({ code: "locked" });
+  expect(await inspectLock(path, { uid: UID })).toMatchObject({ run: {} });
   await lock.release();
+  const { child } = await holdElsewhere(path);
+  child.kill("SIGKILL");
+  await once(child, "close");
+  await (await takeLock(path, { uid: UID })).release();
+  expect(readdirSync(dirname(path))).toEqual([]);
 });
 
 test.for([
