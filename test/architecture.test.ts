@@ -74,12 +74,12 @@ test("each package has one file", () => {
 const EFFECTS: Record<string, string> = {
   main: "main",
   "write-manual": "write-manual",
-  base: "atomic-file command file-stream prompts resolver run secret-prompt tls-trust trusted-file",
+  base: "atomic-file command file-stream machine-id prompts resolver run secret-prompt tls-trust trusted-file",
   config: "env-file env-writer password new-key settings",
   lookup: "client lookup",
   state: "state-file store lock history-file write-probe",
   notify: "smtp-session deliver hook heartbeat host-keys",
-  schedule: "cron scheduler",
+  schedule: "systemd launchd windows",
   commands: "check init",
 };
 const touchesWorld = (path: string) =>

@@ -2,6 +2,8 @@ import { randomUUID } from "node:crypto";
 import type { Deadline } from "../base/deadline";
 import { IpcheckError } from "../base/errors";
 import { EXIT_BUG, exitCodeFor } from "../base/exit-codes";
+import { machineSeed } from "../base/machine-id";
+import { trustOptions } from "../base/tls-trust";
 import { loadSettings, type Settings } from "../config/settings";
 import { look } from "../lookup/lookup";
 import type { CheckRules } from "../notify/rules";
@@ -22,17 +24,17 @@ export async function composeCheck(options: CheckOptions & GlobalOptions, host: 
   let result: { exitCode: number; report: CheckReport } | undefined;
   try {
     store.prepare();
-    const release = await takeLock(store.path, host.uid);
+    const lock = await takeLock(store.path, { uid: host.uid, deadlineMs: settings.deadlineMs });
     try {
       store.cleanUp();
       result = await run(options, settings, store, host);
-      await warn(settings, result, isInteractive(options, host), store, host);
+      await warn(settings, { ...result, strangers: lock.strangers }, isInteractive(options, host), store, host);
       return result.exitCode;
     } finally {
-      await release();
+      await lock.release();
     }
   } finally {
-    if (!result && settings.heartbeatUrl) await ping(settings.heartbeatUrl, false, host);
+    if (!result) await ping(settings, false, host);
   }
 }
 
@@ -98,7 +100,20 @@ function buildDependencies(
   const { signal } = deadline;
   const now = () => new Date();
   const redact = (text: string) => output.redactor.redact(text);
-  const lookup = { ...settings, ...host, seed: host.hostName, now, redact, signal: deadline.lookSignal };
+  const { serviceUrls, acceptRanges, ipv6PrefixLength, timeoutMs, extraCa } = settings;
+  const lookup = {
+    serviceUrls,
+    acceptRanges,
+    ipv6PrefixLength,
+    timeoutMs,
+    userAgent: host.userAgent,
+    tls: trustOptions(extraCa),
+    seed: machineSeed(host.hostName),
+    now,
+    monotonicMs: host.monotonicMs,
+    redact,
+    signal: deadline.lookSignal,
+  };
   return {
     now,
     random: Math.random,
@@ -131,15 +146,16 @@ function buildDependencies(
   };
 }
 
-/** What is no failure of the run is said once a day: permissions of files, a monitor that does not hear us. */
+/** What is no failure of the run is said once a day: permissions, a monitor that does not hear us, a strange lock. */
 async function warn(
-  { warnings, heartbeatUrl }: Settings,
-  { exitCode, report }: { exitCode: number; report: CheckReport },
+  settings: Settings,
+  { exitCode, report, strangers }: { exitCode: number; report: CheckReport; strangers: string | undefined },
   isInteractive: boolean,
   store: Store,
   host: Host,
 ): Promise<void> {
-  const unheard = heartbeatUrl && (await ping(heartbeatUrl, exitCode === 0, host));
+  const { warnings, heartbeatUrl } = settings;
+  const unheard = await ping(settings, exitCode === 0, host);
   let state = report.after;
   const say = async (topic: string, about: string | undefined, lines: readonly string[]) => {
     const spoken = speakOnceADay(state, topic, about, { now: new Date(), isInteractive });
@@ -147,13 +163,14 @@ async function warn(
     if (spoken.speaks) for (const line of lines) await host.output.warn(line);
   };
   await say("settings", warnings.join("\n") || undefined, warnings);
-  const monitor = `the heartbeat was not heard: ${heartbeatUrl?.host} ${unheard}`;
-  await say("heartbeat", unheard && "not heard", [monitor]);
+  await say("lock", strangers && "strangers", [strangers ?? ""]);
+  await say("heartbeat", unheard && "not heard", [`the heartbeat was not heard: ${heartbeatUrl?.host} ${unheard}`]);
   if (state !== report.after) store.save(state, report.lastLookAt);
 }
 
 /** Resolves to why the monitor did not hear us, or undefined. */
-async function ping(url: URL, isSuccess: boolean, host: Host): Promise<string | undefined> {
+async function ping({ heartbeatUrl, extraCa }: Settings, isSuccess: boolean, host: Host): Promise<string | undefined> {
+  if (!heartbeatUrl) return undefined;
   const { pingHeartbeat } = await import("../notify/heartbeat.js");
-  return pingHeartbeat(url, { isSuccess, userAgent: host.userAgent });
+  return pingHeartbeat(heartbeatUrl, { isSuccess, userAgent: host.userAgent, tls: trustOptions(extraCa) });
 }

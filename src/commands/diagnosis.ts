@@ -4,6 +4,7 @@ import { quote } from "../base/quote";
 import { describe, explainLookup, isGood } from "../lookup/explanation";
 import type { LookupResult } from "../lookup/lookup-result";
 import { PLAIN_HTTP } from "../lookup/services";
+import { isOverdue, type LockCondition } from "../state/lock";
 import type { LoadedState } from "../state/state";
 import { HOOK, type State } from "../state/state";
 
@@ -126,8 +127,31 @@ function diagnoseOutbox(state: State): Finding[] {
   }));
 }
 
+/** Whether a run holds the lock, and whether somebody else holds its name. */
+export function diagnoseLock({ run, strangers }: LockCondition, deadlineMs: number): Finding {
+  const title = "lock";
+  if (strangers !== undefined) {
+    return { title, status: "warning", text: strangers, hint: "ask whoever runs that process to end it" };
+  }
+  if (!run) return { title, status: "ok", text: "free" };
+  const { pid, elapsedMs } = run;
+  const who = pid === undefined ? "a run" : `a run with pid ${pid}`;
+  const since = elapsedMs === undefined ? "" : ` for ${formatDuration(elapsedMs)}`;
+  if (!isOverdue(run, deadlineMs)) return { title, status: "ok", text: `${who} has held it${since}` };
+  const text = `${who} has held it${since}, longer than its deadline allows: no other run can work`;
+  return { title, status: "error", code: "locked", text, hint: `end it with 'kill -9 ${pid}'` };
+}
+
+interface FoundSchedule {
+  name: string;
+  command: string[];
+  missing: string[];
+  /** Has an option of version 1.0.0 that is an error now. */
+  isOutdated: boolean;
+}
+
 /** Whether the schedule that was found still leads to a node and a script. */
-export function diagnoseSchedule(found: { name: string; command: string[]; missing: string[] } | undefined): Finding {
+export function diagnoseSchedule(found: FoundSchedule | undefined): Finding {
   const title = "schedule";
   if (!found) {
     return { title, status: "warning", text: "none is installed", hint: "'ipcheck schedule install' does it" };
@@ -139,6 +163,15 @@ export function diagnoseSchedule(found: { name: string; command: string[]; missi
       code: "config",
       text: `the ${found.name} runs ${found.missing.map((path) => quote(path)).join(" and ")}, which does not exist`,
       hint: "node or ipcheck has moved: 'ipcheck schedule install' writes the new paths",
+    };
+  }
+  if (found.isOutdated) {
+    return {
+      title,
+      status: "error",
+      code: "config",
+      text: `the ${found.name} says --env-file, which is called --config now: every run fails`,
+      hint: "'ipcheck schedule install' writes the new command",
     };
   }
   return { title, status: "ok", text: `${found.name} runs ${quote(found.command.join(" "))}` };

@@ -1,8 +1,11 @@
+import { isAbsolute } from "node:path";
 import type { Deadline } from "../base/deadline";
 import { IpcheckError } from "../base/errors";
 import { exitCodeFor } from "../base/exit-codes";
+import { machineSeed } from "../base/machine-id";
 import type { Output } from "../base/output";
 import { quote } from "../base/quote";
+import { trustOptions } from "../base/tls-trust";
 import { describeSetting } from "../config/secrets";
 import { loadSettings, type Settings } from "../config/settings";
 import { VARIABLE_NAMES } from "../config/variables";
@@ -13,10 +16,19 @@ import { deliver, fetchLogin } from "../notify/deliver";
 import { pingHeartbeat } from "../notify/heartbeat";
 import { probeMail } from "../notify/mail-probe";
 import { testNotice } from "../notify/test-notice";
+import { readCheck } from "../schedule/plan";
+import { inspectLock } from "../state/lock";
 import type { LoadedState } from "../state/state";
 import { openStateFile, type StateFile } from "../state/state-file";
 import { findMissing, probeWrite } from "../state/write-probe";
-import { diagnoseClock, diagnoseLookup, diagnoseSchedule, diagnoseState, type Finding } from "./diagnosis";
+import {
+  diagnoseClock,
+  diagnoseLock,
+  diagnoseLookup,
+  diagnoseSchedule,
+  diagnoseState,
+  type Finding,
+} from "./diagnosis";
 import type { GlobalOptions, Host } from "./host";
 import { allSchedulers } from "./schedule";
 
@@ -47,6 +59,7 @@ async function* examine(options: DoctorOptions & GlobalOptions, host: Host): Asy
     if (loaded instanceof IpcheckError) yield stateProblem(loaded);
     else yield* diagnoseState(store.path, loaded, new Date());
     yield* writability(store.path);
+    yield diagnoseLock(await inspectLock(store.path, { uid: host.uid }), settings.deadlineMs);
     const known = loaded instanceof IpcheckError ? undefined : loaded;
     const lookupResults = await lookAtAllFamilies(settings, known, deadline, host);
     yield diagnoseClock(
@@ -127,7 +140,8 @@ function lookAtAllFamilies(
   const lookup = {
     ...settings,
     ...host,
-    seed: host.hostName,
+    seed: machineSeed(host.hostName),
+    tls: trustOptions(settings.extraCa),
     now: () => new Date(),
     redact,
     signal: deadline.lookSignal,
@@ -211,9 +225,13 @@ async function heartbeat(url: URL, { userAgent }: Host): Promise<Finding> {
 async function schedule(host: Host): Promise<Finding> {
   for (const scheduler of allSchedulers(host)) {
     const found = await scheduler.find();
-    if (!found) continue;
-    const missing = await findMissing(found.command.slice(0, 2));
-    return diagnoseSchedule({ name: scheduler.name, command: found.command, missing });
+    // A unit of that name that runs something else is no schedule of ours.
+    const check = found && readCheck(found.command);
+    if (!found || (found.isForeign && !check)) continue;
+    const { files, isOutdated } = check ?? { files: found.command.slice(0, 2), isOutdated: false };
+    // What is looked up on PATH, or from a folder of its own, cannot be judged from here.
+    const missing = (await findMissing(files)).filter((path) => isAbsolute(path));
+    return diagnoseSchedule({ name: scheduler.name, command: found.command, missing, isOutdated });
   }
   return diagnoseSchedule(undefined);
 }

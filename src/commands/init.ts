@@ -3,6 +3,7 @@ import { networkInterfaces } from "node:os";
 import { resolve } from "node:path";
 import { Deadline } from "../base/deadline";
 import { IpcheckError, StoppedError, systemCode } from "../base/errors";
+import { machineSeed } from "../base/machine-id";
 import type { Output } from "../base/output";
 import { TerminalPrompter } from "../base/prompts";
 import { quote } from "../base/quote";
@@ -114,7 +115,7 @@ async function detectIpv6(host: Host): Promise<boolean> {
   try {
     const lookup = {
       ...host,
-      seed: host.hostName,
+      seed: machineSeed(host.hostName),
       serviceUrls: undefined,
       acceptRanges: [],
       ipv6PrefixLength: 64,

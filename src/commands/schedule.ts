@@ -1,30 +1,26 @@
 import { join, resolve } from "node:path";
 import { IpcheckError } from "../base/errors";
+import { machineSeed } from "../base/machine-id";
 import type { Output } from "../base/output";
 import { TerminalPrompter } from "../base/prompts";
+import { quote } from "../base/quote";
 import { cron, isCronUsable } from "../schedule/cron";
-import { offsetFor, parseInterval, type Schedule } from "../schedule/plan";
-import { launchd, type Scheduler, systemd, windowsTask } from "../schedule/scheduler";
+import { launchd } from "../schedule/launchd";
+import { checkPaths, offsetFor, parseInterval, type Schedule, type Scheduler } from "../schedule/plan";
+import { systemd } from "../schedule/systemd";
+import { windowsTask } from "../schedule/windows";
 import type { GlobalOptions, Host } from "./host";
 
-/** `ipcheck schedule`. Resolves to the exit code. */
+/** `ipcheck schedule`: prints, installs, removes or shows the schedule. Resolves to the exit code. */
 export async function composeSchedule(
   action: ScheduleAction,
   options: ScheduleOptions & GlobalOptions,
   host: Host,
 ): Promise<number> {
   const chosen = await chooseScheduler(options, host);
-  const prompter = host.isStdinTerminal ? new TerminalPrompter(host.openStdin(), host.openStderr()) : undefined;
-  const tools = {
-    scheduler: chosen,
-    schedulers: isChosen(options) ? [chosen] : allSchedulers(host),
-    nodePath: host.execPath,
-    scriptPath: join(host.packageDirectory, "bin", "ipcheck.js"),
-    configFile: options.config && resolve(options.config),
-    hostName: host.hostName,
-    confirm: prompter && ((question: string) => prompter.confirm(question)),
-  };
-  return runSchedule(action, options, tools, host.output);
+  if (action === "install") return install(chosen, options, host);
+  const schedulers = isChosen(options) ? [chosen] : allSchedulers(host);
+  return action === "remove" ? remove(schedulers, host.output) : show(schedulers, host.output);
 }
 
 /** Every scheduler of this platform that may hold a schedule of ours. */
@@ -85,82 +81,68 @@ export interface ScheduleOptions {
 
 export type ScheduleAction = "install" | "remove" | "show";
 
-/** A scheduler as the command needs it; the real ones are in io. */
-export interface SchedulerPort {
-  name: string;
-  describe(schedule: Schedule): string;
-  install(schedule: Schedule): Promise<void>;
-  remove(): Promise<boolean>;
-  find(): Promise<{ text: string } | undefined>;
-}
-
-export interface ScheduleTools {
-  /** The scheduler that was asked for, or the one that fits this machine. */
-  scheduler: SchedulerPort;
-  /** All that could hold a schedule of ours. */
-  schedulers: readonly SchedulerPort[];
-  nodePath: string;
-  scriptPath: string;
-  configFile: string | undefined;
-  hostName: string;
-  /** Undefined where nobody can be asked. */
-  confirm: ((question: string) => Promise<boolean>) | undefined;
-}
-
-/** Prints, installs, removes or shows the schedule; resolves to the exit code. */
-export async function runSchedule(
-  action: ScheduleAction,
-  options: ScheduleOptions,
-  tools: ScheduleTools,
-  output: Output,
-): Promise<number> {
-  switch (action) {
-    case "install":
-      return install(options, tools, output);
-    case "remove":
-      return remove(tools, output);
-    case "show":
-      return show(tools, output);
-  }
-}
-
-async function install(options: ScheduleOptions, tools: ScheduleTools, output: Output): Promise<number> {
+async function install(scheduler: Scheduler, options: ScheduleOptions & GlobalOptions, host: Host): Promise<number> {
+  const { output } = host;
   const every = options.every ?? "1h";
   const everyMinutes = parseInterval(every);
   if (everyMinutes === undefined) {
-    throw new IpcheckError("usage", `--every ${every}: no interval that divides an hour or a day`, {
+    throw new IpcheckError("usage", `--every ${quote(every)}: no interval that divides an hour or a day`, {
       hint: "5m, 10m, 15m, 30m, 1h, 2h, 6h, 12h and 1d are some that do",
     });
   }
-  const { scheduler, hostName } = tools;
-  const schedule: Schedule = { ...tools, everyMinutes, offsetMinutes: offsetFor(hostName, everyMinutes) };
+  const named = options.config && resolve(options.config);
+  // Without it the runs would go on without their configuration, and nobody would be told.
+  const kept = named === undefined && !options.print ? (await scheduler.find())?.configFile : undefined;
+  const schedule: Schedule = {
+    nodePath: host.execPath,
+    scriptPath: join(host.packageDirectory, "bin", "ipcheck.js"),
+    configFile: named ?? kept,
+    everyMinutes,
+    offsetMinutes: offsetFor(machineSeed(host.hostName), everyMinutes),
+  };
+  const { nodePath, scriptPath, configFile } = schedule;
+  checkPaths([nodePath, scriptPath, configFile, options.passwordFile, host.home, host.env["XDG_CONFIG_HOME"]]);
   await output.print(scheduler.describe(schedule).trimEnd());
   if (options.print) return 0;
-  if (tools.confirm && !options.yes && !(await tools.confirm(`Install this as ${scheduler.name}?`))) {
+  if (kept !== undefined) await output.note(`--config ${quote(kept)} is kept from the schedule that was there`);
+  if (host.isStdinTerminal && !options.yes && !(await confirm(`Install this as ${scheduler.name}?`, host))) {
     await output.note("nothing was installed");
     return 0;
   }
-  await guarded(() => scheduler.install(schedule));
+  const replaced = await guarded(() => scheduler.install(schedule));
+  for (const line of replaced) await output.note(`it takes the place of your own line: ${line}`);
   await output.note(`installed (${scheduler.name}); 'ipcheck schedule remove' takes it away without a trace`);
   return 0;
 }
 
-async function remove({ schedulers }: ScheduleTools, output: Output): Promise<number> {
+function confirm(question: string, host: Host): Promise<boolean> {
+  return new TerminalPrompter(host.openStdin(), host.openStderr()).confirm(question);
+}
+
+async function remove(schedulers: readonly Scheduler[], output: Output): Promise<number> {
   const removed: string[] = [];
   for (const scheduler of schedulers) {
-    if ((await scheduler.find()) && (await guarded(() => scheduler.remove()))) removed.push(scheduler.name);
+    const found = await scheduler.find();
+    if (found && !found.isForeign) {
+      await guarded(() => scheduler.remove());
+      removed.push(scheduler.name);
+    }
+    const left = await scheduler.find();
+    if (left) await output.note(`not written by ipcheck and left as it is (${scheduler.name}): ${quote(left.text)}`);
   }
   await output.note(removed.length > 0 ? `removed (${removed.join(", ")})` : "nothing was installed");
   return 0;
 }
 
-async function show({ schedulers }: ScheduleTools, output: Output): Promise<number> {
+async function show(schedulers: readonly Scheduler[], output: Output): Promise<number> {
   let count = 0;
   for (const scheduler of schedulers) {
     const found = await scheduler.find();
     if (!found) continue;
     count++;
-    await output.print(`${scheduler.name}:\n${found.text.trimEnd()}`);
+    await output.print(
+      `${scheduler.name}${found.isForeign ? " (not written by ipcheck)" : ""}:\n${found.text.trimEnd()}`,
+    );
   }
   if (count === 0) await output.note("nothing is installed: 'ipcheck schedule install' does it");
   return 0;

@@ -1,5 +1,7 @@
 import { createHash } from "node:crypto";
 import { parseDuration } from "../base/duration";
+import { IpcheckError } from "../base/errors";
+import { quote } from "../base/quote";
 
 /** What is to run, and how often. */
 export interface Schedule {
@@ -13,6 +15,32 @@ export interface Schedule {
   offsetMinutes: number;
 }
 
+/** What is installed, whoever wrote it. */
+export interface Installed {
+  text: string;
+  /** The words of its command. */
+  command: string[];
+  configFile?: string | undefined;
+  /** Not written by `schedule install`: shown, and never removed. */
+  isForeign?: boolean;
+}
+
+/** One way to run a command regularly. */
+export interface Scheduler {
+  /** How it is called in output. */
+  name: string;
+  /** What `install` would put in place, as a person reads it. */
+  describe(schedule: Schedule): string;
+  /**
+   * Resolves to somebody's lines that it took the place of. What fails leaves everything as it was.
+   * @throws Error with a plain message
+   */
+  install(schedule: Schedule): Promise<string[]>;
+  remove(): Promise<void>;
+  /** Undefined where there is nothing. */
+  find(): Promise<Installed | undefined>;
+}
+
 /** What every scheduler can express: divisors of an hour, of a day, or a day. */
 const MINUTES = [1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60, 120, 180, 240, 360, 480, 720, 1440];
 
@@ -22,9 +50,9 @@ export function parseInterval(text: string): number | undefined {
   return MINUTES.includes(minutes) ? minutes : undefined;
 }
 
-/** A host's own place in the interval, the same at every call. */
-export function offsetFor(hostName: string, everyMinutes: number): number {
-  const hash = createHash("sha256").update(hostName).digest().readUInt32BE();
+/** A machine's own place in the interval, the same at every call; for `seed` see `machineSeed`. */
+export function offsetFor(seed: string, everyMinutes: number): number {
+  const hash = createHash("sha256").update(seed).digest().readUInt32BE();
   const offset = hash % everyMinutes;
   // The full hour is when everybody else runs.
   return offset % 60 === 0 && everyMinutes > 1 ? offset + 1 : offset;
@@ -39,4 +67,60 @@ export function clockTime(offsetMinutes: number): { hour: string; minute: string
 /** The words of the scheduled command. */
 export function commandOf({ nodePath, scriptPath, configFile }: Schedule): string[] {
   return [nodePath, scriptPath, "check", ...(configFile === undefined ? [] : ["--config", configFile])];
+}
+
+/** A command that runs our check. */
+export interface CheckCommand {
+  /** Node, where it is named, and the script. */
+  files: string[];
+  configFile: string | undefined;
+  /** Says `--env-file`, as version 1.0.0 did. */
+  isOutdated: boolean;
+}
+
+/** Reads the words of a command; undefined where it is not our check and nothing else. */
+export function readCheck(words: readonly string[]): CheckCommand | undefined {
+  const isNode = /(^|[\\/])node(js)?(\.exe)?$/.test(words[0] ?? "");
+  const isScriptFirst = isScript(words[0] ?? "", words[1]);
+  const at = isNode && !isScriptFirst ? words.findIndex((word, index) => index > 0 && !word.startsWith("-")) : 0;
+  if (!isScript(words[at] ?? "", words[at + 1])) return undefined;
+  const rest = words.slice(at + 1);
+  if (rest[0] === "check") rest.shift();
+  let configFile: string | undefined;
+  let isOutdated = false;
+  while (rest.length > 0) {
+    const [, option = "", value] = /^(-c|--config|--env-file)(?:=(.*))?$/.exec(rest[0] ?? "") ?? [];
+    if (option === "" && !/^(-[qv]+|--quiet|--verbose|--json)$/.test(rest[0] ?? "")) return undefined;
+    rest.shift();
+    if (option === "") continue;
+    configFile = value ?? rest.shift();
+    isOutdated ||= option === "--env-file";
+  }
+  return { files: [...(at > 0 ? words.slice(0, 1) : []), words[at] ?? ""], configFile, isOutdated };
+}
+
+/** Whether a word of a command is our program; another `ipcheck.js` is taken for it only with `check` behind it. */
+export function isScript(word: string, next: string | undefined): boolean {
+  if (/(^|[\\/])bin[\\/]ipcheck\.js$/.test(word) || /(^|[\\/])ipcheck$/.test(word)) return true;
+  return /(^|[\\/])ipcheck\.js$/.test(word) && next === "check";
+}
+
+/**
+ * A control character would become a line of a crontab or a directive of a unit.
+ * @throws IpcheckError `usage`
+ */
+export function checkPaths(paths: readonly (string | undefined)[]): void {
+  for (const path of paths) {
+    if (path === undefined || !/[\p{Cc}\p{Zl}\p{Zp}\p{Cs}\uFFFD-\uFFFF]/u.test(path)) continue;
+    throw new IpcheckError("usage", `no schedule can carry a path with a control character: ${quote(path)}`, {
+      hint: "rename the file or folder",
+    });
+  }
+}
+
+/** @throws IpcheckError `usage`: `what` is not ours to replace */
+export function refuseForeign(what: string): never {
+  throw new IpcheckError("usage", `${what} was not written by ipcheck: it is left as it is`, {
+    hint: "remove or rename it, or choose another scheduler (see ipcheck schedule --help)",
+  });
 }

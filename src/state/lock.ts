@@ -1,38 +1,250 @@
-import { createHash } from "node:crypto";
-import { unlinkSync } from "node:fs";
+import { createHash, randomBytes } from "node:crypto";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmdirSync,
+  statSync,
+  unlinkSync,
+} from "node:fs";
 import { connect, createServer, type Server } from "node:net";
+import { basename, dirname, join } from "node:path";
+import { formatDuration } from "../base/duration";
 import { IpcheckError, systemCode } from "../base/errors";
 
-/**
- * Takes the one lock of the state at `path`; the kernel lets go of it when the process dies, however
- * it dies: an abstract socket on Linux, a named pipe on Windows, elsewhere a socket file whose holder
- * is asked whether it lives. Resolves to a function that lets go.
- * @throws IpcheckError `locked` when another run holds it
- */
-export async function takeLock(path: string, uid: number | undefined): Promise<() => Promise<void>> {
-  const name = `ipcheck-${uid ?? "user"}-${createHash("sha256").update(path).digest("hex").slice(0, 20)}`;
-  const server = await holdLock(path, name);
-  // Holding it must not keep a finished run alive.
-  server.unref();
-  return () => new Promise((resolve) => server.close(() => resolve()));
+/** What a run holds while it works on a state; the kernel lets go of it when the process dies, however it dies. */
+export interface Lock {
+  release(): Promise<void>;
+  /** Somebody else holds the lock's public name: a sentence for the owner. The run goes on all the same. */
+  strangers?: string;
 }
 
-async function holdLock(path: string, name: string): Promise<Server> {
+export interface LockOptions {
+  uid: number | undefined;
+  /** A run that holds the lock for much longer than this is named. */
+  deadlineMs?: number;
+  /** @default the platform we run on */
+  platform?: NodeJS.Platform;
+}
+
+/** A process that holds a socket; what cannot be seen is missing. */
+export interface Holder {
+  pid?: number | undefined;
+  uid?: number | undefined;
+  elapsedMs?: number | undefined;
+}
+
+/** Whom `doctor` finds at the lock: a run, or a stranger; nobody when it is free. */
+export interface LockCondition {
+  run?: Holder;
+  strangers?: string;
+}
+
+/** sun_path, without its last NUL, is 103 bytes on macOS and 107 on Linux. */
+const MAX_SOCKET_PATH = 103;
+const SUN_PATH_BYTES = 108;
+/** For the command and the heartbeat, which have a time of their own. */
+const GRACE_MS = 60_000;
+const MAX_ATTEMPTS = 50;
+
+/**
+ * Takes the one lock of the state at `path`. It is a socket in a folder beside the state, where only the
+ * state's owner can put one. On Linux an abstract socket is held as well: it excludes runs of version 1.0.0, and
+ * stands in where the folder cannot be written. Any local user can take that name, so it stops nobody unless a
+ * process of this user has it. On Windows it is a named pipe.
+ * @throws IpcheckError `locked` when another run holds it
+ */
+export async function takeLock(path: string, options: LockOptions): Promise<Lock> {
+  const { platform = process.platform } = options;
+  const name = publicName(path, options.uid);
+  if (platform === "win32") return { release: closing(await listenOnPipe(name)) };
+  const folder = await takeFolder(path, platform, options);
+  return platform === "linux" ? withPublicName(name, folder, options) : { release: folder ?? nothing };
+}
+
+/** Who holds the lock of the state at `path`; touches nothing. */
+export async function inspectLock(path: string, options: LockOptions): Promise<LockCondition> {
+  const { platform = process.platform, uid } = options;
+  const name = publicName(path, uid);
+  if (platform === "win32") return (await isAnswering(`\\\\.\\pipe\\${name}`)) ? { run: {} } : {};
+  const entry = await findLiveEntry(`${path}.lock`);
+  const holder = platform === "linux" ? findHolder(abstractName(name)) : undefined;
+  if (entry !== undefined) return { run: holderOfEntry(entry) ?? {} };
+  if (!holder) return {};
+  return holder.uid === uid ? { run: holder } : { strangers: describeStranger(name, holder) };
+}
+
+/** Whether a run has held the lock for longer than its deadline, the mail's last answer included, allows. */
+export function isOverdue({ elapsedMs = 0 }: Holder, deadlineMs: number): boolean {
+  return elapsedMs > 2 * deadlineMs + GRACE_MS;
+}
+
+function publicName(path: string, uid: number | undefined): string {
+  return `ipcheck-${uid ?? "user"}-${createHash("sha256").update(path).digest("hex").slice(0, 20)}`;
+}
+
+// Node.js 20 binds the whole of sun_path, filled up with zeros, later versions as many bytes as they are given.
+function abstractName(name: string): string {
+  return `\0${name}`.padEnd(SUN_PATH_BYTES, "\0");
+}
+
+async function listenOnPipe(name: string): Promise<Server> {
   try {
-    if (process.platform === "linux") return await listen(`\0${name}`);
-    if (process.platform === "win32") return await listen(`\\\\.\\pipe\\${name}`);
-    const socketFile = `${path}.lock`;
-    // A file that nobody answers on was left behind by a run that was killed.
-    if (!(await isAnswering(socketFile))) removeIfThere(socketFile);
-    return await listen(socketFile);
+    return await listen(`\\\\.\\pipe\\${name}`);
   } catch (error) {
-    const code = systemCode(error);
-    if (code === "EADDRINUSE" || code === "EACCES") {
-      throw new IpcheckError("locked", "another run of ipcheck is at work on the same state", {
-        hint: "let it finish; if it happens often, run ipcheck less often or lower IPCHECK_DEADLINE",
+    if (/^(EADDRINUSE|EACCES)$/.test(systemCode(error))) throw locked({}, undefined);
+    throw cannotLock(error);
+  }
+}
+
+async function withPublicName(name: string, folder: Release | undefined, options: LockOptions): Promise<Lock> {
+  for (let isRetry = false; ; isRetry = true) {
+    try {
+      const release = closing(await listen(abstractName(name)));
+      // In this order: who gets the folder must find the name free.
+      return { release: () => release().then(folder) };
+    } catch (error) {
+      if (systemCode(error) !== "EADDRINUSE") {
+        if (folder) return { release: folder };
+        throw cannotLock(error);
+      }
+      const holder = findHolder(abstractName(name));
+      if (holder && holder.uid === options.uid) {
+        await folder?.();
+        throw locked(holder, options.deadlineMs);
+      }
+      // A run that is just dying is no longer seen in /proc while its name is still taken.
+      if (isRetry) return { release: folder ?? nothing, strangers: describeStranger(name, holder ?? {}) };
+    }
+  }
+}
+
+type Release = () => Promise<void>;
+const nothing: Release = async () => undefined;
+
+/**
+ * Takes the folder `….lock`, which holds the socket of the run at work. A contender listens in a folder of its own first,
+ * then renames that one: rename(2) takes the place of an absent or empty folder and of no other, for
+ * exactly one contender. A dead run's socket is removed by its name, which no other run has: between asking a
+ * socket and removing it, nothing else can have taken its place.
+ * Resolves to undefined where nothing can be written: that must not stop the run.
+ */
+async function takeFolder(path: string, platform: string, options: LockOptions): Promise<Release | undefined> {
+  const folder = `${path}.lock`;
+  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+    const id = randomBytes(4).toString("hex");
+    const waiting = `${folder}.${id}`;
+    if (platform !== "linux" && isTooLong(join(waiting, id))) {
+      throw new IpcheckError("state", "cannot take the lock: the path of the state file is too long for a socket", {
+        hint: "set IPCHECK_STATE_FILE to a shorter one",
       });
     }
-    throw new IpcheckError("state", `cannot take the lock (${code || String(error)})`, { cause: error });
+    let server: Server | undefined;
+    try {
+      mkdirSync(waiting, { mode: 0o700 });
+    } catch {
+      return undefined;
+    }
+    try {
+      server = await withAddress(join(waiting, id), listen);
+      renameSync(waiting, folder);
+      // Whoever cleans up may have met the socket before it was listening.
+      if (existsSync(join(folder, id))) {
+        await removeLeftovers(path);
+        return releasing(server, folder, id);
+      }
+    } catch (error) {
+      // Cleaned up before there was a socket in it: libuv calls that EACCES.
+      const isGone = !existsSync(waiting);
+      if (!isGone && !/^(ENOTEMPTY|EEXIST|ENOTDIR)$/.test(systemCode(error))) {
+        removeWaiting(waiting, id, server);
+        return undefined;
+      }
+    }
+    removeWaiting(waiting, id, server);
+    const entry = await findLiveEntry(folder, unlinkIfThere);
+    if (entry !== undefined) throw locked(holderOfEntry(entry), options.deadlineMs);
+  }
+  return undefined;
+}
+
+function releasing(server: Server, folder: string, id: string): Release {
+  const close = closing(server);
+  return () => {
+    unlinkIfThere(join(folder, id));
+    rmdirIfEmpty(folder);
+    return close();
+  };
+}
+
+function removeWaiting(waiting: string, id: string, server: Server | undefined): void {
+  server?.close();
+  unlinkIfThere(join(waiting, id));
+  rmdirIfEmpty(waiting);
+}
+
+/** Removes the folders of contenders that were killed before they had taken the lock. */
+async function removeLeftovers(path: string): Promise<void> {
+  const prefix = `${basename(path)}.lock.`;
+  for (const name of list(dirname(path)).filter((name) => name.startsWith(prefix))) {
+    const waiting = join(dirname(path), name);
+    if ((await findLiveEntry(waiting, unlinkIfThere)) === undefined) rmdirIfEmpty(waiting);
+  }
+}
+
+/** The name of the socket in `folder` that somebody answers on; the dead ones are handed to `bury`. */
+async function findLiveEntry(folder: string, bury?: (path: string) => void): Promise<string | undefined> {
+  for (const entry of listSockets(folder)) {
+    const isAlive = withAddress(join(folder, entry), isAnswering);
+    // The folder may be gone by now.
+    if (await isAlive.catch((error) => systemCode(error) !== "ENOENT")) return entry;
+    bury?.(join(folder, entry));
+  }
+  return undefined;
+}
+
+function listSockets(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch (error) {
+    // On macOS the lock of version 1.0.0 was a socket of this name: unlink removes no folder.
+    return systemCode(error) === "ENOTDIR" ? [""] : [];
+  }
+}
+
+function unlinkIfThere(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch {
+    // Gone already, or not ours to remove: then the folder stays full, and taking it fails.
+  }
+}
+
+function rmdirIfEmpty(folder: string): void {
+  try {
+    rmdirSync(folder);
+  } catch {
+    // The next holder has put its own in this place.
+  }
+}
+
+function isTooLong(path: string): boolean {
+  return Buffer.byteLength(path) > MAX_SOCKET_PATH;
+}
+
+/** Hands over an address for the socket at `path`: a long one is reached through its folder's descriptor (Linux). */
+async function withAddress<T>(path: string, use: (address: string) => Promise<T>): Promise<T> {
+  if (!isTooLong(path)) return use(path);
+  const folder = openSync(dirname(path), "r");
+  try {
+    return await use(`/proc/self/fd/${folder}/${basename(path)}`);
+  } finally {
+    closeSync(folder);
   }
 }
 
@@ -41,24 +253,112 @@ function listen(address: string): Promise<Server> {
     const server = createServer((socket) => socket.destroy());
     server.once("error", reject);
     // Alone: a cluster worker would share the address instead of competing for it.
-    server.listen({ path: address, exclusive: true }, () => resolve(server));
+    server.listen({ path: address, exclusive: true }, () => {
+      // Holding it must not keep a finished run alive.
+      server.unref();
+      resolve(server);
+    });
   });
 }
 
-function removeIfThere(socketFile: string): void {
+function closing(server: Server): Release {
+  return () => new Promise((resolve) => server.close(() => resolve()));
+}
+
+function isAnswering(address: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(address);
+    socket.once("connect", () => resolve(true));
+    // Whoever cannot be asked counts as alive, apart from nobody and no socket.
+    socket.once("error", (error) => resolve(!/^(ECONNREFUSED|ENOENT|ENOTSOCK)$/.test(systemCode(error))));
+    socket.once("connect", () => socket.destroy());
+  });
+}
+
+function holderOfEntry(id: string): Holder | undefined {
+  return findHolder(`/${id}`);
+}
+
+/** The process that listens on the Unix socket whose address ends so, as far as /proc shows it; undefined where there is no such socket. */
+function findHolder(addressEnd: string): Holder | undefined {
+  const written = addressEnd.replaceAll("\0", "@");
+  const rows = readProc("/proc/net/unix")
+    .split("\n")
+    .map((line) => line.split(/\s+/));
+  const sockets = rows.filter((row) => row.at(-1)?.endsWith(written) && row[4] === STREAM);
+  // The ends of connections carry the name, too.
+  const inode = (sockets.find((row) => row[3] === LISTENING) ?? sockets[0])?.[6];
+  if (inode === undefined) return undefined;
+  const pid = list("/proc").find((name) => /^\d+$/.test(name) && hasSocket(name, inode));
+  if (pid === undefined) return {};
+  return { pid: Number(pid), uid: ownerOf(pid), elapsedMs: elapsedOf(pid) };
+}
+
+const STREAM = "0001";
+const LISTENING = "00010000";
+
+function hasSocket(pid: string, inode: string): boolean {
+  return list(`/proc/${pid}/fd`).some((fd) => {
+    try {
+      return readlinkSync(`/proc/${pid}/fd/${fd}`) === `socket:[${inode}]`;
+    } catch {
+      return false;
+    }
+  });
+}
+
+function ownerOf(pid: string): number | undefined {
+  return statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid;
+}
+
+// Both count from the start of the machine: a clock that is set meanwhile does not matter.
+function elapsedOf(pid: string): number | undefined {
+  const afterName = readProc(`/proc/${pid}/stat`).split(") ").at(-1) ?? "";
+  const startTicks = Number(afterName.split(" ")[19]);
+  const elapsedMs = Number.parseFloat(readProc("/proc/uptime")) * 1000 - startTicks * 10;
+  return Number.isFinite(elapsedMs) ? elapsedMs : undefined;
+}
+
+function readProc(path: string): string {
   try {
-    unlinkSync(socketFile);
+    return readFileSync(path, "latin1");
   } catch {
-    // Nothing was left behind; anything else shows when listening.
+    return "";
   }
 }
 
-function isAnswering(socketFile: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(socketFile);
-    socket.once("connect", () => resolve(true));
-    socket.once("error", () => resolve(false));
-    socket.once("close", () => socket.destroy());
-    socket.unref();
+function list(path: string): string[] {
+  try {
+    return readdirSync(path);
+  } catch {
+    return [];
+  }
+}
+
+function describeStranger(name: string, { pid, uid }: Holder): string {
+  const who =
+    pid === undefined ? "a process that is none of this user's" : `process ${pid} of another user (uid ${uid})`;
+  return `${who} holds the socket @${name}, which only runs of ipcheck should: runs go on without it`;
+}
+
+function locked(holder: Holder | undefined, deadlineMs: number | undefined): IpcheckError {
+  const { pid, elapsedMs = 0 } = holder ?? {};
+  if (pid !== undefined && deadlineMs !== undefined && isOverdue({ elapsedMs }, deadlineMs)) {
+    const since = formatDuration(elapsedMs);
+    return new IpcheckError(
+      "locked",
+      `a run with pid ${pid} has held the lock for ${since}, longer than its deadline allows`,
+      {
+        hint: `end it with 'kill -9 ${pid}'; the next run then works again`,
+      },
+    );
+  }
+  const who = pid === undefined ? "" : ` (pid ${pid})`;
+  return new IpcheckError("locked", `another run of ipcheck${who} is at work on the same state`, {
+    hint: "let it finish; if it happens often, run ipcheck less often or lower IPCHECK_DEADLINE",
   });
+}
+
+function cannotLock(error: unknown): IpcheckError {
+  return new IpcheckError("state", `cannot take the lock (${systemCode(error) || String(error)})`, { cause: error });
 }

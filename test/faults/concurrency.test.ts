@@ -2,7 +2,9 @@
 // than one request takes: one mail, no negative duration, nobody stuck.
 
 import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
 import { EventEmitter, once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
 import { describe, expect, test } from "vitest";
 import { Home } from "../support/home";
 import { hang, http, reply, startPanel } from "../support/panel";
@@ -57,6 +59,48 @@ describe("one lock", () => {
     moveTo(NEW);
     expect(await home.run([], { killAfterMs: 5000 })).toMatchObject(SILENCE);
     expect(mail.arrived).toHaveLength(1);
+    await survived();
+  });
+
+  test("held for as long as a mail takes", async () => {
+    const { home, mail } = await makeMoved();
+    const slow = createServer((socket) => void slow.emit("asked", socket));
+    await new Promise<void>((resolve) => slow.listen(0, "127.0.0.1", resolve));
+    const asked = once(slow, "asked");
+    const { port } = slow.address() as AddressInfo;
+    const first = home.run([], { env: { IPCHECK_SMTP_PORT: String(port) } });
+    const [socket] = await asked;
+    expect(await home.run()).toMatchObject({ exitCode: 6, stdout: "" });
+    socket.destroy();
+    slow.close();
+    expect(await first).toMatchObject({ exitCode: 5 });
+    await expectRecovery(home, mail, 1);
+    await survived();
+  });
+
+  // Any local user can take the name that stands in /proc/net/unix: exit 6 for ever, and nobody was told.
+  test("a stranger who holds its name silences nobody, and lets no two runs in", async ({ skip }) => {
+    if (process.platform !== "linux" || process.getuid?.() !== 0) return skip("only root can act as another user");
+    const made = await makeMoved();
+    const { home, mail } = made;
+    const hash = createHash("sha256").update(home.stateFile).digest("hex").slice(0, 20);
+    const name = JSON.stringify(`\0ipcheck-0-${hash}`.padEnd(108, "\0"));
+    const script = `net.createServer().listen(${name}, () => console.log(1))`;
+    const stranger = spawn("setpriv", ["--reuid=65534", "--clear-groups", process.execPath, "-e", script], {
+      cwd: "/",
+    });
+    try {
+      await once(stranger.stdout, "data");
+      const [sent, runs] = [mail.arrived.length, await Promise.all(Array.from({ length: 5 }, () => home.run()))];
+      expect(mail.arrived).toHaveLength(sent + 1);
+      for (const { exitCode } of runs) expect([0, 6]).toContain(exitCode);
+      const said = `process ${stranger.pid} of another user (uid 65534) holds the socket @ipcheck-0-${hash}`;
+      for (const { exitCode, stderr } of runs) if (exitCode === 0) expect(stderr).toContain(said);
+      const doctor = await home.run(["doctor"]);
+      expect(doctor.stdout).toContain(`warning  lock: ${said}`);
+    } finally {
+      stranger.kill("SIGKILL");
+    }
     await survived();
   });
 });

@@ -11,7 +11,8 @@ import { ERROR_AND_HINT, expectRecovery, FAULTS, messageIds, NEW, OLD, openSuite
 vi.setConfig({ maxConcurrency: 2 });
 
 const { closing, makeMoved, survived } = openSuite("disk");
-const WRITES = "^(open (wx|a)|open r ipcheck|write|fsync|rename|f?utimes)";
+// The lock has tests of its own, below.
+const WRITES = "^(open (wx|a)|open r ipcheck|write|fsync|rename (?!\\S+\\.lock)|f?utimes)";
 
 describe.concurrent("a write that fails", async () => {
   const { home: counted } = await makeMoved();
@@ -43,6 +44,18 @@ describe.concurrent("a write that fails", async () => {
     ...(/^(open|rename)/.test(name) ? [["EACCES", "", index + 1, name] as const] : []),
   ]);
   test.for(rows)(`%s %s at write %i of ${sections.length}: %s`, expectSurvival);
+});
+
+test.for(["EIO", "EACCES", "ENOSPC", "EROFS"])("%s where the lock is taken stops no run", async (code) => {
+  for (const only of ["^mkdir \\S+\\.lock", "^rename \\S+\\.lock"]) {
+    const { home, mail } = await makeMoved();
+    const env = { FAULT_ONLY: only, FAULT_AT: "1", FAULT_CODE: code };
+    expect(await home.run([], { preload: [FAULTS], env })).toMatchObject(SILENCE);
+    expect(mail.arrived).toHaveLength(1);
+    await expectRecovery(home, mail, 1);
+    expect(home.listStateFolder()).toEqual(["history.jsonl", "state.json"]);
+    await survived();
+  }
 });
 
 describe("a small file system", () => {

@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { launchdPlist, windowsTaskXml } from "../../src/schedule/other-systems";
+import { launchdPlist } from "../../src/schedule/launchd";
 import { commandOf, offsetFor } from "../../src/schedule/plan";
+import { windowsTaskXml } from "../../src/schedule/windows";
 import { anySchedule, INTERVALS, makeSchedule } from "./schedules";
 
 const texts = (nodes: Node[], name: string) => nodes.filter((node) => node.name === name).map(({ text }) => text);

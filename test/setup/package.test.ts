@@ -3,7 +3,7 @@ import { existsSync, realpathSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
-import { readCommand } from "../../src/schedule/crontab";
+import { readCommand } from "../../src/schedule/cron";
 import { makeScratch } from "../support/scratch";
 
 const ROOT = join(__dirname, "..", "..");

@@ -1,10 +1,11 @@
 import { execFile, execFileSync, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, test, vi } from "vitest";
-import { readCommand } from "../../src/schedule/crontab";
+import { machineSeed } from "../../src/base/machine-id";
+import { readCommand } from "../../src/schedule/cron";
 import { offsetFor } from "../../src/schedule/plan";
 import { BIN } from "../support/run-ipcheck";
 import { ERROR_AND_HINT, listTree, makeHome, SILENCE, startMail, writePrivate, writeScript } from "./workbench";
@@ -76,7 +77,7 @@ describe.concurrent("the crontab", () => {
     const run = await home.run(["schedule", "install", "--cron", "--print"]);
     const [hourly = "", atBoot = "", ...rest] = run.stdout.split("\n");
     expect(run).toMatchObject({ exitCode: 0, stderr: "" });
-    expect(hourly.split(" ")[0]).toBe(String(offsetFor(hostname(), 60)));
+    expect(hourly.split(" ")[0]).toBe(String(offsetFor(machineSeed(hostname()), 60)));
     expect(atBoot).toMatch(/^@reboot sleep \d+; /);
     expect(rest).toEqual([""]);
     const [node = "", script = "", ...words] = readCommand(hourly);
@@ -111,6 +112,94 @@ describe.concurrent("the crontab", () => {
     const doctor = await home.run(["doctor"]);
     expect(doctor.stdout).toMatch(/ok {7}schedule: crontab runs .*it's 100% mine/);
   });
+
+  const BY_HAND = "17 * * * * /usr/bin/node /home/pi/ipcheck/bin/ipcheck.js check";
+
+  test("lines written by hand are shown, replaced with their env file kept, and named", async () => {
+    const home = await makeHome();
+    const line = `${BY_HAND} -c /srv/env`;
+    home.crontab.table = `# above\n${line}\n@reboot sleep 60; ${line.slice(11)}\n# below \xe9\n`;
+    const shown = await home.run(["schedule", "show"]);
+    expect(shown).toMatchObject({ exitCode: 0, stdout: expect.stringContaining(line), stderr: "" });
+    expect((await home.run(["doctor"])).stdout).toMatch(
+      /schedule: the crontab runs \/home\/pi\/\S+, which does not exist/,
+    );
+    const install = await home.run(["schedule", "install", "--cron"]);
+    expect(install.exitCode).toBe(0);
+    expect(install.stderr).toContain(`it takes the place of your own line: ${line}\n`);
+    expect(install.stdout).toContain(" check --config /srv/env\n");
+    expect(home.crontab.table).toMatch(/^# above\n# below \xe9\n# ipcheck: begin/);
+    expect(home.crontab.table?.match(/ipcheck\.js check/g)).toHaveLength(2);
+    // Once more, without a word about the env file.
+    await home.run(["schedule", "install", "--cron", "--every", "15m"]);
+    expect(home.crontab.table).toContain(" check --config /srv/env\n");
+    await home.run(["schedule", "remove"]);
+    expect(home.crontab.table).toBe("# above\n# below \xe9\n");
+  });
+
+  test("what ipcheck did not write is not removed, and named", async () => {
+    const home = await makeHome();
+    home.crontab.table = `${BY_HAND}\n`;
+    const run = await home.run(["schedule", "remove", "--cron"]);
+    expect(run).toMatchObject({ exitCode: 0, stderr: expect.stringContaining(BY_HAND) });
+    expect(home.crontab.table).toBe(`${BY_HAND}\n`);
+  });
+
+  test("a line that does something else as well is left to its owner", async () => {
+    const home = await makeHome();
+    const table = `0 3 * * * backup && ${BY_HAND.slice(11)}\n`;
+    home.crontab.table = table;
+    const run = await home.run(["schedule", "install", "--cron"]);
+    expect(run).toMatchObject({ exitCode: 2, stderr: expect.stringMatching(/error: .*backup && .*\n.*crontab -e/) });
+    expect(home.crontab.table).toBe(table);
+  });
+
+  test("a block of version 1.0.0 is an error for doctor, and replaced with its env file kept", async () => {
+    const home = await makeHome();
+    const line = `3 * * * * ${process.execPath} -- ${BIN} check --env-file /srv/env`;
+    home.crontab.table = OLD_BLOCK.replace(/^3 .*$/m, line);
+    const doctor = await home.run(["doctor"]);
+    expect(doctor).toMatchObject({ exitCode: 2, stdout: expect.stringMatching(/ERROR {4}schedule: .*--env-file/) });
+    await home.run(["schedule", "install", "--cron"]);
+    expect(home.crontab.table).not.toMatch(/ -- |--env-file/);
+    expect(home.crontab.table).toContain(`${BIN} check --config /srv/env\n`);
+  });
+
+  test.for([undefined, "# mine\n"])("a crontab that fails half-way gets its table back: %j", async (table) => {
+    const home = await makeHome();
+    home.crontab.table = table;
+    const real = readFileSync(join(home.path, "bin", "crontab"), "utf8");
+    // It writes, and then says that it failed, the first time.
+    const failing = real.replace(
+      /mv (.*) ;;/,
+      'mv $1; [ -e "$CRONTAB_FILE.failed" ] || { touch "$CRONTAB_FILE.failed"; exit 1; } ;;',
+    );
+    writePrivate(join(home.path, "bin", "crontab"), failing, 0o755);
+    expect(await home.run(["schedule", "install", "--cron"])).toMatchObject({ exitCode: 2 });
+    expect(home.crontab.table).toBe(table);
+  });
+
+  // It became a line of the crontab, or a directive of the unit.
+  test.for(["--cron", "--systemd", "--system", "--launchd", "--windows"])(
+    "%s: no path with a control character",
+    async (flag) => {
+      const home = await makeHome();
+      for (const path of ["/srv/env\n* * * * * evil", "/srv/\x07", "/srv/\x85x", "/srv/\u2028x"]) {
+        for (const option of ["--config", ...(flag === "--system" ? ["--password-file"] : [])]) {
+          const run = await home.run(["schedule", "install", flag, option, path]);
+          expect(run).toMatchObject({
+            exitCode: 2,
+            stdout: "",
+            stderr: expect.stringMatching(/control character: \/srv/),
+          });
+          expect(run.stderr).toMatch(ERROR_AND_HINT);
+        }
+      }
+      expect(home.crontab.calls.filter((call) => call !== "-l")).toEqual([]);
+      expect(existsSync(join(home.path, ".config"))).toBe(false);
+      expect(existsSync(join(home.path, "Library"))).toBe(false);
+    },
+  );
 
   test.for([
     ["1m", /^\* \* \* \* \* \//],
@@ -221,6 +310,67 @@ describe.concurrent("systemd", () => {
     expect(read()).toEqual([]);
   });
 
+  test("a timer that cannot be enabled leaves the units that were there, or none", async () => {
+    const { home, folder, read } = await makeSystemd('case "$*" in *enable*) exit 1 ;; esac');
+    expect(await home.run(["schedule", "install", "--systemd"])).toMatchObject({ exitCode: 2 });
+    expect(existsSync(join(home.path, ".config"))).toBe(false);
+    const old = "[Unit]\nDescription=Look up the public IP address regularly\n# 1.0.0\n";
+    writePrivate(join(folder, "ipcheck.timer"), old);
+    expect(await home.run(["schedule", "install", "--systemd"])).toMatchObject({ exitCode: 2 });
+    expect(read()).toEqual(["ipcheck.timer"]);
+    expect(readFileSync(join(folder, "ipcheck.timer"), "utf8")).toBe(old);
+  });
+
+  test.for(["ipcheck.service", "ipcheck.timer"])(
+    "a %s of somebody else's is neither overwritten nor removed",
+    async (name) => {
+      const { home, folder, read } = await makeSystemd();
+      const path = writePrivate(
+        join(folder, name),
+        `[Unit]\nDescription=mine\n[Service]\nExecStart=/opt/mine ipcheck\n`,
+      );
+      const before = listTree(folder);
+      const install = await home.run(["schedule", "install", "--systemd"]);
+      expect(install).toMatchObject({ exitCode: 2, stderr: expect.stringMatching(ERROR_AND_HINT) });
+      expect(install.stderr).toContain(`${path} was not written by ipcheck`);
+      const remove = await home.run(["schedule", "remove"]);
+      expect(remove).toMatchObject({ exitCode: 0, stderr: expect.stringContaining(path) });
+      expect(listTree(folder)).toEqual(before);
+      expect(read()).toEqual([name]);
+      expect((await home.run(["schedule", "show"])).stdout).toContain("not written by ipcheck");
+      expect((await home.run(["doctor"])).stdout).toMatch(/schedule: none is installed/);
+    },
+  );
+
+  test("a unit of one's own that runs the check is a schedule for doctor", async () => {
+    const { home, folder } = await makeSystemd();
+    writePrivate(join(folder, "ipcheck.service"), `[Service]\nExecStart=${process.execPath} ${BIN} check\n`);
+    expect((await home.run(["doctor"])).stdout).toMatch(/ok {7}schedule: systemd --user runs/);
+  });
+
+  test("units of version 1.0.0, which had no mark, are replaced and removed", async () => {
+    const { home, folder, read } = await makeSystemd();
+    const old = (description: string) => `[Unit]\nDescription=Look up the public IP address${description}\n`;
+    writePrivate(join(folder, "ipcheck.service"), old(", mail a change"));
+    writePrivate(join(folder, "ipcheck.timer"), old(" regularly"));
+    expect(await home.run(["schedule", "install", "--systemd"])).toMatchObject({ exitCode: 0 });
+    for (const name of read()) {
+      const text = readFileSync(join(folder, name), "utf8");
+      expect(text).toMatch(/^# Written by 'ipcheck schedule install'\n/);
+    }
+    expect(readFileSync(join(folder, "ipcheck.service"), "utf8")).toContain("\nTimeoutStartSec=10min\n");
+    await home.run(["schedule", "remove"]);
+    expect(read()).toEqual([]);
+  });
+
+  test("a link in a unit's place is not followed", async () => {
+    const { home, folder } = await makeSystemd();
+    mkdirSync(folder, { recursive: true });
+    symlinkSync(join(home.path, "victim"), join(folder, "ipcheck.service"));
+    expect(await home.run(["schedule", "install", "--systemd"])).toMatchObject({ exitCode: 0 });
+    expect(existsSync(join(home.path, "victim"))).toBe(false);
+  });
+
   test("the machine's units are printed with the credentials that were named", async () => {
     const home = await makeHome();
     const envFile = writePrivate(join(home.path, "100% env"), "");
@@ -254,4 +404,21 @@ test.concurrent.for([
   const run = await (await makeHome()).run(["schedule", "install", flag, "--print"]);
   expect(run).toMatchObject({ exitCode: 0, stderr: "" });
   expect(run.stdout).toMatch(line);
+});
+
+test("launchd: a failed install leaves nothing, and a job of somebody else's stays", async () => {
+  const home = await makeHome();
+  const plist = join(home.path, "Library", "LaunchAgents", "ipcheck.check.plist");
+  writeScript(join(home.path, "bin"), "launchctl", "exit 5");
+  expect(await home.run(["schedule", "install", "--launchd"])).toMatchObject({ exitCode: 2 });
+  expect(existsSync(plist)).toBe(false);
+  writeScript(join(home.path, "bin"), "launchctl", "exit 0");
+  expect(await home.run(["schedule", "install", "--launchd"])).toMatchObject({ exitCode: 0 });
+  expect((await home.run(["schedule", "show", "--launchd"])).stdout).toContain(BIN);
+  expect(await home.run(["schedule", "remove", "--launchd"])).toMatchObject({ exitCode: 0 });
+  expect(existsSync(plist)).toBe(false);
+  writePrivate(plist, "<key>ProgramArguments</key><array><string>/opt/mine</string></array>");
+  expect(await home.run(["schedule", "install", "--launchd"])).toMatchObject({ exitCode: 2 });
+  await home.run(["schedule", "remove", "--launchd"]);
+  expect(readFileSync(plist, "utf8")).toContain("/opt/mine");
 });

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { commandOf, offsetFor, type Schedule } from "../../src/schedule/plan";
-import { readExecStart, type SystemdOptions, systemdUnits } from "../../src/schedule/systemd-units";
+import { readExecStart, type SystemdOptions, systemdUnits } from "../../src/schedule/systemd";
 import { makeScratch } from "../support/scratch";
 import { anySchedule, INTERVALS, makeSchedule, NASTY_PATHS } from "./schedules";
 

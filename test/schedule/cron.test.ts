@@ -1,7 +1,16 @@
 import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { crontabLines, editCrontab, findBlock, readCommand } from "../../src/schedule/crontab";
+import {
+  crontabLines,
+  editCrontab,
+  findBlock,
+  findInstalled,
+  findOwnLines,
+  readCommand,
+} from "../../src/schedule/cron";
 import { commandOf, offsetFor } from "../../src/schedule/plan";
 import { anySchedule, INTERVALS, makeSchedule, NASTY_PATHS } from "./schedules";
 
@@ -111,6 +120,92 @@ describe("the table", () => {
     for (const table of [installed, editCrontab(installed, LINES), editCrontab(installed, undefined)]) {
       expect(table).toContain("0 3 * * * backup\n");
     }
+  });
+});
+
+describe("lines written by hand", () => {
+  const NODE = "/usr/bin/node /home/pi/ipcheck/bin/ipcheck.js";
+  const PLAIN: [line: string, configFile?: string][] = [
+    [`17 * * * * ${NODE} check`],
+    [`@reboot sleep 60; ${NODE} check`],
+    [`@hourly ${NODE}`],
+    [`17 * * * * ${NODE} check -c /etc/ipcheck/env`, "/etc/ipcheck/env"],
+    [`17 * * * * ${NODE} check --config='/srv/my env' -q`, "/srv/my env"],
+    [`17 * * * * ${NODE} check --config /srv/100\\%`, "/srv/100%"],
+    [`17\t*  * * * /usr/bin/node -- "/home/pi/ipcheck/bin/ipcheck.js" check --env-file /srv/env`, "/srv/env"],
+    ["*/5 0-6 * * mon-fri /usr/local/bin/ipcheck"],
+    ["17 * * * * ipcheck check >> /tmp/ipcheck.log 2>&1"],
+    ["17 * * * * ipcheck check >/dev/null"],
+    ["17 * * * * cd /home/pi/ipcheck && /usr/bin/node bin/ipcheck.js check"],
+    ["17 * * * * nodejs /srv/ipcheck.js check"],
+  ];
+  const MIXED = [
+    `0 3 * * * backup && ${NODE} check`,
+    `17 * * * * ${NODE} check; backup`,
+    `17 * * * * ${NODE} check || echo failed`,
+    `17 * * * * ${NODE} check | logger -t ipcheck`,
+    `17 * * * * IPCHECK_TO=me@example.net ${NODE} check`,
+    `17 * * * * /usr/bin/flock -n /tmp/lock ${NODE} check`,
+    `17 * * * * nice -n 19 ${NODE}`,
+    `17 * * * * ${NODE} check --config ~/env`,
+    `17 * * * * ${NODE} check --config "$HOME/env"`,
+    `17 * * * * ${NODE} check --config env`,
+    `17 * * * * ${NODE} check %what follows is its input`,
+  ];
+  const OTHERS = [
+    `# 17 * * * * ${NODE} check`,
+    `*/5 * * * * ${NODE} status --prometheus > /srv/ipcheck.tmp && mv /srv/ipcheck.tmp /srv/ipcheck.prom`,
+    `0 9 * * * ${NODE} doctor --send`,
+    "0 3 * * * tar cf /srv/b.tar /home/pi/ipcheck",
+    "0 3 * * * vi /home/pi/ipcheck/bin/ipcheck.json",
+    "17 * * * * /home/pi/scripts/ipcheck.js --loud",
+    "17 * * * * /opt/other/ipcheck.sh",
+    "PATH=/usr/bin:/home/pi/ipcheck/bin/ipcheck.js",
+    `NOTE = a b c d e ${NODE} check`,
+    "MAILTO=ipcheck",
+  ];
+
+  test.for(PLAIN)("make room for ours: %s", ([line, configFile]) => {
+    expect(findInstalled(`${line}\n`)).toMatchObject({ isForeign: true, text: line, configFile });
+    for (const [before, after] of [
+      ["", ""],
+      ["# mine\n0 3 * * * backup\n", "\n\xe9\r\n0 4 * * * x\n"],
+    ]) {
+      for (const end of ["\n", "\r\n"]) {
+        const edited = editCrontab(`${before}${line}${end}${after}`, ["a", "b"]);
+        expect(edited).toBe(editCrontab(`${before}${after}`, ["a", "b"]));
+        expect(edited.startsWith(`${before}${after}`)).toBe(true);
+      }
+    }
+    // Only what we wrote is removed.
+    expect(editCrontab(`${line}\n`, undefined)).toBe(`${line}\n`);
+  });
+
+  test.for(MIXED)("that do something else as well are seen, and stay: %s", (line) => {
+    expect(findOwnLines(`${line}\n`)).toMatchObject([{ kind: "mixed", line }]);
+    expect(editCrontab(`${line}\n`, ["a"])).toContain(line);
+  });
+
+  test.for(OTHERS)("that are no check of ours are not taken for one: %s", (line) => {
+    expect(findInstalled(`${line}\n`)).toBeUndefined();
+    expect(editCrontab(`${line}\n`, ["a"]).startsWith(`${line}\n`)).toBe(true);
+  });
+
+  test("the README's lines are recognised", () => {
+    const readme = readFileSync(join(__dirname, "..", "..", "README.md"), "utf8");
+    const lines = [...readme.matchAll(/^(17 \* \* \* \*|@reboot) .*ipcheck\.js check$/gm)].map(([line]) => line);
+    expect(lines).toHaveLength(2);
+    expect(findOwnLines(`${lines.join("\n")}\n`).map(({ kind }) => kind)).toEqual(["plain", "plain"]);
+  });
+
+  test("our own lines are recognised when the marks around them are gone", () => {
+    fc.assert(
+      fc.property(anySchedule, ({ configFile, ...rest }) => {
+        const schedule = { ...rest, nodePath: "/usr/bin/node", scriptPath: "/opt/bin/ipcheck.js", configFile };
+        const kinds = findOwnLines(`${crontabLines(schedule).join("\n")}\n`).map(({ kind }) => kind);
+        expect(kinds).toEqual(["plain", "plain"]);
+      }),
+    );
   });
 });
 

@@ -1,0 +1,203 @@
+import { mkdir, readFile, rm, rmdir, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { systemCode } from "../base/errors";
+import { quote } from "../base/quote";
+import { run } from "../base/run";
+import { clockTime, commandOf, readCheck, refuseForeign, type Schedule, type Scheduler } from "./plan";
+
+const MARK = "# Written by 'ipcheck schedule install'";
+/** How the units of version 1.0.0 begin, which had no mark. */
+const UNMARKED = /^\[Unit\]\nDescription=Look up the public IP address(, mail a change| regularly)\n/;
+
+/** systemd's timer and service, for this user or for the machine. */
+export function systemd(folder: string, options: SystemdOptions): Scheduler {
+  const scope = options.isSystem ? [] : ["--user"];
+  const systemctl = (...words: string[]) => run("systemctl", [...scope, ...words]);
+  const paths = ["ipcheck.service", "ipcheck.timer"].map((name) => join(folder, name));
+  const service = paths[0] ?? "";
+  const readAll = () => Promise.all(paths.map(async (path) => ({ path, text: await readUnit(path) })));
+  const findForeign = async () => (await readAll()).find(({ text }) => text !== undefined && !isOurs(text))?.path;
+  return {
+    name: options.isSystem ? "systemd" : "systemd --user",
+    describe: (schedule) =>
+      Object.entries(systemdUnits(schedule, options))
+        .map(([name, text]) => `# ${join(folder, name)}\n${text}`)
+        .join("\n"),
+    async install(schedule) {
+      const foreign = await findForeign();
+      if (foreign !== undefined) refuseForeign(quote(foreign));
+      const before = await readAll();
+      const isFirst = before.every(({ text }) => text === undefined);
+      const made = await mkdir(folder, { recursive: true });
+      try {
+        for (const [name, text] of Object.entries(systemdUnits(schedule, options)))
+          await replaceUnit(join(folder, name), text);
+        await systemctl("daemon-reload");
+        await systemctl("enable", "--now", "ipcheck.timer");
+      } catch (error) {
+        if (isFirst) await systemctl("disable", "--now", "ipcheck.timer").catch(() => "");
+        // Files that nobody runs would look like a schedule.
+        for (const { path, text } of before) await replaceUnit(path, text);
+        await removeFolders(folder, made);
+        await systemctl("daemon-reload").catch(() => "");
+        throw error;
+      }
+      return [];
+    },
+    async remove() {
+      const foreign = await findForeign();
+      if (foreign !== undefined) refuseForeign(quote(foreign));
+      await systemctl("disable", "--now", "ipcheck.timer");
+      for (const path of paths) await replaceUnit(path, undefined);
+      await systemctl("daemon-reload");
+    },
+    async find() {
+      const text = await readUnit(service);
+      const foreign = await findForeign();
+      if (text === undefined && foreign === undefined) return undefined;
+      const command = readExecStart(text ?? "");
+      const credential = /^LoadCredential=env:(.*)$/m.exec(text ?? "")?.[1]?.replaceAll("%%", "%");
+      return {
+        text: text === undefined ? (foreign ?? "") : `${service}\n${text}`,
+        command,
+        configFile: credential ?? readCheck(command)?.configFile,
+        ...(foreign !== undefined && { isForeign: true }),
+      };
+    },
+  };
+}
+
+function isOurs(text: string): boolean {
+  return text.startsWith(`${MARK}\n`) || UNMARKED.test(text);
+}
+
+/** Undefined where there is none. What cannot be read is there, and not ours. */
+async function readUnit(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (error) {
+    return systemCode(error) === "ENOENT" ? undefined : "";
+  }
+}
+
+// Never through a link that somebody has put in its place.
+async function replaceUnit(path: string, text: string | undefined): Promise<void> {
+  await rm(path, { force: true });
+  if (text !== undefined) await writeFile(path, text, { flag: "wx" });
+}
+
+/** Removes `folder` and those above it up to `made`, which did not exist before. */
+async function removeFolders(folder: string, made: string | undefined): Promise<void> {
+  if (made === undefined) return;
+  for (let path = folder; path.length >= made.length; path = dirname(path)) await rmdir(path).catch(() => undefined);
+}
+
+export interface SystemdOptions {
+  /** For the whole machine, hardened, instead of for one user. */
+  isSystem: boolean;
+  /** With `isSystem`: a file with the password, handed over as a credential. */
+  passwordFile?: string | undefined;
+}
+
+/** The two unit files by name. */
+export function systemdUnits(schedule: Schedule, options: SystemdOptions): Record<string, string> {
+  return { "ipcheck.service": serviceUnit(schedule, options), "ipcheck.timer": timerUnit(schedule) };
+}
+
+/** The command of a service file, as words; empty where there is none. */
+export function readExecStart(unit: string): string[] {
+  const line = /^ExecStart=(.*)$/m.exec(unit)?.[1] ?? "";
+  return [...line.matchAll(/"((?:[^"\\]|\\.)*)"|(\S+)/g)].map(([, quoted, bare]) =>
+    (quoted?.replace(/\\(.)/g, "$1") ?? bare ?? "").replaceAll("%%", "%").replaceAll("$$", "$"),
+  );
+}
+
+function timerUnit({ everyMinutes, offsetMinutes }: Schedule): string {
+  return `${MARK}
+[Unit]
+Description=Look up the public IP address regularly
+
+[Timer]
+OnCalendar=${calendar(everyMinutes, offsetMinutes)}
+# A run when the machine has come up: that is when the address changes.
+OnBootSec=1min
+# A run that was missed while the machine was off is made up for.
+Persistent=true
+RandomizedDelaySec=30
+FixedRandomDelay=true
+
+[Install]
+WantedBy=timers.target
+`;
+}
+
+function serviceUnit(schedule: Schedule, { isSystem, passwordFile }: SystemdOptions): string {
+  // The unprivileged user of the service cannot read root's files: systemd hands the env file over.
+  const command = commandOf(schedule)
+    .map((word) => (isSystem && word === schedule.configFile ? "%d/env" : quoteForSystemd(word)))
+    .join(" ");
+  return `${MARK}
+[Unit]
+Description=Look up the public IP address, mail a change
+${isSystem ? "Wants=network-online.target\nAfter=network-online.target\n" : ""}
+[Service]
+Type=oneshot
+ExecStart=${command}
+# No address, no delivery yet, another run at work: said in the journal, and the next run goes on.
+SuccessExitStatus=3 5 6
+# Twice the default deadline, and the command's own time, fit in several times.
+TimeoutStartSec=10min
+${isSystem ? hardening(schedule, passwordFile) : ""}`;
+}
+
+// MemoryDenyWriteExecute is missing on purpose: the JIT compiler of Node.js needs such memory.
+function hardening({ configFile, nodePath, scriptPath }: Schedule, passwordFile: string | undefined): string {
+  const isAtHome = [nodePath, scriptPath].some((path) => /^\/(home|root|run\/user)\//.test(path));
+  const credentials = [
+    ...(configFile === undefined ? [] : [`LoadCredential=env:${escapePath(configFile)}`]),
+    ...(passwordFile === undefined ? [] : [`LoadCredential=smtp-password:${escapePath(passwordFile)}`]),
+  ];
+  return `DynamicUser=yes
+StateDirectory=ipcheck
+StateDirectoryMode=0700
+UMask=0077
+${credentials.map((line) => `${line}\n`).join("")}NoNewPrivileges=yes
+ProtectSystem=strict
+ProtectHome=${isAtHome ? "read-only" : "yes"}
+PrivateTmp=yes
+PrivateDevices=yes
+ProtectClock=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+ProtectControlGroups=yes
+ProtectProc=invisible
+RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX AF_NETLINK
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+LockPersonality=yes
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+CapabilityBoundingSet=
+`;
+}
+
+function calendar(everyMinutes: number, offsetMinutes: number): string {
+  const { hour, minute } = clockTime(offsetMinutes);
+  if (everyMinutes < 60) return `*-*-* *:${minute}/${everyMinutes}:00`;
+  if (everyMinutes === 60) return `*-*-* *:${minute}:00`;
+  if (everyMinutes === 1440) return `*-*-* ${hour}:${minute}:00`;
+  return `*-*-* ${hour}/${everyMinutes / 60}:${minute}:00`;
+}
+
+function quoteForSystemd(word: string): string {
+  const escaped = escapePath(word).replaceAll("$", "$$$$");
+  return /^[\w@+=:,./%$-]+$/.test(escaped) ? escaped : `"${escaped.replace(/["\\]/g, "\\$&")}"`;
+}
+
+// A percent sign begins one of systemd's specifiers.
+function escapePath(path: string): string {
+  return path.replaceAll("%", "%%");
+}
