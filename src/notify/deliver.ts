@@ -1,7 +1,6 @@
 import { uptime } from "node:os";
 import { runCommand } from "../base/command";
 import { elapsedMs } from "../base/duration";
-import { quote } from "../base/quote";
 import type { Redactor } from "../base/redaction";
 import type { PasswordSource } from "../base/secret";
 import { readRecentHistory } from "../state/history-file";
@@ -106,7 +105,7 @@ export async function fetchLogin(
   const result =
     password.kind === "value"
       ? { stdout: password.value, failure: undefined }
-      : await runCommand(password.command, { env, signal, timeoutMs: PASSWORD_COMMAND_TIMEOUT_MS }).catch(notStarted);
+      : await runCommand(password.command, { env, signal, timeoutMs: PASSWORD_COMMAND_TIMEOUT_MS });
   const secret = password.kind === "value" ? password.value : (result.stdout.split(/\r?\n/, 1)[0] ?? "");
   redactor.secrets.push(secret, `\0${user}\0${secret}`);
   const fail = (reason: string): FailedOutcome => ({
@@ -118,9 +117,4 @@ export async function fetchLogin(
   if (result.failure !== undefined) return fail(`the password command ${result.failure}`);
   if (secret === "") return fail("the password command printed no password on its first line");
   return { value: { user, password: secret } };
-}
-
-// Such as E2BIG: Node.js throws some of the reasons and reports others.
-function notStarted(error: unknown): { stdout: string; failure: string } {
-  return { stdout: "", failure: `could not be started (${quote(error instanceof Error ? error.message : "", 120)})` };
 }
