@@ -87,6 +87,29 @@ export async function takeLock(path: string, options: LockOptions): Promise<Lock
   return { release: folder, strangers: describeStranger(name, findHolder(abstractName(name)) ?? {}) };
 }
 
+/** Another run of ipcheck holds the lock. */
+export class LockedError extends IpcheckError {
+  constructor(
+    { pid, elapsedMs = 0 }: Holder,
+    /** It has held it for longer than its deadline allows. */
+    readonly isOverdue: boolean,
+  ) {
+    const since = formatDuration(elapsedMs);
+    const who = pid === undefined ? "another run" : `a run with pid ${pid}`;
+    super(
+      "locked",
+      isOverdue
+        ? `${who} has held the lock for ${since}, longer than its deadline allows`
+        : `another run of ipcheck${pid === undefined ? "" : ` (pid ${pid})`} is at work on the same state`,
+      {
+        hint: isOverdue
+          ? `end it with 'kill -9 ${pid}'; the next run then works again`
+          : "let it finish; if it happens often, run ipcheck less often or lower IPCHECK_DEADLINE",
+      },
+    );
+  }
+}
+
 /** Who holds the lock of the state at `path`; touches nothing. */
 export async function inspectLock(path: string, options: LockOptions): Promise<LockCondition> {
   const { platform = process.platform, uid } = options;
@@ -351,22 +374,8 @@ function describeStranger(name: string, { pid, uid }: Holder): string {
   return `${who} holds the socket @${name}, which only runs of ipcheck should: runs go on without it`;
 }
 
-function locked(holder: Holder | undefined, deadlineMs: number | undefined): IpcheckError {
-  const { pid, elapsedMs = 0 } = holder ?? {};
-  if (pid !== undefined && deadlineMs !== undefined && isOverdue({ elapsedMs }, deadlineMs)) {
-    const since = formatDuration(elapsedMs);
-    return new IpcheckError(
-      "locked",
-      `a run with pid ${pid} has held the lock for ${since}, longer than its deadline allows`,
-      {
-        hint: `end it with 'kill -9 ${pid}'; the next run then works again`,
-      },
-    );
-  }
-  const who = pid === undefined ? "" : ` (pid ${pid})`;
-  return new IpcheckError("locked", `another run of ipcheck${who} is at work on the same state`, {
-    hint: "let it finish; if it happens often, run ipcheck less often or lower IPCHECK_DEADLINE",
-  });
+function locked(holder: Holder = {}, deadlineMs: number | undefined): LockedError {
+  return new LockedError(holder, deadlineMs !== undefined && isOverdue(holder, deadlineMs));
 }
 
 function cannotLock(error: unknown): IpcheckError {
