@@ -26,6 +26,7 @@ describe("the release", () => {
   const archive = join(folder, `ipcheck-${version}.tgz`);
   const run = promisify(execFile);
   const release = (to: string) => run(process.execPath, [join(ROOT, ".release.mjs"), to]);
+  const ownVersion = { stdout: `${version}\n`, stderr: "" };
   /** The files and links below `path`. */
   const list = (path: string) =>
     readdirSync(path, { recursive: true, withFileTypes: true })
@@ -97,6 +98,9 @@ describe("the release", () => {
     symlinkSync(process.env["IPCHECK_TEST_NODE"] ?? process.execPath, join(tools, "node"));
     Object.assign(home.env, { PATH: tools, TMPDIR: home.path });
     await unpack(home.path);
+    const link = join(home.path, "ipcheck-link");
+    symlinkSync(join(home.path, "ipcheck", "bin", "ipcheck.js"), link);
+    expect(await runIn(home, [link, "--version"])).toEqual(ownVersion);
     const ipcheck = (args: string[], input?: string) =>
       runIn(home, [join(tools, "node"), "ipcheck/bin/ipcheck.js", ...args], input);
 
@@ -118,7 +122,7 @@ describe("the release", () => {
     expect(home.crontab.table).toContain("ipcheck.js check");
     await ipcheck(["schedule", "remove"]);
     expect(home.crontab.table).toBeUndefined();
-    for (const path of [".config/ipcheck", ".local/state/ipcheck", "ipcheck"]) {
+    for (const path of [".config/ipcheck", ".local/state/ipcheck", "ipcheck", "ipcheck-link"]) {
       rmSync(join(home.path, path), { recursive: true });
     }
     expect(list(home.path).filter((path) => path !== "table.calls")).toEqual(before);
@@ -131,7 +135,6 @@ describe("the release", () => {
     const npm = (...args: string[]) => runIn(home, ["npm", ...args, "--global", "--prefix", prefix, ...offline]);
     await npm("install", archive);
     const installed = (...args: string[]) => runIn(home, [join(prefix, "bin", "ipcheck"), ...args]);
-    const ownVersion = { stdout: `${version}\n`, stderr: "" };
     expect(await installed("--version")).toEqual(ownVersion);
     expect((await installed("--help")).stdout).toContain("schedule");
     await expect(installed("check", "--nonsense")).rejects.toMatchObject({ code: 2 });
