@@ -99,6 +99,7 @@ function buildDependencies(
   const { env, output } = host;
   const { signal } = deadline;
   const now = () => new Date();
+  const reached = new Map();
   const redact = (text: string) => output.redactor.redact(text);
   const { serviceUrls, acceptRanges, ipv6PrefixLength, timeoutMs, extraCa } = settings;
   const lookup = {
@@ -136,6 +137,7 @@ function buildDependencies(
         remainingMs,
         redactor,
         onBug,
+        reached,
       });
     },
     async runHook(event) {

@@ -116,6 +116,7 @@ function systemsChoice(): Promise<string | undefined> {
       resolve(address && parseAddress(address)?.address);
     };
     socket.once("error", () => finish(undefined));
-    socket.connect(53, ANYWHERE, () => finish(socket.address().address));
+    socket.once("connect", () => finish(socket.address().address));
+    socket.connect(53, ANYWHERE);
   });
 }
