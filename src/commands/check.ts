@@ -99,7 +99,6 @@ function buildDependencies(
   const { env, output } = host;
   const { signal } = deadline;
   const now = () => new Date();
-  const reached = new Map();
   const redact = (text: string) => output.redactor.redact(text);
   const { serviceUrls, acceptRanges, ipv6PrefixLength, timeoutMs, extraCa } = settings;
   const lookup = {
@@ -137,7 +136,6 @@ function buildDependencies(
         remainingMs,
         redactor,
         onBug,
-        reached,
       });
     },
     async runHook(event) {

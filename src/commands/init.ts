@@ -91,7 +91,7 @@ async function sendTest(envFile: string, host: Host): Promise<number> {
     const bugs: unknown[] = [];
     const onBug = (bug: unknown) => bugs.push(bug);
     const { signal, remainingMs } = deadline;
-    const context = { ...host, historyFile, signal, remainingMs, redactor: output.redactor, onBug, reached: new Map() };
+    const context = { ...host, historyFile, signal, remainingMs, redactor: output.redactor, onBug };
     const outcomes = [...(await deliver(testNotice(settings, undefined, [], new Date()), settings, context))];
     for (const [recipient, outcome] of outcomes) {
       if (outcome.ok) await output.note(`the mail server took the test mail for ${recipient}: look at the mailbox`);

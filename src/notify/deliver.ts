@@ -5,7 +5,7 @@ import { quote } from "../base/quote";
 import type { Redactor } from "../base/redaction";
 import type { PasswordSource } from "../base/secret";
 import { trustOptions } from "../base/tls-trust";
-import { askReach, type ReachAnswer } from "../lookup/reach";
+import { askReach } from "../lookup/reach";
 import { readRecentHistory } from "../state/history-file";
 import type { FailedOutcome, Outcome } from "../state/outbox";
 import type { AddressEvent } from "../state/state";
@@ -44,8 +44,6 @@ export interface DeliveryContext {
   /** Told why a mail had to be written plainly; to be reported after it was sent. */
   onBug: (bug: unknown) => void;
   userAgent: string;
-  /** What was found out in this run already, by address: nobody is asked twice. */
-  reached: Map<string, Promise<ReachAnswer>>;
 }
 
 /** Such as unlocking a password store over the network. */
@@ -103,7 +101,7 @@ const REACH_SHARE = 0.25;
 async function reachOf(
   { events, lateReason }: Notice,
   { reachPort: port, reachUrl, extraCa }: DeliverySettings,
-  { userAgent, remainingMs, signal, reached }: DeliveryContext,
+  { userAgent, remainingMs, signal }: DeliveryContext,
 ): Promise<MessageFacts["reach"]> {
   const changed = events.filter(({ kind }) => kind === "change").map(({ family }) => family);
   // IPv4 first, as in the mail.
@@ -113,10 +111,7 @@ async function reachOf(
   try {
     const timeoutMs = Math.ceil(Math.min(MAX_REACH_MS, remainingMs() * REACH_SHARE));
     const time = { timeoutMs, signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]) };
-    const asked =
-      reached.get(from) ?? askReach(reachUrl, port, { userAgent, tls: trustOptions(extraCa), ...time, family, from });
-    reached.set(from, asked);
-    const answer = await asked;
+    const answer = await askReach(reachUrl, port, { userAgent, tls: trustOptions(extraCa), ...time, family, from });
     // Seen through a VPN or the like, the port of another place was tried.
     return "address" in answer && answer.address === from ? { port, isReachable: answer.isReachable } : undefined;
   } catch {
