@@ -47,7 +47,7 @@ export async function* offerReach(
 ): AsyncGenerator<Finding> {
   const port = sshPort(settings.sshLine);
   const question = `Try whether port ${port} can be reached from outside? ${reachHost(settings.reachUrl)} is asked to connect to it.`;
-  if (await confirm(question)) yield* checkReach(port, settings, host, {}, { confirm });
+  if (await confirm(question)) yield* checkReach(port, settings, host, {}, {});
 }
 
 /** The port that an ssh command line connects to. */
@@ -59,7 +59,8 @@ export function sshPort(sshLine: string): number {
 
 function confirmOnTerminal(host: Asker): ReachTools["confirm"] {
   if (!host.isStdinTerminal) return undefined;
-  return (question) => new TerminalPrompter(host.openStdin(), host.openStderr()).confirm(question);
+  // What becomes public is never one key press away.
+  return (question) => new TerminalPrompter(host.openStdin(), host.openStderr()).confirm(question, false);
 }
 
 async function checkFamily(
