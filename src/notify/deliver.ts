@@ -2,7 +2,6 @@ import { uptime } from "node:os";
 import { runCommand } from "../base/command";
 import { elapsedMs } from "../base/duration";
 import type { Redactor } from "../base/redaction";
-import type { PasswordSource } from "../base/secret";
 import { trustOptions } from "../base/tls-trust";
 import { askReach } from "../lookup/reach";
 import { readRecentHistory } from "../state/history-file";
@@ -15,6 +14,11 @@ import { composeMessageSafely, type MessageFacts } from "./message/compose";
 import type { Language } from "./message/languages";
 import type { Notice } from "./ports";
 import type { SmtpServer } from "./smtp-errors";
+
+/** Where the SMTP password comes from; a command is run only when a mail is owed. */
+export type PasswordSource =
+  | { kind: "value"; origin: string; value: string }
+  | { kind: "command"; origin: string; command: string };
 
 /** The part of the configuration that mail needs. */
 export interface DeliverySettings {
