@@ -76,7 +76,8 @@ export function isSamePlace(a: string, b: string, ipv6PrefixLength: number): boo
 
 /** True for an address of this very machine, where clear text crosses no wire. */
 export function isLoopbackAddress(address: string): boolean {
-  return address === "::1" || isInCidr(address, { family: 4, network: "127.0.0.0", prefixLength: 8 });
+  const canonical = parseAddress(address)?.address ?? "";
+  return canonical === "::1" || /^(::ffff:)?127\./.test(canonical);
 }
 
 /** True for what is meant to be this very machine (RFC 6761, 6.3); where a name really leads is seen at its look-up. */
