@@ -22,6 +22,30 @@ export function screenOf(stream: Stream, env: NodeJS.ProcessEnv): Screen {
   };
 }
 
+/**
+ * Breaks each line of `text` at spaces so that it fits into `columns`; what continues a line begins with `indent`
+ * spaces. A longer word, such as a URL or a path, stays whole. Without `columns` nothing is broken.
+ */
+export function wrap(text: string, columns: number | undefined, indent = 0): string {
+  if (!columns) return text;
+  const margin = " ".repeat(Math.min(indent, Math.floor(columns / 4)));
+  return text
+    .split("\n")
+    .map((line) => wrapLine(line, columns, margin))
+    .join("\n");
+}
+
+function wrapLine(line: string, columns: number, margin: string): string {
+  const [first = "", ...words] = line.trimStart().split(" ");
+  const lines = [line.slice(0, line.length - line.trimStart().length) + first];
+  for (const word of words) {
+    const longer = `${lines.at(-1)} ${word}`;
+    if ([...longer].length <= columns) lines[lines.length - 1] = longer;
+    else lines.push(margin + word);
+  }
+  return lines.map((part) => part.trimEnd()).join("\n");
+}
+
 function readColumns(text: string | undefined): number {
   const columns = Number(text);
   return Number.isInteger(columns) && columns > 0 ? columns : 80;
