@@ -3,12 +3,14 @@ import type { Deadline } from "../base/deadline";
 import { IpcheckError } from "../base/errors";
 import { EXIT_BUG, exitCodeFor } from "../base/exit-codes";
 import { machineSeed } from "../base/machine-id";
+import { type Progress, startProgress } from "../base/progress";
 import { trustOptions } from "../base/tls-trust";
-import { loadSettings, type Settings } from "../config/settings";
+import { isUnconfigured, loadSettings, type Settings } from "../config/settings";
 import { look } from "../lookup/lookup";
 import type { CheckRules } from "../notify/rules";
 import { takeLock } from "../state/lock";
 import { speakOnceADay } from "../state/once-a-day";
+import type { AddressEvent } from "../state/state";
 import { openStore, type Store } from "../state/store";
 import { announcement, type CheckOptions, printJsonReport, printReport } from "./check-report";
 import { type CheckReport, check, type Dependencies } from "./check-run";
@@ -52,12 +54,15 @@ async function run(
   const { output } = host;
   const deadline = host.startDeadline(settings.deadlineMs);
   const plan: string[] = [];
-  let isPrinted = false;
+  let announced: readonly AddressEvent[] = [];
+  const progress =
+    host.isStderrTerminal && !options.quiet && !options.json ? startProgress(host.openStderr()) : undefined;
   const announce: Dependencies["announce"] = async (events, report) => {
+    progress?.end();
     // One document: what it announces is said when it is printed.
-    if (!options.json) for (const event of events) await output.print(announcement(event), { isOwed: true });
+    if (!options.json) for (const event of events) await output.printText(announcement(event), { isOwed: true });
     else await printJsonReport(report, { ...options, exitCode: exitCodeOf(report), plan, isOwed: true }, output);
-    isPrinted = options.json === true;
+    announced = events;
   };
   const rules: CheckRules = {
     ...settings,
@@ -67,18 +72,23 @@ async function run(
   /** What was sent all the same, in a plainer form. */
   const bugs: unknown[] = [];
   const onBug = (bug: unknown) => bugs.push(bug);
-  const real = buildDependencies(settings, store, deadline, { announce, onBug }, host);
+  const real = buildDependencies(settings, store, deadline, { announce, onBug, progress }, host);
   try {
     const run = await check(rules, options.dryRun ? withoutEffects(real, store.findObstacle, plan) : real);
     const report = { ...run, bugs: [...run.bugs, ...bugs] };
     const exitCode = exitCodeOf(report);
-    const failure = await printReport(report, { ...options, exitCode, plan, isPrinted }, output).catch(asIpcheckError);
+    progress?.end();
+    const failure = await printReport(report, { ...options, exitCode, plan, announced }, output).catch(asIpcheckError);
     if (failure) await output.fail(failure);
+    if (rules.isInteractive && !options.quiet && isUnconfigured(settings)) await output.note(UNCONFIGURED);
     return { exitCode: exitCode || exitCodeFor(failure ? [failure] : []), report };
   } finally {
+    progress?.end();
     deadline.clear();
   }
 }
+
+const UNCONFIGURED = "nothing is configured, so nobody is mailed: 'ipcheck init' asks a few questions and sets it up";
 
 function asIpcheckError(error: unknown): IpcheckError {
   if (error instanceof IpcheckError) return error;
@@ -93,7 +103,11 @@ function buildDependencies(
   settings: Settings,
   store: Store,
   deadline: Deadline,
-  { announce, onBug }: { announce: Dependencies["announce"]; onBug: (bug: unknown) => void },
+  {
+    announce,
+    onBug,
+    progress,
+  }: { announce: Dependencies["announce"]; onBug: (bug: unknown) => void; progress: Progress | undefined },
   host: Host,
 ): Dependencies {
   const { env, output } = host;
@@ -113,6 +127,7 @@ function buildDependencies(
     monotonicMs: host.monotonicMs,
     redact,
     signal: deadline.lookSignal,
+    onAsk: (service: string) => progress?.show(`asking ${service} …`),
   };
   return {
     now,
@@ -125,6 +140,7 @@ function buildDependencies(
     touch: store.touch,
     appendHistory: store.appendHistory,
     async mail(notice) {
+      progress?.show(`mailing through ${settings.smtp.host} …`);
       // Loaded only here: on a quiet day neither the library nor the templates are read from the card.
       const { deliver } = await import("../notify/deliver.js");
       const { remainingMs } = deadline;
@@ -139,6 +155,7 @@ function buildDependencies(
       });
     },
     async runHook(event) {
+      progress?.show("running the command in IPCHECK_ON_CHANGE …");
       const { runHook } = await import("../notify/hook.js");
       return runHook(settings.onChange ?? "", event, { env, redact });
     },

@@ -7,7 +7,7 @@ import { quote } from "../base/quote";
 import { cron, isCronUsable } from "../schedule/cron";
 import { launchd } from "../schedule/launchd";
 import { checkPaths, offsetFor, parseInterval, type Schedule, type Scheduler } from "../schedule/plan";
-import { systemd } from "../schedule/systemd";
+import { SYSTEM_UNITS, systemd } from "../schedule/systemd";
 import { windowsTask } from "../schedule/windows";
 import type { GlobalOptions, Host } from "./host";
 
@@ -63,7 +63,7 @@ function userSystemd({ env, home = "/" }: Host): Scheduler {
 
 function machineSystemd({ passwordFile }: ScheduleOptions): Scheduler {
   const file = passwordFile === undefined ? undefined : resolve(passwordFile);
-  return systemd("/etc/systemd/system", { isSystem: true, passwordFile: file });
+  return systemd(SYSTEM_UNITS, { isSystem: true, passwordFile: file });
 }
 
 /** The switches of `schedule`. */

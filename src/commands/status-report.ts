@@ -1,8 +1,8 @@
 import { plausibleElapsedMs } from "../base/duration";
 import type { Family } from "../lookup/address";
-import { owedTo } from "../state/outbox";
+import { type Deferred, owedTo, planMails } from "../state/outbox";
 import type { LoadedState } from "../state/state";
-import { channelName, type State } from "../state/state";
+import { channelName, HOOK, type State } from "../state/state";
 
 /** How things stand, as plain data: what `status --json` prints. */
 export interface Status {
@@ -12,6 +12,8 @@ export interface Status {
   lastLookAgeSeconds: number | null;
   families: FamilyStatus[];
   pending: PendingChannel[];
+  /** The state file cannot be written: all this is in the runtime folder until it can. */
+  unsaved: boolean;
   rests: { service: string; until: string }[];
 }
 
@@ -32,17 +34,31 @@ export interface PendingChannel {
   failures: number;
   reason: string | null;
   lastTry: string | null;
+  /** Until when changes are gathered into one notice, where that is why it waits. */
+  groupedUntil: string | null;
   /** Null for the next run. */
   nextTry: string | null;
 }
 
+/** Who is told, and by which rules. */
+export interface StatusRules {
+  recipients: readonly string[];
+  /** Besides recipients: the command. */
+  hasHook: boolean;
+  mailIntervalMs: number;
+  revision: () => string;
+}
+
 /** Reads the state for people and programs. */
-export function readStatus({ state, lastLookAt }: LoadedState, channels: readonly string[], now: Date): Status {
+export function readStatus({ state, lastLookAt, stateFile }: LoadedState, rules: StatusRules, now: Date): Status {
+  const { waiting } = planMails(state, rules.recipients, { ...rules, now, ignoreDeferral: false });
+  const channels = [...rules.recipients, ...(rules.hasHook ? [HOOK] : [])];
   return {
     lastLook: lastLookAt?.toISOString() ?? null,
     lastLookAgeSeconds: inSeconds(lastLookAt && plausibleElapsedMs(lastLookAt, now)),
     families: ([4, 6] as Family[]).flatMap((family) => familyStatus(state, family)),
-    pending: channels.flatMap((channel) => pendingChannel(state, channel)),
+    pending: channels.flatMap((channel) => pendingChannel(state, channel, waiting)),
+    unsaved: stateFile !== undefined,
     rests: Object.entries(state.coolDowns)
       .filter(([, until]) => new Date(until) > now)
       .map(([service, until]) => ({ service, until })),
@@ -71,7 +87,8 @@ function familyStatus(state: State, family: Family): FamilyStatus[] {
   ];
 }
 
-function pendingChannel(state: State, channel: string): PendingChannel[] {
+function pendingChannel(state: State, channel: string, waiting: readonly Deferred[]): PendingChannel[] {
+  const wait = waiting.find((one) => one.channel === channel);
   const owed = owedTo(state, channel).length;
   const record = state.channels[channel];
   if (owed === 0) return [];
@@ -82,7 +99,8 @@ function pendingChannel(state: State, channel: string): PendingChannel[] {
       failures: record?.failures ?? 0,
       reason: record?.reason ?? null,
       lastTry: record?.triedAt ?? null,
-      nextTry: record?.deferredUntil ?? null,
+      groupedUntil: wait?.why === "grouping" ? wait.until : null,
+      nextTry: wait?.until ?? null,
     },
   ];
 }

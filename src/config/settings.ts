@@ -121,6 +121,11 @@ export function loadSettings(envFileFlag: string | undefined, environment: Envir
   return settings;
 }
 
+/** Whether nothing at all has been set: a new installation, or another user's. */
+export function isUnconfigured({ envFile, origins }: Settings): boolean {
+  return envFile === undefined && origins.size === 0;
+}
+
 function collectSecrets({ serviceUrls, heartbeatUrl, onChange, smtp }: Settings, secrets: string[]): void {
   for (const url of serviceUrls ?? []) secrets.push(...urlSecrets(url));
   // The whole of a monitor's path is its password.

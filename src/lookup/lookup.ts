@@ -26,6 +26,8 @@ export interface LookupOptions {
   signal: AbortSignal;
   /** Spread into the options of each HTTPS request. */
   tls?: object | undefined;
+  /** Told which service is asked next. */
+  onAsk?: ((service: string) => void) | undefined;
   /** Asked from this address; only in its own family. */
   localAddress?: string | undefined;
 }
@@ -150,6 +152,7 @@ async function exchange(
   others: readonly Exchange[],
 ): Promise<Exchange> {
   const { acceptRanges, localAddress, monotonicMs, now, redact, signal, timeoutMs, tls, userAgent } = options;
+  options.onAsk?.(service.name);
   const start = monotonicMs();
   const respond = (vote: Vote) => responseOf(service, vote, Math.round(monotonicMs() - start));
   const isOfFamily = localAddress?.includes(":") === (family === 6);

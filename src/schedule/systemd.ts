@@ -5,6 +5,9 @@ import { quote } from "../base/quote";
 import { run } from "../base/run";
 import { clockTime, commandOf, readCheck, refuseForeign, type Schedule, type Scheduler } from "./plan";
 
+/** Where the machine's administrator keeps units. */
+export const SYSTEM_UNITS = "/etc/systemd/system";
+
 const MARK = "# Written by 'ipcheck schedule install'";
 /** How the units of version 1.0.0 begin, which had no mark. */
 const UNMARKED = /^\[Unit\]\nDescription=Look up the public IP address(, mail a change| regularly)\n/;
@@ -65,6 +68,13 @@ export function systemd(folder: string, options: SystemdOptions): Scheduler {
       };
     },
   };
+}
+
+/** Where the machine's timer keeps its state; undefined where no such timer is installed. */
+export async function findSystemState(folder = SYSTEM_UNITS, states = "/var/lib"): Promise<string | undefined> {
+  const unit = await readUnit(join(folder, "ipcheck.service"));
+  const name = /^StateDirectory=([\w-]+)$/m.exec(unit ?? "")?.[1];
+  return name === undefined ? undefined : join(states, name, "state.json");
 }
 
 function isOurs(text: string): boolean {

@@ -1,0 +1,35 @@
+import { quote } from "./quote";
+
+/** What is being done, on the terminal of a person who waits. */
+export interface Progress {
+  show(text: string): void;
+  /** Erases the line; before anything else is printed. */
+  end(): void;
+}
+
+/** What is over by then needs no explanation. */
+const SHOWN_AFTER_MS = 1000;
+
+/** A line on a terminal that appears after a second, is replaced by the next and erased at the end. */
+export function startProgress(stream: { write(text: string): boolean; columns?: number | undefined }): Progress {
+  let text = "";
+  let isVisible = false;
+  const draw = () => {
+    isVisible = true;
+    // A line that wraps could not be erased.
+    stream.write(`\r\u001b[K${quote(text, Math.max(1, (stream.columns ?? 80) - 2))}`);
+  };
+  const timer = setTimeout(() => text && draw(), SHOWN_AFTER_MS);
+  timer.unref();
+  return {
+    show(next) {
+      text = next;
+      if (isVisible) draw();
+    },
+    end() {
+      clearTimeout(timer);
+      if (isVisible) stream.write("\r\u001b[K");
+      isVisible = false;
+    },
+  };
+}
