@@ -271,8 +271,9 @@ test("a state that cannot be written: what is shown comes from the runtime folde
   const echo = await startEchoServer("203.0.113.9");
   home.useServices(echo);
   const env = { XDG_RUNTIME_DIR: makeScratch() };
-  const preload = [join(__dirname, "..", "setup", "full-disk.cjs")];
-  await home.run([], { now: NOW, env, preload });
+  const preload = [join(__dirname, "..", "faults", "faults.cjs")];
+  const fault = { FAULT_ONLY: "^rename .*state", FAULT_AT: "1", FAULT_STAYS: "1", FAULT_CODE: "EROFS" };
+  await home.run([], { now: NOW, env: { ...env, ...fault }, preload });
   await echo.close();
   const run = await home.run(["status"], { now: NOW, env });
   expect(run.stdout).toMatch(/^IPv4: 203\.0\.113\.9/);
@@ -289,10 +290,10 @@ test("the state of the machine's timer is shown to who has none of his own", asy
   const other = new Home();
   const script = `set -e; mkdir -p /etc/systemd/system; for d in /etc/systemd/system /var/lib; do mount -t tmpfs t $d; done
     cp ${unit} /etc/systemd/system/ipcheck.service; mkdir -m 700 /var/lib/ipcheck; cp -p ${home.stateFile} /var/lib/ipcheck/
-    chown -R 61234 /var/lib/ipcheck; exec env HOME=${other.path} TZ=UTC ${process.execPath} ${BIN} status`;
+    chown -R 61234 /var/lib/ipcheck; exec env -i HOME=${other.path} TZ=UTC ${process.execPath} ${BIN} status`;
   const { status, stdout, stderr } = spawnSync("unshare", ["-m", "sh", "-c", script], { encoding: "utf8" });
   if (status !== 0) return skip("nothing can be mounted here");
-  expect(stdout).toMatch(/^IPv4: 203\.0\.113\.7.*\n[^]*pending: 2 notices to owner@example\.net, 3 failed tries/);
+  expect(stdout).toMatch(/^IPv4: 203\.0\.113\.7.*\n[\s\S]*pending: 2 notices to owner@example\.net, 3 failed tries/);
   expect(stderr).toBe("ipcheck: this is the state of the machine's timer, in /var/lib/ipcheck/state.json\n");
 });
 
