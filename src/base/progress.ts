@@ -3,7 +3,7 @@ import { quote } from "./quote";
 /** What is being done, on the terminal of a person who waits. */
 export interface Progress {
   show(text: string): void;
-  /** Erases the line; before anything else is printed. */
+  /** Erases the line, until the next is shown; before anything else is printed. */
   end(): void;
 }
 
@@ -19,15 +19,16 @@ export function startProgress(stream: { write(text: string): boolean; columns?: 
     // A line that wraps could not be erased.
     stream.write(`\r\u001b[K${quote(text, Math.max(1, (stream.columns ?? 80) - 2))}`);
   };
-  const timer = setTimeout(() => text && draw(), SHOWN_AFTER_MS);
-  timer.unref();
+  let timer: NodeJS.Timeout | undefined;
   return {
     show(next) {
       text = next;
+      timer ??= setTimeout(draw, SHOWN_AFTER_MS).unref();
       if (isVisible) draw();
     },
     end() {
       clearTimeout(timer);
+      timer = undefined;
       if (isVisible) stream.write("\r\u001b[K");
       isVisible = false;
     },

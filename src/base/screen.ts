@@ -1,5 +1,3 @@
-import type { Stream } from "./output";
-
 /** What the place where results are shown can do. */
 export interface Screen {
   columns: number;
@@ -9,7 +7,10 @@ export interface Screen {
 }
 
 /** Looks at the stream and at what the user wants: NO_COLOR (no-color.org), TERM=dumb, the locale. */
-export function screenOf(stream: Stream, env: NodeJS.ProcessEnv): Screen {
+export function screenOf(
+  stream: { isTTY?: boolean | undefined; columns?: number | undefined },
+  env: NodeJS.ProcessEnv,
+): Screen {
   const hasColor = Boolean(stream.isTTY) && !env["NO_COLOR"] && env["TERM"] !== "dumb";
   const locale = env["LC_ALL"] || env["LC_CTYPE"] || env["LANG"] || "";
   const style = (open: number, close: number) => (text: string) =>

@@ -1,4 +1,6 @@
 import { plausibleElapsedMs } from "../base/duration";
+import { localTime } from "../base/local-time";
+import { quote } from "../base/quote";
 import type { Family } from "../lookup/address";
 import { type Deferred, owedTo, planMails } from "../state/outbox";
 import type { LoadedState } from "../state/state";
@@ -51,13 +53,11 @@ export interface StatusRules {
 
 /** Reads the state for people and programs. */
 export function readStatus({ state, lastLookAt, stateFile }: LoadedState, rules: StatusRules, now: Date): Status {
-  const { waiting } = planMails(state, rules.recipients, { ...rules, now, ignoreDeferral: false });
-  const channels = [...rules.recipients, ...(rules.hasHook ? [HOOK] : [])];
   return {
     lastLook: lastLookAt?.toISOString() ?? null,
     lastLookAgeSeconds: inSeconds(lastLookAt && plausibleElapsedMs(lastLookAt, now)),
     families: ([4, 6] as Family[]).flatMap((family) => familyStatus(state, family)),
-    pending: channels.flatMap((channel) => pendingChannel(state, channel, waiting)),
+    pending: pendingChannels(state, rules, now).map(({ hint: _, ...channel }) => channel),
     unsaved: stateFile !== undefined,
     rests: Object.entries(state.coolDowns)
       .filter(([, until]) => new Date(until) > now)
@@ -87,7 +87,18 @@ function familyStatus(state: State, family: Family): FamilyStatus[] {
   ];
 }
 
-function pendingChannel(state: State, channel: string, waiting: readonly Deferred[]): PendingChannel[] {
+/** Who is owed something, why still, and when it is tried again. */
+export function pendingChannels(
+  state: State,
+  rules: StatusRules,
+  now: Date,
+): (PendingChannel & { hint: string | null })[] {
+  const { waiting } = planMails(state, rules.recipients, { ...rules, now, ignoreDeferral: false });
+  const channels = [...rules.recipients, ...(rules.hasHook ? [HOOK] : [])];
+  return channels.flatMap((channel) => pendingChannel(state, channel, waiting));
+}
+
+function pendingChannel(state: State, channel: string, waiting: readonly Deferred[]) {
   const wait = waiting.find((one) => one.channel === channel);
   const owed = owedTo(state, channel).length;
   const record = state.channels[channel];
@@ -98,9 +109,28 @@ function pendingChannel(state: State, channel: string, waiting: readonly Deferre
       owed,
       failures: record?.failures ?? 0,
       reason: record?.reason ?? null,
+      hint: record?.hint ?? null,
       lastTry: record?.triedAt ?? null,
       groupedUntil: wait?.why === "grouping" ? wait.until : null,
       nextTry: wait?.until ?? null,
     },
   ];
+}
+
+/** A server's answer may have several lines. */
+export const MAX_REASON = 1000;
+
+/** What is owed to one channel, and when it is tried. */
+export function describePending(
+  { channel, owed, failures, reason, groupedUntil, nextTry }: PendingChannel,
+  now: Date,
+): string {
+  const what = `${owed === 1 ? "1 notice" : `${owed} notices`} to ${quote(channel)}`;
+  if (groupedUntil !== null) return `${what}, gathering what changes by ${localTime(groupedUntil)}`;
+  const tries =
+    failures === 0
+      ? "not tried yet"
+      : `${failures} failed ${failures === 1 ? "try" : "tries"}: ${quote(reason ?? "", MAX_REASON)}`;
+  const next = nextTry !== null && new Date(nextTry) > now ? `after ${localTime(nextTry)}` : "with the next run";
+  return `${what}, ${tries}; next try ${next}`;
 }

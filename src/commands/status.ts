@@ -11,8 +11,14 @@ import { openStateFile } from "../state/state-file";
 import { openStore } from "../state/store";
 import type { GlobalOptions, Host } from "./host";
 import { formatPrometheus } from "./prometheus";
-import type { FamilyStatus, PendingChannel, Status, StatusRules } from "./status-report";
-import { readStatus } from "./status-report";
+import {
+  describePending,
+  type FamilyStatus,
+  MAX_REASON,
+  readStatus,
+  type Status,
+  type StatusRules,
+} from "./status-report";
 
 /** `ipcheck status`: reads, and touches nothing. Resolves to the exit code. */
 export async function composeStatus(options: StatusOptions & GlobalOptions, host: Host): Promise<number> {
@@ -119,9 +125,6 @@ function readMaxAge(text: string | undefined): number | undefined {
   return ms;
 }
 
-/** A server's answer may have several lines. */
-const MAX_REASON = 1000;
-
 function describeStatus(status: Status, now: Date): string[] {
   const { families, pending, lastLook, rests } = status;
   if (families.length === 0) return ["nothing is recorded yet: 'ipcheck check' makes the first look"];
@@ -163,19 +166,4 @@ function describeFamily(
 function describeAge(at: string, now: Date): string {
   const ms = plausibleElapsedMs(at, now);
   return ms === undefined ? "an unknown time ago" : `${formatDuration(ms)} ago`;
-}
-
-/** What is owed to one channel, and when it is tried. */
-export function describePending(
-  { channel, owed, failures, reason, groupedUntil, nextTry }: PendingChannel,
-  now: Date,
-): string {
-  const what = `${owed === 1 ? "1 notice" : `${owed} notices`} to ${quote(channel)}`;
-  if (groupedUntil !== null) return `${what}, gathering what changes by ${localTime(groupedUntil)}`;
-  const tries =
-    failures === 0
-      ? "not tried yet"
-      : `${failures} failed ${failures === 1 ? "try" : "tries"}: ${quote(reason ?? "", MAX_REASON)}`;
-  const next = nextTry !== null && new Date(nextTry) > now ? `after ${localTime(nextTry)}` : "with the next run";
-  return `${what}, ${tries}; next try ${next}`;
 }

@@ -91,7 +91,7 @@ export function loadSettings(envFileFlag: string | undefined, environment: Envir
     from: readFrom(reader, user, recipients),
     smtp,
     machineName: reader.read("IPCHECK_NAME", environment.hostName, read.anyText) ?? "",
-    sshLine: reader.read("IPCHECK_SSH", `ssh ${environment.userName}@{ip}`, read.sshLine) ?? "",
+    sshLine: reader.read("IPCHECK_SSH", defaultSshLine(environment), read.sshLine) ?? "",
     language: reader.read("IPCHECK_LANG", localeLanguage(environment.env), read.language) ?? "en",
     families: family ?? [4],
     ipv6PrefixLength: reader.read("IPCHECK_IPV6_PREFIX", "64", read.prefixLength) ?? 64,
@@ -133,6 +133,16 @@ function collectSecrets({ serviceUrls, heartbeatUrl, onChange, smtp }: Settings,
     secrets.push(...urlSecrets(heartbeatUrl), ...heartbeatUrl.pathname.split("/"), heartbeatUrl.pathname.slice(1));
   if (onChange !== undefined) secrets.push(...commandSecrets(onChange));
   if (smtp.password?.kind === "command") secrets.push(...commandSecrets(smtp.password.command));
+}
+
+/** systemd takes the users of DynamicUser= from here; nobody logs in as one of them. */
+const isDynamicUser = (uid: number | undefined) => uid !== undefined && uid >= 61_184 && uid <= 65_519;
+
+/** The machine's timer, and root, act for the user who ran sudo. */
+function defaultSshLine({ env, uid, userName }: Environment): string {
+  const login = uid === 0 || isDynamicUser(uid) ? env["SUDO_USER"] : undefined;
+  const user = login || (isDynamicUser(uid) ? "" : userName);
+  return `ssh ${user && `${user}@`}{ip}`;
 }
 
 /** The default state file, or an empty string where no home folder is known. */

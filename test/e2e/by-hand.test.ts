@@ -119,7 +119,7 @@ test("a long look shows what it waits for, and erases it", ({ onTestFinished }) 
   const real = globalThis.setTimeout;
   globalThis.setTimeout = ((work: () => void) => {
     tick = work;
-    return { unref: () => undefined };
+    return { unref: () => 1 };
   }) as unknown as typeof setTimeout;
   onTestFinished(() => {
     globalThis.setTimeout = real;
