@@ -299,6 +299,52 @@ describe.concurrent("doctor names the fault and the cure, and touches nothing", 
     expect(checks.length).toBeGreaterThan(10);
   });
 
+  test("the root cause comes first, and what depends on it is skipped", async () => {
+    const { home, mail } = await makeHealthy();
+    configure(home, mail, { IPCHECK_SMTP_HOST: "smtp.example.net" });
+    const env = {
+      IPCHECK_SERVICES: "https://a.example.net/,https://b.example.net/",
+      IPCHECK_HEARTBEAT_URL: "https://hc.example.net/token",
+      FAKE_NAMES: JSON.stringify(Object.fromEntries(["a", "b"].map((name) => [`${name}.example.net`, ["192.0.2.1"]]))),
+      FAIL_CONNECT_CODE: "ENETUNREACH",
+    };
+    const preload = ["fake-names", "failing-connect"].map((name) => join(__dirname, "..", "support", `${name}.cjs`));
+    const run = await home.run(["doctor", "--send", "--json"], { env, preload });
+    expect(run).toMatchObject({ exitCode: 3, stderr: "" });
+    const checks: { title: string; status: string; hint?: string }[] = JSON.parse(run.stdout).checks;
+    expect(checks.filter(({ status }) => status === "error").map(({ title }) => title)).toEqual(["network"]);
+    const skipped = checks.filter(({ status }) => status === "skipped");
+    expect(skipped.map(({ title }) => title)).toEqual(["echo services", "mail server", "test mail", "heartbeat"]);
+    expect(skipped[1]?.hint).toMatch(/^'openssl s_client -connect smtp\.example\.net:\d+ -starttls smtp'/);
+    expect(checks.indexOf(skipped[0] as never)).toBeGreaterThan(checks.findIndex(({ title }) => title === "network"));
+  });
+
+  test("a test mail is not tried where the login fails, and what is owed waits for it", async () => {
+    const { home, mail } = await makeHealthy({ login: { user: USER, password: "another" } });
+    await home.run();
+    const { exitCode, stdout } = await home.run(["doctor", "--send"]);
+    expect(exitCode).toBe(5);
+    expect(stdout.match(/^(ERROR|skipped) +[^:]+/gm)).toEqual([
+      "ERROR    mail server",
+      "skipped  test mail",
+      "skipped  outbox",
+    ]);
+    expect(mail.arrived).toEqual([]);
+  });
+
+  test("a crontab that no daemon reads, and a timer that is not active, are errors", async () => {
+    const { home } = await makeHealthy();
+    const systemctl = bench.writeScript(join(home.path, "bin"), "systemctl", '[ "$2" != is-active ] || exit 3');
+    await home.run(["schedule", "install", "--systemd"]);
+    const run = await home.run(["doctor"]);
+    expect(run.stdout).toMatch(
+      /ERROR {4}schedule: the timer is not active, so nothing is run by the systemd --user\n +hint: 'systemctl --user enable --now/,
+    );
+    expect(run.exitCode).toBe(2);
+    writeFileSync(systemctl, "#!/bin/sh\nexit 0\n");
+    expect((await home.run(["doctor"])).stdout).toMatch(/ok {7}schedule: systemd --user runs/);
+  });
+
   test("--send sends one mail, marked as a test, and writes no state", async () => {
     const { home, mail } = await makeHealthy();
     const run = await home.run(["doctor", "--send"]);
