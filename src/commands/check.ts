@@ -10,7 +10,7 @@ import { look } from "../lookup/lookup";
 import type { CheckRules } from "../notify/rules";
 import { takeLock } from "../state/lock";
 import { speakOnceADay } from "../state/once-a-day";
-import type { AddressEvent } from "../state/state";
+import type { AddressEvent, State } from "../state/state";
 import { openStore, type Store } from "../state/store";
 import { announcement, type CheckOptions, printJsonReport, printReport } from "./check-report";
 import { type CheckReport, check, type Dependencies } from "./check-run";
@@ -24,6 +24,7 @@ export async function composeCheck(options: CheckOptions & GlobalOptions, host: 
   if (options.dryRun) return (await run(options, settings, store, host)).exitCode;
 
   let result: { exitCode: number; report: CheckReport } | undefined;
+  let failureCode: number | undefined;
   try {
     store.prepare();
     const lock = await takeLock(store.path, { uid: host.uid, deadlineMs: settings.deadlineMs });
@@ -35,8 +36,11 @@ export async function composeCheck(options: CheckOptions & GlobalOptions, host: 
     } finally {
       await lock.release();
     }
+  } catch (error) {
+    failureCode = error instanceof IpcheckError ? exitCodeFor([error]) : EXIT_BUG;
+    throw error;
   } finally {
-    if (!result) await ping(settings, false, host);
+    if (!result) await ping(settings, failureCode ?? EXIT_BUG, undefined, host);
   }
 }
 
@@ -157,7 +161,10 @@ function buildDependencies(
     async runHook(event) {
       progress?.show("running the command in IPCHECK_ON_CHANGE …");
       const { runHook } = await import("../notify/hook.js");
-      return runHook(settings.onChange ?? "", event, { env, redact });
+      const { language, machineName, sshLine, onChange = "" } = settings;
+      const { hostName, version } = host;
+      const facts = { language, machineName, sshLine, hostName, version, now: now() };
+      return runHook(onChange, event, { env, redact, facts, onBug });
     },
     announce,
   };
@@ -172,7 +179,7 @@ async function warn(
   host: Host,
 ): Promise<void> {
   const { warnings, heartbeatUrl } = settings;
-  const unheard = await ping(settings, exitCode === 0, host);
+  const unheard = await ping(settings, exitCode, report.after, host);
   let state = report.after;
   const say = async (topic: string, about: string | undefined, lines: readonly string[]) => {
     const spoken = speakOnceADay(state, topic, about, { now: new Date(), isInteractive });
@@ -186,8 +193,15 @@ async function warn(
 }
 
 /** Resolves to why the monitor did not hear us, or undefined. */
-async function ping({ heartbeatUrl, extraCa }: Settings, isSuccess: boolean, host: Host): Promise<string | undefined> {
+async function ping(
+  settings: Settings,
+  exitCode: number,
+  state: State | undefined,
+  { userAgent }: Host,
+): Promise<string | undefined> {
+  const { heartbeatUrl, extraCa } = settings;
   if (!heartbeatUrl) return undefined;
-  const { pingHeartbeat } = await import("../notify/heartbeat.js");
-  return pingHeartbeat(heartbeatUrl, { isSuccess, userAgent: host.userAgent, tls: trustOptions(extraCa) });
+  const { describeRun, pingHeartbeat } = await import("../notify/heartbeat.js");
+  const body = describeRun(exitCode, settings, state);
+  return pingHeartbeat(heartbeatUrl, { isSuccess: exitCode === 0, body, userAgent, tls: trustOptions(extraCa) });
 }

@@ -1,4 +1,5 @@
 import type { Command, Option } from "commander";
+import { EXIT_MEANINGS } from "../base/exit-codes";
 
 /** What the manual says besides the command tree. */
 export interface ManualFacts {
@@ -34,19 +35,9 @@ export function renderManual(program: Command, { version, envExample }: ManualFa
     ...term("~/.local/state/ipcheck/state.json", "the recorded address, and what is owed to whom"),
     ...term("~/.local/state/ipcheck/history.jsonl", "every change, one line each"),
     ".SH EXIT STATUS",
-    ...EXIT_STATUS.flatMap(([code, meaning]) => term(code, meaning)),
+    ...EXIT_MEANINGS.flatMap((meaning, code) => term(String(code), meaning)),
   ].join("\n")}\n`;
 }
-
-const EXIT_STATUS = [
-  ["0", "done: unchanged, or changed, recorded and mailed"],
-  ["1", "a bug"],
-  ["2", "usage or configuration; nothing was asked, nothing written"],
-  ["3", "no trustworthy address could be had; what was recorded stands"],
-  ["4", "the state could not be read or written"],
-  ["5", "a change is recorded, but not everybody has been told yet"],
-  ["6", "another run is at work"],
-] as const;
 
 /** The options of a command that its help shows. */
 export function visibleOptions(command: Command): Option[] {

@@ -229,7 +229,12 @@ function revisionOf({ smtp, from, extraCa }: Settings): string {
 function configError(problems: string[], envFile: EnvFile | undefined): IpcheckError {
   const where = envFile ? ` (env file ${quote(envFile.path)})` : "";
   const [first = ""] = problems;
-  const hint = "every variable is described in .env.example; 'ipcheck init' writes a new env file";
+  const isFile = problems.every((problem) =>
+    /^(IPCHECK_SMTP_PASSWORD_FILE|IPCHECK_CA_FILE|systemd credential)\b/.test(problem),
+  );
+  const hint = isFile
+    ? "look at that path, and at the owner and mode of what is there"
+    : "every variable is described in .env.example; 'ipcheck init' asks for the usual ones";
   return problems.length === 1
     ? new IpcheckError("config", `${first}${where}`, { hint })
     : new IpcheckError("config", `${problems.length} problems in the configuration${where}`, {

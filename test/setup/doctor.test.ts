@@ -150,7 +150,7 @@ const FAULTS: Record<string, Fault> = {
     ),
     exitCode: 2,
     said: /ERROR.*IPCHECK_SMTP_PASSWORD_FILE: \/nope\/password/,
-    hint: /ipcheck init/,
+    hint: /hint: look at that path/,
   },
   "a full disk": {
     make: spoilt(({ home, options }) => {
