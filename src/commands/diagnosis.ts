@@ -265,7 +265,7 @@ export function diagnoseSchedule(found: FoundSchedule | undefined): Finding {
   }
   if (found.standstill) {
     const text = `${found.standstill.text}, so nothing is run by the ${found.name}`;
-    return { title, status: "error", code: "config", text, hint: found.standstill.hint };
+    return { title, status: "warning", text, hint: found.standstill.hint };
   }
   return { title, status: "ok", text: `${found.name} runs ${quote(found.command.join(" "))}` };
 }

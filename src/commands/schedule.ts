@@ -104,8 +104,8 @@ async function install(scheduler: Scheduler, options: ScheduleOptions & GlobalOp
     offsetMinutes: offsetFor(machineSeed(host.hostName), everyMinutes),
   };
   const { nodePath, scriptPath, configFile } = schedule;
-  if (options.system && !options.print) await checkConfiguration(configFile, nodePath);
   checkPaths([nodePath, scriptPath, configFile, options.passwordFile, host.home, host.env["XDG_CONFIG_HOME"]]);
+  if (options.system && !options.print) await checkConfiguration(configFile, nodePath);
   await output.print(scheduler.describe(schedule).trimEnd());
   if (options.print) return 0;
   if (kept !== undefined) await output.note(`--config ${quote(kept)} is kept from the schedule that was there`);

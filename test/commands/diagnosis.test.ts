@@ -69,7 +69,7 @@ describe("the schedule", () => {
     ],
     [
       { ...found, standstill },
-      { status: "error", code: "config", text: /^no cron daemon is running, so nothing is run by/, hint: "'start it'" },
+      { status: "warning", text: /^no cron daemon is running, so nothing is run by/, hint: "'start it'" },
     ],
     [{ ...found, missing: ["/n"], standstill }, { text: /does not exist/ }],
   ] as const)("%#", ([schedule, expected]) => {
