@@ -57,6 +57,7 @@ export function buildProgram(version: string, actions: Actions, finish: (exitCod
     .description(DESCRIPTION)
     .version(version, "-V, --version")
     .option("-c, --config <file>", "read the configuration from this env file")
+    .configureHelp({ minWidthToWrap: 20 })
     .showHelpAfterError(false);
 
   program

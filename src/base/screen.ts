@@ -25,7 +25,7 @@ export function screenOf(
 
 /**
  * Breaks each line of `text` at spaces so that it fits into `columns`; what continues a line begins with `indent`
- * spaces. A longer word, such as a URL or a path, stays whole. Without `columns` nothing is broken.
+ * spaces. A longer word, such as a URL or a path, stays whole; a long list is broken after commas. Without `columns` nothing is broken.
  */
 export function wrap(text: string, columns: number | undefined, indent = 0): string {
   if (!columns) return text;
@@ -37,14 +37,18 @@ export function wrap(text: string, columns: number | undefined, indent = 0): str
 }
 
 function wrapLine(line: string, columns: number, margin: string): string {
-  const [first = "", ...words] = line.trimStart().split(" ");
-  const lines = [line.slice(0, line.length - line.trimStart().length) + first];
-  for (const word of words) {
-    const longer = `${lines.at(-1)} ${word}`;
-    if ([...longer].length <= columns) lines[lines.length - 1] = longer;
-    else lines.push(margin + word);
+  const lines: string[] = [];
+  let last = line.slice(0, line.length - line.trimStart().length);
+  for (const word of line.trimStart().split(/(?<= )/)) {
+    for (const piece of margin.length + word.length > columns ? word.split(/(?<=,)/) : [word]) {
+      if (last.trim() !== "" && [...(last + piece).trimEnd()].length > columns) {
+        lines.push(last.trimEnd());
+        last = margin;
+      }
+      last += piece;
+    }
   }
-  return lines.map((part) => part.trimEnd()).join("\n");
+  return [...lines, last.trimEnd()].join("\n");
 }
 
 function readColumns(text: string | undefined): number {

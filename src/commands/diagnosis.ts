@@ -210,9 +210,11 @@ export function diagnoseAlarm(
     };
   }
   const why = schedule?.mailsOutput
-    ? "this machine has no program that could mail what cron hears"
-    : "no mail leaves it";
-  return { title, status: "warning", text: `nobody would hear of runs that fail or stop: ${why}`, hint };
+    ? ": this machine has no program that could mail what cron hears"
+    : schedule
+      ? ": what they say goes to no mailbox"
+      : "";
+  return { title, status: "warning", text: `nobody would hear of runs that fail or stop${why}`, hint };
 }
 
 /** Whether a run holds the lock, and whether somebody else holds its name. */

@@ -140,8 +140,8 @@ const isDynamicUser = (uid: number | undefined) => uid !== undefined && uid >= 6
 
 /** The machine's timer, and root, act for the user who ran sudo. */
 function defaultSshLine({ env, uid, userName }: Environment): string {
-  const login = uid === 0 || isDynamicUser(uid) ? env["SUDO_USER"] : undefined;
-  const user = login || (isDynamicUser(uid) ? "" : userName);
+  const login = uid === 0 || isDynamicUser(uid) ? (env["SUDO_USER"] ?? "") : "";
+  const user = /^[\w.][\w.-]*$/.test(login) ? login : isDynamicUser(uid) ? "" : userName;
   return `ssh ${user && `${user}@`}{ip}`;
 }
 

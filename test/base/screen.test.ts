@@ -13,6 +13,13 @@ test.for([
   ["see https://example.net/a/long/path now", 12, 1, "see\n https://example.net/a/long/path\n now"],
   ["first line\nsecond one", 8, 0, "first\nline\nsecond\none"],
   ["été à Orléans", 7, 0, "été à\nOrléans"],
+  [
+    "SERVICES=https://a.example/,https://b.example/ (here)",
+    30,
+    2,
+    "SERVICES=https://a.example/,\n  https://b.example/ (here)",
+  ],
+  ["a,b", 2, 0, "a,\nb"],
   ["", 10, 2, ""],
 ] as const)("%j in %s columns", ([text, columns, indent, expected]) => {
   expect(wrap(text, columns, indent)).toBe(expected);
@@ -20,7 +27,7 @@ test.for([
 
 test("every word stays, whole and in order, and no line is too long that could be shorter", () => {
   fc.assert(
-    fc.property(fc.array(fc.stringMatching(/^\S{1,12}$/)), fc.integer({ min: 1, max: 60 }), (words, columns) => {
+    fc.property(fc.array(fc.stringMatching(/^[^\s,]{1,12}$/)), fc.integer({ min: 1, max: 60 }), (words, columns) => {
       const lines = wrap(words.join(" "), columns, 2).split("\n");
       expect(lines.join(" ").split(/\s+/).filter(Boolean)).toEqual(words.filter(Boolean));
       for (const line of lines) if (line.trim().includes(" ")) expect([...line].length).toBeLessThanOrEqual(columns);
