@@ -79,7 +79,7 @@ const EFFECTS: Record<string, string> = {
   lookup: "client lookup source-address",
   state: "state-file store lock history-file write-probe",
   notify: "smtp-session deliver hook heartbeat host-keys",
-  schedule: "systemd launchd windows",
+  schedule: "daemon systemd launchd windows",
   commands: "check init reach",
 };
 const touchesWorld = (path: string) =>

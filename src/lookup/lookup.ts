@@ -27,6 +27,8 @@ export interface LookupOptions {
   signal: AbortSignal;
   /** Spread into the options of each HTTPS request. */
   tls?: object | undefined;
+  /** Told which service is asked next. */
+  onAsk?: ((service: string) => void) | undefined;
   /** Addresses of this machine to ask from over IPv6, the best first. @default those that last */
   findSources?: typeof findSources;
 }
@@ -202,6 +204,7 @@ async function exchange(
   others: readonly Exchange[],
 ): Promise<Exchange> {
   const { acceptRanges, localAddress, monotonicMs, now, redact, signal, timeoutMs, tls, userAgent } = options;
+  options.onAsk?.(service.name);
   const start = monotonicMs();
   const respond = (vote: Vote) => responseOf(service, vote, Math.round(monotonicMs() - start));
   try {

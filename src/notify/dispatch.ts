@@ -1,5 +1,6 @@
 import { isDue } from "../base/duration";
 import { IpcheckError, systemCode } from "../base/errors";
+import { localTime } from "../base/local-time";
 import { REPEAT_AFTER_MS, speakOnceADay } from "../state/once-a-day";
 import {
   acknowledge,
@@ -41,6 +42,12 @@ export interface Recorded {
   stateFile?: State | undefined;
 }
 
+/** Events that a channel has acknowledged in this run. */
+export interface Delivered {
+  channel: string;
+  events: readonly AddressEvent[];
+}
+
 /** The second half of a run: the state as it develops while people are told. */
 export class Dispatch {
   /** In the order they are printed; the exit code is taken from them. */
@@ -50,6 +57,7 @@ export class Dispatch {
   /** Exceptions that nothing foresaw: reported after everybody was told. */
   readonly bugs: unknown[] = [];
   waiting: Deferred[] = [];
+  readonly delivered: Delivered[] = [];
   state: State;
   private keeping: Keeping | undefined;
   private isUnsaved = false;
@@ -215,6 +223,7 @@ export class Dispatch {
     const { rules, dependencies } = this;
     const context = { ...rules, now: dependencies.now(), random: () => dependencies.random() };
     this.state = recordOutcome(this.state, channel, events, outcome, context);
+    if (outcome.ok) this.delivered.push({ channel, events });
   }
 
   private stateErrorNote(): { stateError?: string } {
@@ -248,7 +257,7 @@ export class Dispatch {
     const record = this.state.channels[channel];
     const deferred = this.waiting.find((wait) => wait.channel === channel);
     const reason = record?.reason ?? "not tried yet";
-    return deferred ? `${reason} (next try after ${deferred.until.slice(0, 16)}Z)` : reason;
+    return deferred ? `${reason} (next try after ${localTime(deferred.until)})` : reason;
   }
 
   private get speech(): { now: Date; isInteractive: boolean } {

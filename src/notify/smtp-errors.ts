@@ -1,5 +1,6 @@
 import { isTlsCode } from "../base/errors";
 import { quote } from "../base/quote";
+import { isLoopbackHost } from "../lookup/address";
 import type { FailedOutcome } from "../state/outbox";
 import { loginRule } from "./providers";
 
@@ -210,10 +211,7 @@ function explainConnection(error: SmtpError, server: SmtpServer, where: string, 
     case "ENOUTF8":
       return fail(`${where} takes no addresses outside ASCII`, PLAIN_ADDRESS_HINT);
     case "ECONNREFUSED":
-      return fail(
-        `${where} refused the connection`,
-        "look at IPCHECK_SMTP_PORT (587 or 465), and whether the mail server runs",
-      );
+      return fail(`${where} refused the connection`, refusedHint(server));
     case "ENETUNREACH":
     case "EHOSTUNREACH":
       return fail(`there is no route to ${where}`, `look at the network; ${TRY_AGAIN}`);
@@ -224,7 +222,12 @@ function explainConnection(error: SmtpError, server: SmtpServer, where: string, 
       );
     case "ETIMEDOUT":
     case "EABORT":
-      return fail(`${where} did not answer in time`, `some providers block this port; ${TRY_AGAIN}`);
+      return fail(
+        `${where} did not answer in time`,
+        server.port === 25
+          ? `most providers block port 25 of homes: use 587 or 465; ${TRY_AGAIN}`
+          : `some providers block this port; ${TRY_AGAIN}`,
+      );
     case "ETLSFIRST":
       return fail(
         `${where} speaks TLS from the first byte and never greets in clear`,
@@ -283,6 +286,15 @@ function explainConnection(error: SmtpError, server: SmtpServer, where: string, 
         );
   }
   return fail(`${where} could not be used (${code || "unknown error"}: ${quote(error.message, 120)})`, TRY_AGAIN);
+}
+
+function refusedHint({ host, port }: SmtpServer): string {
+  if (isLoopbackHost(host)) {
+    return `nothing listens there: start the mail server of this machine ('ss -ltn' shows its port), or look at IPCHECK_SMTP_PORT`;
+  }
+  return port === 587 || port === 465
+    ? "look at IPCHECK_SMTP_HOST, and whether the mail server runs"
+    : "look at IPCHECK_SMTP_PORT (mailboxes take mail on 587 or 465, relays on 25), and whether the mail server runs";
 }
 
 function loginHint(host: string): string {

@@ -122,7 +122,10 @@ describe("connections: never for good", () => {
   test.each([
     ["EDNS", "ENOTFOUND", {}, /no address in the DNS/, /IPCHECK_SMTP_HOST/],
     ["EDNS", "", {}, /no address in the DNS/, /network/],
-    ["ESOCKET", "ECONNREFUSED", {}, /refused the connection/, /IPCHECK_SMTP_PORT/],
+    ["ESOCKET", "ECONNREFUSED", {}, /refused the connection/, /^look at IPCHECK_SMTP_HOST/],
+    ["ESOCKET", "ECONNREFUSED", { port: 2525 }, /refused the connection/, /IPCHECK_SMTP_PORT.*587 or 465.*25/],
+    ["ESOCKET", "ECONNREFUSED", { host: "localhost", port: 25 }, /refused/, /start the mail server of this machine/],
+    ["ETIMEDOUT", "", { port: 25 }, /did not answer in time/, /block port 25 of homes: use 587 or 465/],
     ["ESOCKET", "ENETUNREACH", {}, /no route/, /network/],
     ["ETIMEDOUT", "", {}, /did not answer in time/, /block this port/],
     ["ECONNECTION", "EABORT", {}, /did not answer in time/, /next run/],
@@ -162,8 +165,9 @@ describe("connections: never for good", () => {
 
 test.each([
   ["smtp.gmail.com", /https:\/\/myaccount\.google\.com\/apppasswords/],
-  ["smtp.office365.com", /another provider/],
-  ["smtp-mail.outlook.com", /another provider/],
+  ["smtp.gmail.com", /two-step.*security keys.*Advanced Protection.*administrator/],
+  ["smtp.office365.com", /administrator allows.*another provider/],
+  ["smtp-mail.outlook.com", /takes no passwords.*another provider/],
   ["smtp.mail.yahoo.com", /app password/],
   ["smtp.fastmail.com", /app password/],
   ["SMTP.gmail.com.", /app password/],
