@@ -46,10 +46,10 @@ export async function composeInit(options: InitOptions & GlobalOptions, host: Ho
   const draft = new Draft(envFile, options, prompter, host);
   if (!(await draft.settle())) return 0;
   try {
-    // What else stands in the file, and in the environment, counts too.
-    loadSettings(envFile, host, host.output.redactor.secrets);
     const wantsTest = options.send ?? (prompter ? await prompter.confirm("Send a test mail now?") : false);
     const exitCode = wantsTest ? await draft.tryMail() : 0;
+    // What else stands in the file, and in the environment, counts too.
+    if (!wantsTest) loadSettings(envFile, host, host.output.redactor.secrets);
     const isInstalled = await offerSchedule(options, named === undefined ? undefined : envFile, host);
     await host.output.note("done; 'ipcheck doctor' looks at everything, 'ipcheck check -v' is the first look");
     return isInstalled || exitCode;
@@ -62,7 +62,7 @@ export async function composeInit(options: InitOptions & GlobalOptions, host: Ho
 class Draft {
   private readonly before: string | undefined;
   private readonly interview: Interview;
-  private hasWritten = false;
+  private written: string | undefined;
 
   constructor(
     private readonly envFile: string,
@@ -121,7 +121,11 @@ class Draft {
   async tryMail(): Promise<number> {
     const { envFile, prompter, interview, host } = this;
     for (;;) {
-      const failure = await sendTest(envFile, host);
+      const failure = await sendTest(envFile, host).catch(async (error) => {
+        if (!prompter || !(error instanceof IpcheckError)) throw error;
+        await host.output.fail(error);
+        return { about: undefined };
+      });
       if (!failure) return 0;
       const chosen = prompter && (await interview.change("What shall be corrected?", failure.about, AFTER_FAILURE));
       if (!prompter || chosen === "leave") {
@@ -146,9 +150,9 @@ class Draft {
   /** Resolves to whether there is anything to write. */
   private async show(): Promise<boolean> {
     const { envFile, interview, host } = this;
-    const changes = describeChanges(this.before ?? "", this.text);
+    const changes = describeChanges(this.written ?? this.before ?? "", this.text);
     if (interview.passwordFile) changes.push(`+ the password in ${quote(interview.passwordFile.path)}`);
-    const title = `${quote(envFile)}${this.before === undefined ? " (new)" : ""}`;
+    const title = `${quote(envFile)}${(this.written ?? this.before) === undefined ? " (new)" : ""}`;
     const lines = changes.length > 0 ? changes.map((line) => `  ${line}`) : ["  (nothing changes)"];
     await host.output.print(`\n${title}:\n${lines.join("\n")}\n`);
     return changes.length > 0;
@@ -157,13 +161,14 @@ class Draft {
   private async write(): Promise<void> {
     const { envFile, interview, host, text } = this;
     const { passwordFile } = interview;
-    // What was there before the first answer is what is worth keeping.
+    // Worth keeping is what was there before the first answer, not the first attempt.
+    const isFirst = this.written === undefined;
     const write = (path: string, content: string) =>
-      guarded("write", path, () => writePrivateFile(path, content, !this.hasWritten, host));
+      guarded("write", path, () => writePrivateFile(path, content, isFirst, host));
     if (passwordFile) write(passwordFile.path, `${passwordFile.password}\n`);
-    if (text === this.before && !this.hasWritten) return;
+    if (text === (this.written ?? this.before)) return;
     const backup = write(envFile, text);
-    this.hasWritten = true;
+    this.written = text;
     await host.output.note(`written: ${quote(envFile)}${backup ? ` (the one before is ${quote(backup)})` : ""}`);
   }
 }
