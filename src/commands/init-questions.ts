@@ -4,6 +4,7 @@ import type { Choice, TerminalPrompter } from "../base/prompts";
 import { findProblem } from "../config/check-value";
 import { formatEnvLines } from "../config/env-lines";
 import { encodeWithNewKey } from "../config/new-key";
+import { VARIABLE_NAMES, type VariableName, variable } from "../config/variables";
 import { CATALOGS, LANGUAGES } from "../notify/message/languages";
 import type { MailProvider } from "../notify/providers";
 import type { FailedOutcome } from "../state/outbox";
@@ -139,39 +140,48 @@ export class Interview {
   /** The new values; what is undefined is taken out of the file. */
   readonly answers: Record<string, string | undefined> = {};
   passwordFile: { path: string; password: string } | undefined;
-  /** What nobody was asked. */
-  private readonly settled = new Set<Name>();
+  /** What nobody was asked, with its value. */
+  private readonly settled = new Map<Name, string>();
+
+  /** What the file says, as far as it can be meant: it is what every answer begins from. */
+  private readonly existing: Record<string, string>;
 
   constructor(
-    private readonly existing: Record<string, string>,
+    values: Record<string, string>,
     private readonly options: InitOptions,
     /** Undefined where nobody can be asked. */
     private readonly prompter: TerminalPrompter | undefined,
     private readonly surroundings: Surroundings,
     private readonly output: Output,
-  ) {}
+  ) {
+    const isMeant = (name: VariableName) =>
+      values[name] && values[name] !== variable(name).placeholder && findProblem(name, values[name]) === undefined;
+    this.existing = Object.fromEntries(VARIABLE_NAMES.filter(isMeant).map((name) => [name, values[name] ?? ""]));
+    for (const name of NAMES) if (values[name] && !isMeant(name)) this.answers[name] = undefined;
+  }
 
   async hold(): Promise<void> {
     const { existing, options, prompter, surroundings } = this;
+    const sure = Object.keys(existing).length > 0 ? "keep" : "sure";
     await this.settle("IPCHECK_TO", existing["IPCHECK_TO"]);
     await this.chooseServer();
     if (this.get("IPCHECK_SMTP_USER")) await this.choosePassword();
     if (prompter || options.ssh !== undefined) {
       await this.settle("IPCHECK_SSH", existing["IPCHECK_SSH"] ?? `ssh ${surroundings.userName}@{ip}`);
     }
-    await this.settle("IPCHECK_NAME", existing["IPCHECK_NAME"] ?? surroundings.hostName, true);
+    await this.settle("IPCHECK_NAME", existing["IPCHECK_NAME"] ?? surroundings.hostName, sure);
     if (prompter || options.family !== undefined) {
-      const known = options.family ?? existing["IPCHECK_FAMILY"];
-      await this.settle("IPCHECK_FAMILY", known ?? ((await surroundings.detectIpv6()) ? "both" : "4"), true);
+      const known = options.family ?? existing["IPCHECK_FAMILY"] ?? (sure === "keep" ? "4" : undefined);
+      await this.settle("IPCHECK_FAMILY", known ?? ((await surroundings.detectIpv6()) ? "both" : "4"), sure);
     }
-    await this.settle("IPCHECK_LANG", existing["IPCHECK_LANG"] ?? surroundings.language, true);
+    await this.settle("IPCHECK_LANG", existing["IPCHECK_LANG"] ?? surroundings.language, sure);
   }
 
   /** What nobody was asked, as lines to show. */
   describeSettled(): string[] {
     const store = STORES[this.store() ?? ""];
     return [
-      ...[...this.settled].map((name) => this.describe(name)),
+      ...[...this.settled.keys()].map((name) => this.describe(name)),
       ...(store ? [`the password: ${store.label}`] : []),
     ];
   }
@@ -226,7 +236,8 @@ export class Interview {
   }
 
   private get(name: string): string | undefined {
-    return (name in this.answers ? this.answers[name] : this.existing[name]) || undefined;
+    const value = name in this.answers ? this.answers[name] : (this.existing[name] ?? this.settled.get(name as Name));
+    return value || undefined;
   }
 
   private describe(name: Name): string {
@@ -235,16 +246,24 @@ export class Interview {
     return `${label}: ${choices?.find((choice) => choice.value === value)?.label ?? value}`;
   }
 
-  /** The switch's value, else what is sure, else a person's answer, for which `suggestion` stands there. */
-  private async settle(name: Name, suggestion: string | undefined, isSure = false): Promise<string> {
+  /**
+   * The switch's value, else a person's answer, for which `suggestion` stands there. Nobody is asked what is `sure`; what
+   * is to be kept is not even written where it is a default so far.
+   */
+  private async settle(
+    name: Name,
+    suggestion: string | undefined,
+    how: "ask" | "sure" | "keep" = "ask",
+  ): Promise<string> {
     const given = this.take(QUESTIONS[name].option);
     let value = given ?? suggestion;
-    if (this.prompter && given === undefined && !(isSure && suggestion !== undefined)) {
+    if (this.prompter && given === undefined && (how === "ask" || suggestion === undefined)) {
       value = await this.prompt(name, suggestion);
-    } else {
-      this.settled.add(name);
+    } else if (value !== undefined) {
+      this.settled.set(name, value);
     }
     if (value === undefined) throw missing(QUESTIONS[name].label, flagOf(name));
+    if (how === "keep" && given === undefined) return value;
     this.answers[name] = this.insist(name, name === "IPCHECK_SSH" ? readSshAnswer(value) : value);
     return value;
   }
@@ -289,15 +308,20 @@ export class Interview {
     const usual = isSame ? (this.get("IPCHECK_SMTP_HOST") ?? "smtp.gmail.com") : provider?.host;
     const found =
       usual === undefined && options.smtpHost === undefined && prompter ? await this.search(user) : undefined;
-    const host = await this.settle("IPCHECK_SMTP_HOST", usual ?? found?.host, usual !== undefined);
+    const host = await this.settle("IPCHECK_SMTP_HOST", usual ?? found?.host, isSame ? "keep" : usual ? "sure" : "ask");
     const isSameServer = isSame && host === usual;
     const known = [found, provider].find((server) => server?.host === host);
     const usualPort = isSameServer ? (this.get("IPCHECK_SMTP_PORT") ?? "587") : known && String(known.port);
     const guess = options.smtpSecurity === "tls" ? "465" : "587";
-    const port = await this.settle("IPCHECK_SMTP_PORT", usualPort ?? guess, usualPort !== undefined);
-    const kept = isSameServer && port === usualPort ? this.get("IPCHECK_SMTP_SECURITY") : undefined;
+    const port = await this.settle(
+      "IPCHECK_SMTP_PORT",
+      usualPort ?? guess,
+      isSameServer ? "keep" : usualPort ? "sure" : "ask",
+    );
+    const isKept = isSameServer && port === usualPort;
+    const kept = isKept ? this.get("IPCHECK_SMTP_SECURITY") : undefined;
     const theirs = known === provider && port === usualPort ? provider?.security : undefined;
-    await this.settle("IPCHECK_SMTP_SECURITY", kept ?? theirs ?? usualSecurity(port), true);
+    await this.settle("IPCHECK_SMTP_SECURITY", kept ?? theirs ?? usualSecurity(port), isKept ? "keep" : "sure");
     if (options.from !== undefined || findProblem("IPCHECK_FROM", user) !== undefined) {
       await this.settle("IPCHECK_FROM", existing["IPCHECK_FROM"]);
     } else if (!isSame) {
@@ -310,9 +334,9 @@ export class Interview {
     answers["IPCHECK_SMTP_USER"] = undefined;
     this.keepPassword({});
     const usual = (name: Name, fallback: string) => (isSame ? existing[name] : undefined) ?? fallback;
-    await this.settle("IPCHECK_SMTP_HOST", usual("IPCHECK_SMTP_HOST", "localhost"), true);
-    await this.settle("IPCHECK_SMTP_PORT", usual("IPCHECK_SMTP_PORT", "25"), true);
-    await this.settle("IPCHECK_SMTP_SECURITY", usual("IPCHECK_SMTP_SECURITY", "none"), true);
+    await this.settle("IPCHECK_SMTP_HOST", usual("IPCHECK_SMTP_HOST", "localhost"), isSame ? "keep" : "sure");
+    await this.settle("IPCHECK_SMTP_PORT", usual("IPCHECK_SMTP_PORT", "25"), isSame ? "keep" : "sure");
+    await this.settle("IPCHECK_SMTP_SECURITY", usual("IPCHECK_SMTP_SECURITY", "none"), isSame ? "keep" : "sure");
     await this.settle("IPCHECK_FROM", existing["IPCHECK_FROM"] ?? answers["IPCHECK_TO"]?.split(",")[0]?.trim());
   }
 

@@ -5,13 +5,11 @@ import { TerminalPrompter } from "../base/prompts";
 import { quote } from "../base/quote";
 import { SecretPrompt } from "../base/secret-prompt";
 import { readGuarded, UnusableFileError } from "../base/trusted-file";
-import { findProblem } from "../config/check-value";
 import { defaultEnvFiles } from "../config/env-file";
 import { describeChanges, editEnvText } from "../config/env-lines";
 import { readEnvText } from "../config/env-text";
 import { writePrivateFile } from "../config/env-writer";
 import { loadSettings, localeLanguage } from "../config/settings";
-import { VARIABLE_NAMES, type VariableName, variable } from "../config/variables";
 import { deliver } from "../notify/deliver";
 import { findProvider } from "../notify/mail-providers";
 import { testNotice } from "../notify/test-notice";
@@ -73,7 +71,8 @@ class Draft {
     this.before = guarded("read", envFile, () => readIfThere(envFile, host));
     const surroundings = {
       hostName: host.hostName,
-      userName: host.userName,
+      // Nobody logs in as the root that sudo made of him.
+      userName: (host.uid === 0 && host.env["SUDO_USER"]) || host.userName,
       language: localeLanguage(host.env),
       passwordFile: envFile.replace(/[^/\\]*$/, "smtp-password"),
       detectIpv6: () => detectIpv6(host),
@@ -86,8 +85,7 @@ class Draft {
         return password;
       },
     };
-    const suggestions = readSuggestions(this.before ?? "");
-    this.interview = new Interview(suggestions, options, prompter, surroundings, host.output);
+    this.interview = new Interview(readEnvText(this.before ?? "").values, options, prompter, surroundings, host.output);
   }
 
   /** Holds the interview, shows what changes, and writes it by consent; resolves to whether there was consent. */
@@ -185,14 +183,6 @@ function readIfThere(path: string, host: Host): string | undefined {
     if (["ENOENT", "ENOTDIR"].includes(systemCode(error))) return undefined;
     throw error;
   }
-}
-
-/** What the file says, as far as it can be meant. */
-function readSuggestions(text: string): Record<string, string> {
-  const { values } = readEnvText(text);
-  const isMeant = (name: VariableName) =>
-    values[name] && values[name] !== variable(name).placeholder && findProblem(name, values[name]) === undefined;
-  return Object.fromEntries(VARIABLE_NAMES.filter(isMeant).map((name) => [name, values[name] ?? ""]));
 }
 
 function guarded<T>(verb: "read" | "write", path: string, work: () => T): T {
