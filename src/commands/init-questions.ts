@@ -1,6 +1,7 @@
 import { IpcheckError, StoppedError } from "../base/errors";
 import type { Output } from "../base/output";
 import type { Choice, TerminalPrompter } from "../base/prompts";
+import { quote } from "../base/quote";
 import { findProblem } from "../config/check-value";
 import { formatEnvLines } from "../config/env-lines";
 import { encodeWithNewKey } from "../config/new-key";
@@ -243,7 +244,7 @@ export class Interview {
   private describe(name: Name): string {
     const value = this.get(name) ?? "";
     const { label, choices }: Question = QUESTIONS[name];
-    return `${label}: ${choices?.find((choice) => choice.value === value)?.label ?? value}`;
+    return `${label}: ${choices?.find((choice) => choice.value === value)?.label ?? quote(value)}`;
   }
 
   /**

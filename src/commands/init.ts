@@ -9,6 +9,7 @@ import { defaultEnvFiles } from "../config/env-file";
 import { describeChanges, editEnvText } from "../config/env-lines";
 import { readEnvText } from "../config/env-text";
 import { writePrivateFile } from "../config/env-writer";
+import { path as readPath } from "../config/readers";
 import { loadSettings, localeLanguage } from "../config/settings";
 import { deliver } from "../notify/deliver";
 import { findProvider } from "../notify/mail-providers";
@@ -163,7 +164,13 @@ class Draft {
     const isFirst = this.written === undefined;
     const write = (path: string, content: string) =>
       guarded("write", path, () => writePrivateFile(path, content, isFirst, host));
-    if (passwordFile) write(passwordFile.path, `${passwordFile.password}\n`);
+    if (passwordFile) {
+      const path = readPath(host)(passwordFile.path);
+      if ("expected" in path) {
+        throw new IpcheckError("config", `IPCHECK_SMTP_PASSWORD_FILE: expected ${path.expected}`);
+      }
+      write(path.value, `${passwordFile.password}\n`);
+    }
     if (text === (this.written ?? this.before)) return;
     const backup = write(envFile, text);
     this.written = text;

@@ -232,7 +232,7 @@ function cureOf(problems: readonly string[]): string {
     return "'ipcheck init' asks for it again and keeps the rest; every variable is described in .env.example";
   }
   if (problems.some((problem) => /^(--config|IPCHECK_CONFIG): .* does not exist$/.test(problem))) {
-    return "name a file that exists; 'ipcheck init' writes a new one";
+    return "name a file that exists, or let 'ipcheck init' write one; every variable is described in .env.example";
   }
   return "correct it there; every variable is described in .env.example";
 }

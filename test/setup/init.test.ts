@@ -303,6 +303,26 @@ describe.concurrent("on a terminal", () => {
     expectBackup(home, broken);
   });
 
+  test("the backup is what was there before the first answer, not the first attempt", async () => {
+    const mail = await startProvider(PASSWORD);
+    const home = await makeTerminal();
+    const old = editEnvText(keptFor(mail), { IPCHECK_SMTP_PASSWORD: "wrong" }) ?? "";
+    writePrivate(envFileOf(home), old);
+    const dialogue = [
+      ["Who is told?", `${CLEAR_LINE}new@example.net\r`],
+      ...AS_BEFORE.slice(1),
+      ["Write this?", "\r"],
+      ["Send a test mail now?", "y"],
+      ["What shall be corrected?", "\r"],
+      ["Password of", `${PASSWORD}\r`],
+    ];
+    const shown = await type(home, dialogue, "--no-schedule");
+    // What was written before is not shown as a change once more.
+    expect(shown).toContain(".env:\n  - IPCHECK_SMTP_PASSWORD=(not shown)\n  + IPCHECK_SMTP_PASSWORD=(not shown)\n\n");
+    expect(mail.arrived).toHaveLength(1);
+    expectBackup(home, old);
+  });
+
   test("who goes on without a test mail is told so: exit 5", async () => {
     const mail = await startProvider("another");
     const home = await makeTerminal();
@@ -584,6 +604,10 @@ describe.concurrent("by switches", () => {
     expect(readFileSync(envFileOf(home), "utf8")).toBe(keptFor({ port: 25 }).replace("=attic", "=cellar"));
     expect(await init("--password-stdin", "--store", "file")).toMatchObject({ exitCode: 0 });
     expect(readValues(home)).not.toHaveProperty("IPCHECK_SMTP_PASSWORD");
+    const file = editEnvText(readFileSync(envFileOf(home), "utf8"), { IPCHECK_SMTP_PASSWORD_FILE: "~/secret" });
+    writePrivate(envFileOf(home), file ?? "");
+    expect(await init("--password-stdin")).toMatchObject({ exitCode: 0 });
+    expect(readFileSync(join(home.path, "secret"), "utf8")).toBe("hunter22\n");
     expect(await init("--relay")).toMatchObject({ exitCode: 0 });
     const text = keptFor({ port: 25 }).replace("=attic", "=cellar");
     const expected = text.replace(/IPCHECK_SMTP_(USER|PASSWORD)=.*\n/g, "");
