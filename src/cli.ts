@@ -96,13 +96,14 @@ export function buildProgram(version: string, actions: Actions, finish: (exitCod
     .option("--password-command <command>", "a command that prints the password")
     .option("--store <how>", "keep the password as: vigenere, clear, file or command")
     .option("--name <name>", "how the machine is called in mails")
+    .option("--ssh <line>", "how to log in from outside: user, user:port, or a line with {ip} in it")
     .option("--family <family>", "4, 6 or both")
     .option("--lang <language>", `language of the mails: ${LANGUAGES.join(", ")}`)
     .option("--send", "send the test mail (--no-send does not ask)")
     .addOption(new Option("--no-send").hideHelp())
     .option("--schedule", "install the hourly schedule (--no-schedule does not ask)")
     .addOption(new Option("--no-schedule").hideHelp())
-    .option("-y, --yes", "ask nothing, replace an existing file (a backup is kept)")
+    .option("-y, --yes", "ask nothing; what no switch names stays as it is in an existing file (a backup is kept)")
     .action(async (_options, command: Command) => finish(await actions.init(command.optsWithGlobals())));
 
   program

@@ -80,7 +80,7 @@ const EFFECTS: Record<string, string> = {
   state: "state-file store lock history-file write-probe",
   notify: "smtp-session deliver hook heartbeat host-keys",
   schedule: "daemon systemd launchd windows",
-  commands: "check init reach",
+  commands: "check init init-probes reach",
 };
 const touchesWorld = (path: string) =>
   EFFECTS[roomOf(path)]?.split(" ").includes(path.replace(/^.*\/|\.ts$/g, "")) ?? false;

@@ -109,7 +109,9 @@ async function install(scheduler: Scheduler, options: ScheduleOptions & GlobalOp
   await output.print(scheduler.describe(schedule).trimEnd());
   if (options.print) return 0;
   if (kept !== undefined) await output.note(`--config ${quote(kept)} is kept from the schedule that was there`);
-  if (host.isStdinTerminal && !options.yes && !(await confirm(`Install this as ${scheduler.name}?`, host))) {
+  const promise = scheduler === cron ? " Your other lines in it stay as they are." : "";
+  const question = `Install this as ${scheduler.name}?${promise}`;
+  if (host.isStdinTerminal && !options.yes && !(await confirm(question, host))) {
     await output.note("nothing was installed");
     return 0;
   }

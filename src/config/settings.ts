@@ -236,16 +236,25 @@ function revisionOf({ smtp, from, extraCa }: Settings): string {
 function configError(problems: string[], envFile: EnvFile | undefined): IpcheckError {
   const where = envFile ? ` (env file ${quote(envFile.path)})` : "";
   const [first = ""] = problems;
-  const isFile = problems.every((problem) =>
-    /^(IPCHECK_SMTP_PASSWORD_FILE|IPCHECK_CA_FILE|systemd credential)\b/.test(problem),
-  );
-  const hint = isFile
-    ? "look at that path, and at the owner and mode of what is there"
-    : "every variable is described in .env.example; 'ipcheck init' asks for the usual ones";
+  const hint = cureOf(problems);
   return problems.length === 1
     ? new IpcheckError("config", `${first}${where}`, { hint })
     : new IpcheckError("config", `${problems.length} problems in the configuration${where}`, {
         details: problems,
         hint,
       });
+}
+
+/** What 'init' asks for; a file that is missing or a variable of another kind is not its to mend. */
+const ASKED =
+  /^IPCHECK_(TO|FROM|SMTP_(HOST|PORT|SECURITY|USER|PASSWORD|PASSWORD_VIGENERE)|VIGENERE_KEY|NAME|SSH|LANG|FAMILY)\b/;
+
+function cureOf(problems: readonly string[]): string {
+  if (problems.every((problem) => ASKED.test(problem))) {
+    return "'ipcheck init' asks for it again and keeps the rest; every variable is described in .env.example";
+  }
+  if (problems.some((problem) => /^(--config|IPCHECK_CONFIG): .* does not exist$/.test(problem))) {
+    return "name a file that exists, or let 'ipcheck init' write one; every variable is described in .env.example";
+  }
+  return "correct it there; every variable is described in .env.example";
 }

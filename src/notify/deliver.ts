@@ -148,6 +148,7 @@ export async function fetchLogin(
   const fail = (reason: string): FailedOutcome => ({
     ok: false,
     isPermanent: false,
+    about: "login",
     reason: redactor.redact(reason),
     hint: `run it by hand, as the user that runs ipcheck: see ${password.origin}`,
   });

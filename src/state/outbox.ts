@@ -17,6 +17,8 @@ export interface FailedOutcome {
   isPermanent: boolean;
   /** The server never answered after the final dot: it may have taken the message (RFC 1047). */
   isUnknown?: true;
+  /** Which part of the mail's configuration it speaks of, where it does. */
+  about?: "login" | "server" | "sender" | "recipient";
   reason: string;
   hint?: string | undefined;
 }

@@ -141,7 +141,7 @@ const FAULTS: Record<string, Fault> = {
     make: spoilt(({ home, mail }) => configure(home, mail, { IPCHECK_FAMILY: "5", IPCHECK_TOO: "x" })),
     exitCode: 2,
     said: /ERROR.*configuration: (.*IPCHECK_TOO[\s\S]*ERROR.*IPCHECK_FAMILY|.*IPCHECK_FAMILY[\s\S]*ERROR.*IPCHECK_TOO)/,
-    hint: /ipcheck init/,
+    hint: /correct it there; .*\.env\.example/,
   },
   "a password file that is not there": {
     make: spoilt(({ home, mail }) =>
@@ -149,7 +149,7 @@ const FAULTS: Record<string, Fault> = {
     ),
     exitCode: 2,
     said: /ERROR.*IPCHECK_SMTP_PASSWORD_FILE: \/nope\/password/,
-    hint: /hint: look at that path/,
+    hint: /correct it there/,
   },
   "a full disk": {
     make: spoilt(({ home, options }) => {
