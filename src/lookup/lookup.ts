@@ -24,6 +24,8 @@ export interface LookupOptions {
   monotonicMs: () => number;
   /** The end of the time for looking. */
   signal: AbortSignal;
+  /** @default over the network */
+  ask?: typeof ask;
   /** Spread into the options of each HTTPS request. */
   tls?: object | undefined;
   /** Asked from this address; only in its own family. */
@@ -154,7 +156,7 @@ async function exchange(
   const respond = (vote: Vote) => responseOf(service, vote, Math.round(monotonicMs() - start));
   const isOfFamily = localAddress?.includes(":") === (family === 6);
   try {
-    const raw = await ask(service.url, {
+    const raw = await (options.ask ?? ask)(service.url, {
       family,
       timeoutMs,
       userAgent,
