@@ -302,11 +302,11 @@ function oweReminders(state: State, stateFile: State | undefined, now: Date): St
       ...(recorded.isUnconfirmed && { isUnconfirmed: true as const }),
       told: [HISTORY],
     });
-    // Still there where the history could not be written: its line stays owed.
-    const [waiting] = next.outbox.filter(({ id }) => id === event.id);
-    const outbox = next.outbox.filter(({ id }) => id !== event.id);
-    const told = waiting ? waiting.told.filter((channel) => channel === HISTORY) : event.told;
-    next = enqueue({ ...next, outbox }, { ...event, told });
+    // Still there where the history could not be written: its line stays owed, and in its place.
+    const untold = (one: AddressEvent) => ({ ...one, told: one.told.filter((channel) => channel === HISTORY) });
+    const isWaiting = next.outbox.some(({ id }) => id === event.id);
+    const outbox = next.outbox.map((one) => (one.id === event.id ? untold(one) : one));
+    next = isWaiting ? { ...next, outbox } : enqueue(next, event);
   }
   return next;
 }
