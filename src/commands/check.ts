@@ -6,8 +6,8 @@ import { machineSeed } from "../base/machine-id";
 import { trustOptions } from "../base/tls-trust";
 import { loadSettings, type Settings } from "../config/settings";
 import { look } from "../lookup/lookup";
-import type { CheckRules } from "../notify/rules";
-import { takeLock } from "../state/lock";
+import type { CheckRules } from "../notify/ports";
+import { LockedError, takeLock } from "../state/lock";
 import { speakOnceADay } from "../state/once-a-day";
 import { openStore, type Store } from "../state/store";
 import { announcement, type CheckOptions, printJsonReport, printReport } from "./check-report";
@@ -21,20 +21,21 @@ export async function composeCheck(options: CheckOptions & GlobalOptions, host: 
   const store = openStore(settings.stateFile, host);
   if (options.dryRun) return (await run(options, settings, store, host)).exitCode;
 
-  let result: { exitCode: number; report: CheckReport } | undefined;
   try {
     store.prepare();
     const lock = await takeLock(store.path, { uid: host.uid, deadlineMs: settings.deadlineMs });
     try {
       store.cleanUp();
-      result = await run(options, settings, store, host);
+      const result = await run(options, settings, store, host);
       await warn(settings, { ...result, strangers: lock.strangers }, isInteractive(options, host), store, host);
       return result.exitCode;
     } finally {
       await lock.release();
     }
-  } finally {
-    if (!result) await ping(settings, false, host);
+  } catch (error) {
+    // The run at work pings for itself, unless it hangs.
+    if (!(error instanceof LockedError) || error.isOverdue) await ping(settings, false, host);
+    throw error;
   }
 }
 

@@ -40,7 +40,7 @@ export function renderManual(program: Command, { version, envExample }: ManualFa
 
 const EXIT_STATUS = [
   ["0", "done: unchanged, or changed, recorded and mailed"],
-  ["1", "a bug"],
+  ["1", "a bug, or the result could not be written"],
   ["2", "usage or configuration; nothing was asked, nothing written"],
   ["3", "no trustworthy address could be had; what was recorded stands"],
   ["4", "the state could not be read or written"],

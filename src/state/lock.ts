@@ -53,18 +53,61 @@ const GRACE_MS = 60_000;
 const MAX_ATTEMPTS = 50;
 
 /**
- * Takes the one lock of the state at `path`. It is a socket in a folder beside the state, where only the
- * state's owner can put one. On Linux an abstract socket is held as well: it excludes runs of version 1.0.0, and
- * stands in where the folder cannot be written. Any local user can take that name, so it stops nobody unless a
- * process of this user has it. On Windows it is a named pipe.
+ * Takes the one lock of the state at `path`: on Linux an abstract socket, on Windows a named pipe, elsewhere a
+ * socket in a folder beside the state, where only the state's owner can put one. Any local user can take the
+ * abstract name, so it stops nobody unless a process of this user has it: then the folder is the lock on Linux too.
  * @throws IpcheckError `locked` when another run holds it
  */
 export async function takeLock(path: string, options: LockOptions): Promise<Lock> {
   const { platform = process.platform } = options;
   const name = publicName(path, options.uid);
   if (platform === "win32") return { release: closing(await listenOnPipe(name)) };
-  const folder = await takeFolder(path, platform, options);
-  return platform === "linux" ? withPublicName(name, folder, options) : { release: folder ?? nothing };
+  if (platform !== "linux") return { release: (await takeFolder(path, platform, options)) ?? nothing };
+
+  const release = await takeName(name, options);
+  if (release) {
+    // A run that met a stranger at the name holds the folder instead.
+    const entry = await findLiveEntry(`${path}.lock`, unlinkIfThere);
+    if (entry === undefined) {
+      rmdirIfEmpty(`${path}.lock`);
+      return { release };
+    }
+    await release();
+    throw locked(holderOfEntry(entry), options.deadlineMs);
+  }
+  const folder = (await takeFolder(path, platform, options)) ?? nothing;
+  try {
+    // Once more, after the folder: of two runs of which one met the stranger and the other did not, one sees the other.
+    const late = await takeName(name, options);
+    if (late) return { release: () => late().then(folder) };
+  } catch (error) {
+    await folder();
+    throw error;
+  }
+  return { release: folder, strangers: describeStranger(name, findHolder(abstractName(name)) ?? {}) };
+}
+
+/** Another run of ipcheck holds the lock. */
+export class LockedError extends IpcheckError {
+  constructor(
+    { pid, elapsedMs = 0 }: Holder,
+    /** It has held it for longer than its deadline allows. */
+    readonly isOverdue: boolean,
+  ) {
+    const since = formatDuration(elapsedMs);
+    const who = pid === undefined ? "another run" : `a run with pid ${pid}`;
+    super(
+      "locked",
+      isOverdue
+        ? `${who} has held the lock for ${since}, longer than its deadline allows`
+        : `another run of ipcheck${pid === undefined ? "" : ` (pid ${pid})`} is at work on the same state`,
+      {
+        hint: isOverdue
+          ? `end it with 'kill -9 ${pid}'; the next run then works again`
+          : "let it finish; if it happens often, run ipcheck less often or lower IPCHECK_DEADLINE",
+      },
+    );
+  }
 }
 
 /** Who holds the lock of the state at `path`; touches nothing. */
@@ -102,25 +145,15 @@ async function listenOnPipe(name: string): Promise<Server> {
   }
 }
 
-async function withPublicName(name: string, folder: Release | undefined, options: LockOptions): Promise<Lock> {
-  for (let isRetry = false; ; isRetry = true) {
-    try {
-      const release = closing(await listen(abstractName(name)));
-      // In this order: who gets the folder must find the name free.
-      return { release: () => release().then(folder) };
-    } catch (error) {
-      if (systemCode(error) !== "EADDRINUSE") {
-        if (folder) return { release: folder };
-        throw cannotLock(error);
-      }
-      const holder = findHolder(abstractName(name));
-      if (holder && holder.uid === options.uid) {
-        await folder?.();
-        throw locked(holder, options.deadlineMs);
-      }
-      // A run that is just dying is no longer seen in /proc while its name is still taken.
-      if (isRetry) return { release: folder ?? nothing, strangers: describeStranger(name, holder ?? {}) };
-    }
+/** Takes the abstract name; undefined where somebody else than a run of this user has it. */
+async function takeName(name: string, { uid, deadlineMs }: LockOptions): Promise<Release | undefined> {
+  try {
+    return closing(await listen(abstractName(name)));
+  } catch (error) {
+    if (systemCode(error) !== "EADDRINUSE") throw cannotLock(error);
+    const holder = findHolder(abstractName(name));
+    if (holder && holder.uid === uid) throw locked(holder, deadlineMs);
+    return undefined;
   }
 }
 
@@ -341,22 +374,8 @@ function describeStranger(name: string, { pid, uid }: Holder): string {
   return `${who} holds the socket @${name}, which only runs of ipcheck should: runs go on without it`;
 }
 
-function locked(holder: Holder | undefined, deadlineMs: number | undefined): IpcheckError {
-  const { pid, elapsedMs = 0 } = holder ?? {};
-  if (pid !== undefined && deadlineMs !== undefined && isOverdue({ elapsedMs }, deadlineMs)) {
-    const since = formatDuration(elapsedMs);
-    return new IpcheckError(
-      "locked",
-      `a run with pid ${pid} has held the lock for ${since}, longer than its deadline allows`,
-      {
-        hint: `end it with 'kill -9 ${pid}'; the next run then works again`,
-      },
-    );
-  }
-  const who = pid === undefined ? "" : ` (pid ${pid})`;
-  return new IpcheckError("locked", `another run of ipcheck${who} is at work on the same state`, {
-    hint: "let it finish; if it happens often, run ipcheck less often or lower IPCHECK_DEADLINE",
-  });
+function locked(holder: Holder = {}, deadlineMs: number | undefined): LockedError {
+  return new LockedError(holder, deadlineMs !== undefined && isOverdue(holder, deadlineMs));
 }
 
 function cannotLock(error: unknown): IpcheckError {

@@ -31,8 +31,8 @@ export interface HomeOutage {
 /** Longer than the longest interval that `schedule` offers, twice: no run was made for so long. */
 const UNWATCHED_AFTER_MS = 49 * 3_600_000;
 
-/** A time before this was told by a clock that had not been set yet. */
-const EARLIEST_PLAUSIBLE = Date.UTC(2020, 0, 1);
+/** A longer gap is a clock that was set, not a machine that was off. */
+const LONGEST_UNWATCHED_MS = 366 * 24 * 3_600_000;
 
 /**
  * The outage that a good look ends now, where it lasted for `reportOutageMs` (undefined: none is
@@ -61,10 +61,9 @@ export function endedOutage(
       .at(-1);
     return since !== undefined && elapsedMs(since, now) >= reportOutageMs ? { since } : undefined;
   }
-  if (!lastLookAt || lastLookAt.getTime() < EARLIEST_PLAUSIBLE || outages.some((outage) => outage !== undefined)) {
-    return undefined;
-  }
-  const isUnwatched = elapsedMs(lastLookAt, now) >= Math.max(UNWATCHED_AFTER_MS, reportOutageMs);
+  if (!lastLookAt || outages.some((outage) => outage !== undefined)) return undefined;
+  const gapMs = elapsedMs(lastLookAt, now);
+  const isUnwatched = gapMs >= Math.max(UNWATCHED_AFTER_MS, reportOutageMs) && gapMs <= LONGEST_UNWATCHED_MS;
   return isUnwatched ? { since: lastLookAt.toISOString(), isUnwatched } : undefined;
 }
 

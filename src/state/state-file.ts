@@ -104,8 +104,8 @@ export function openStateFile(path: string, who: Principal) {
     findObstacle(): IpcheckError | undefined {
       try {
         guarded("write the state file", target, () => {
-          const directory = dirname(target);
-          const place = existsSync(directory) ? directory : dirname(directory);
+          let place = dirname(target);
+          while (!existsSync(place)) place = dirname(place);
           accessSync(place, constants.W_OK);
           const { bavail, bsize } = statfsSync(place);
           if (bavail * bsize < MIN_FREE_BYTES) throw Object.assign(new Error("no space left"), { code: "ENOSPC" });

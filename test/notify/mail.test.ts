@@ -345,6 +345,6 @@ test("a password command that the system does not start is a failure with a reas
   const context = { env: {}, signal: new AbortController().signal, redactor };
   expect(await fetchLogin({ user: "pi", password }, context)).toMatchObject({
     ok: false,
-    reason: expect.stringMatching(/^the password command could not be started \(.*E2BIG/),
+    reason: expect.stringMatching(/^the password command could not be started: .*\(E2BIG\)/),
   });
 });

@@ -1,8 +1,8 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import { inspectLock, isOverdue, takeLock } from "../../src/state/lock";
 import { makeScratch } from "../support/scratch";
@@ -81,11 +81,12 @@ describe.skipIf(process.platform === "win32").each(PLATFORMS)("as on %s", (platf
     const { child } = await holdElsewhere(path, platform);
     child.kill("SIGKILL");
     await once(child, "close");
-    expect(existsSync(`${path}.lock`)).toBe(true);
-    mkdirSync(`${path}.lock.01234567`);
+    // On Linux only a run that met a stranger at the public name makes a folder.
+    mkdirSync(`${path}.lock`, { recursive: true });
+    if (platform !== "linux") mkdirSync(`${path}.lock.01234567`);
     expect(await inspectLock(path, { uid: UID, platform })).toEqual({});
     const lock = await take(path);
-    expect(readdirSync(dirname(path))).toEqual(["state.json.lock"]);
+    expect(readdirSync(dirname(path))).toEqual(platform === "linux" ? [] : ["state.json.lock"]);
     await lock.release();
     expect(readdirSync(dirname(path))).toEqual([]);
   });
@@ -127,7 +128,6 @@ test("a path that is too long for a socket's address works on Linux and is an er
   });
   if (LINUX_ONLY) return;
   const lock = await takeLock(path, { uid: UID });
-  expect(readdirSync(dirname(path))).toEqual([`${basename(path)}.lock`]);
   await expect(takeLock(path, { uid: UID })).rejects.toMatchObject({ code: "locked" });
   expect(await inspectLock(path, { uid: UID })).toMatchObject({ run: {} });
   await lock.release();
