@@ -46,6 +46,8 @@ export interface Run {
   attempts: Attempt[];
   hooked: { event: AddressEvent; isOk: boolean }[];
   announced: AddressEvent[];
+  /** What was told, or was to be, before it was kept that it is owed. */
+  toldTooEarly: AddressEvent[];
   isAnnounceBroken: boolean;
   /** What was kept, after each save, and where. */
   kept: { state: State; place: string }[];
@@ -204,6 +206,7 @@ export class World {
       attempts: [],
       hooked: [],
       announced: [],
+      toldTooEarly: [],
       isAnnounceBroken: false,
       kept: [],
       hasDiskFailed: false,
@@ -385,15 +388,20 @@ export class World {
           store.touch(lastLookAt);
         }),
       appendHistory: (events) => this.act("appendHistory", () => this.append(events)),
-      mail: async (notice) => this.act("mail", () => this.deliver(notice)),
+      mail: async (notice) => {
+        this.noteOrder(notice.events);
+        return this.act("mail", () => this.deliver(notice));
+      },
       runHook: async (event) =>
         this.act("runHook", () => {
+          this.noteOrder([event]);
           const isOk = !this.is("the command fails");
           run.hooked.push({ event, isOk });
           return isOk ? OK : failed("it ended with exit code 1", false);
         }),
       announce: async (events) =>
         this.act("announce", () => {
+          this.noteOrder(events);
           run.isAnnounceBroken = this.is("standard output cannot be written");
           if (run.isAnnounceBroken) throw new IpcheckError("undelivered", "standard output cannot be written");
           run.announced.push(...events);
@@ -452,6 +460,11 @@ export class World {
       return { status: 429, headers: { "retry-after": retryAfter }, body: "" };
     }
     return { status: 200, headers: {}, body: `${saying.address}\n` };
+  }
+
+  private noteOrder(events: readonly AddressEvent[]): void {
+    const owed = this.current.kept.at(-1)?.state.outbox ?? [];
+    this.current.toldTooEarly.push(...events.filter(({ id }) => !owed.some((one) => one.id === id)));
   }
 
   private append(events: readonly AddressEvent[]): void {
