@@ -25,6 +25,8 @@ export interface LookupOptions {
   monotonicMs: () => number;
   /** The end of the time for looking. */
   signal: AbortSignal;
+  /** @default over the network */
+  ask?: typeof ask;
   /** Spread into the options of each HTTPS request. */
   tls?: object | undefined;
   /** Told which service is asked next. */
@@ -208,7 +210,7 @@ async function exchange(
   const start = monotonicMs();
   const respond = (vote: Vote) => responseOf(service, vote, Math.round(monotonicMs() - start));
   try {
-    const raw = await ask(service.url, {
+    const raw = await (options.ask ?? ask)(service.url, {
       family,
       timeoutMs,
       userAgent,

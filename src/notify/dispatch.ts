@@ -114,20 +114,23 @@ export class Dispatch {
   /** Prints what nobody is mailed; `print` is also told the state as it will be then. */
   async announce(print: (events: readonly AddressEvent[], state: State) => Promise<void>): Promise<void> {
     const owed = this.rules.recipients.length > 0 ? [] : owedTo(this.state, STDOUT);
-    if (owed.length === 0) return;
+    if (owed.length === 0) {
+      this.clear("announcement");
+      return;
+    }
     this.ensureKept();
     const told = prune(acknowledge(this.state, STDOUT, idsOf(owed)), channelsOf(this.rules));
     try {
       await print(owed, told);
       this.state = told;
-    } catch (error) {
-      if (!(error instanceof IpcheckError)) this.bugs.push(error);
-      const reason = error instanceof IpcheckError ? error.message : "an error in ipcheck";
-      this.errors.push(
-        new IpcheckError("undelivered", `the address is recorded, but nobody has been told: ${reason}`, {
-          hint: "the next run prints it again; IPCHECK_TO names who is mailed instead",
-        }),
-      );
+      this.clear("announcement");
+    } catch (cause) {
+      if (!(cause instanceof IpcheckError)) this.bugs.push(cause);
+      const reason = cause instanceof IpcheckError ? cause.message : "an error in ipcheck";
+      const error = new IpcheckError("undelivered", `the address is recorded, but nobody has been told: ${reason}`, {
+        hint: "the next run prints it again; IPCHECK_TO names who is mailed instead",
+      });
+      this.report("announcement", error);
     }
   }
 
@@ -307,11 +310,11 @@ function oweReminders(state: State, stateFile: State | undefined, now: Date): St
       ...(recorded.isUnconfirmed && { isUnconfirmed: true as const }),
       told: [HISTORY],
     });
-    // Still there where the history could not be written: its line stays owed.
-    const [waiting] = next.outbox.filter(({ id }) => id === event.id);
-    const outbox = next.outbox.filter(({ id }) => id !== event.id);
-    const told = waiting ? waiting.told.filter((channel) => channel === HISTORY) : event.told;
-    next = enqueue({ ...next, outbox }, { ...event, told });
+    // Still there where the history could not be written: its line stays owed, and in its place.
+    const untold = (one: AddressEvent) => ({ ...one, told: one.told.filter((channel) => channel === HISTORY) });
+    const isWaiting = next.outbox.some(({ id }) => id === event.id);
+    const outbox = next.outbox.map((one) => (one.id === event.id ? untold(one) : one));
+    next = isWaiting ? { ...next, outbox } : enqueue(next, event);
   }
   return next;
 }
