@@ -2,6 +2,7 @@ import type { AddressInfo } from "node:net";
 import { type ParsedMail, simpleParser } from "mailparser";
 import { SMTPServer, type SMTPServerOptions } from "smtp-server";
 import type { ServerCertificate } from "./certificates";
+import { witnessMail } from "./evidence";
 
 /** A message as it arrived. */
 export interface Arrived {
@@ -62,10 +63,12 @@ export async function startMailServer(options: MailServerOptions = {}): Promise<
       stream.on("end", () => {
         const raw = Buffer.concat(chunks).toString("utf8");
         simpleParser(raw).then((mail) => {
+          const recipients = session.envelope.rcptTo.map(({ address }) => address);
+          accept(recipients, `${mail.subject}\n${mail.text}`);
           server.arrived.push({
             raw,
             mail,
-            recipients: session.envelope.rcptTo.map(({ address }) => address),
+            recipients,
             user: session.user,
             isEncrypted: session.secure,
           });
@@ -77,8 +80,10 @@ export async function startMailServer(options: MailServerOptions = {}): Promise<
   const smtp = new SMTPServer(settings);
   smtp.on("error", () => undefined);
   await new Promise<void>((resolve) => smtp.listen(options.port ?? 0, "127.0.0.1", resolve));
+  const { port } = smtp.server.address() as AddressInfo;
+  const accept = witnessMail(port);
   const server: MailServer = {
-    port: (smtp.server.address() as AddressInfo).port,
+    port,
     arrived: [],
     logins: [],
     refusals: new Map(),

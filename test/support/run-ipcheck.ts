@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
+import { type Unwatched, watch } from "./oracle";
 
 const ROOT = join(__dirname, "..", "..");
 
@@ -24,6 +25,8 @@ export interface RunOptions {
   preload?: readonly string[];
   cwd?: string;
   killAfterMs?: number;
+  /** Promises that this test breaks, or hides the evidence for, and why. */
+  unwatched?: Unwatched;
 }
 
 export interface RunResult {
@@ -38,6 +41,7 @@ export interface RunResult {
 export function runIpcheck(options: RunOptions = {}): Promise<RunResult> {
   const preload = [...(options.preload ?? []), ...(options.now === undefined ? [] : [FAKE_CLOCK])];
   const nodeArgs = preload.flatMap((path) => ["--require", path]);
+  const judge = watch({ env: {}, ...options });
   const start = performance.now();
   const child = spawn(NODE, [...nodeArgs, BIN, ...(options.args ?? [])], {
     cwd: options.cwd ?? "/",
@@ -49,7 +53,10 @@ export function runIpcheck(options: RunOptions = {}): Promise<RunResult> {
     stdio: "pipe",
   });
   // A run that never ends is a failure with a name, not a test that hangs.
-  const timer = setTimeout(() => child.kill("SIGKILL"), options.killAfterMs ?? 25_000);
+  let isStuck = false;
+  const timer = setTimeout(() => {
+    isStuck = child.kill("SIGKILL");
+  }, options.killAfterMs ?? 25_000);
   child.stdin.on("error", () => undefined);
   child.stdin.end(options.input ?? "");
   let stdout = "";
@@ -64,7 +71,13 @@ export function runIpcheck(options: RunOptions = {}): Promise<RunResult> {
     child.once("error", reject);
     child.once("close", (exitCode, signal) => {
       clearTimeout(timer);
-      resolve({ exitCode, signal, stdout, stderr, ms: performance.now() - start });
+      const ms = performance.now() - start;
+      try {
+        judge({ exitCode, stdout, stderr, isStuck });
+        resolve({ exitCode, signal, stdout, stderr, ms });
+      } catch (error) {
+        reject(error);
+      }
     });
   });
 }
