@@ -38,6 +38,8 @@ export interface MailServerOptions {
 
 export async function startMailServer(options: MailServerOptions = {}): Promise<MailServer> {
   const { login, security = "none", certificate } = options;
+  /** Every recipient answered with 250, by session; the library's own list leaves out other spellings of one mailbox. */
+  const envelopes = new Map<string, string[]>();
   const settings: SMTPServerOptions = {
     ...certificate,
     secure: security === "tls",
@@ -53,8 +55,13 @@ export async function startMailServer(options: MailServerOptions = {}): Promise<
       if (user === login?.user && password === login.password) return done(null, { user });
       return done(reply(535, options.loginRefusal?.(password) ?? "5.7.8 Username and Password not accepted"));
     },
-    onRcptTo({ address }, _session, done) {
+    onMailFrom(_address, { id }, done) {
+      envelopes.set(id, []);
+      done();
+    },
+    onRcptTo({ address }, { id }, done) {
       const refusal = server.refusals.get(address);
+      if (!refusal) envelopes.get(id)?.push(address);
       done(refusal && reply(...refusal));
     },
     onData(stream, session, done) {
@@ -63,12 +70,11 @@ export async function startMailServer(options: MailServerOptions = {}): Promise<
       stream.on("end", () => {
         const raw = Buffer.concat(chunks).toString("utf8");
         simpleParser(raw).then((mail) => {
-          const recipients = session.envelope.rcptTo.map(({ address }) => address);
-          accept(recipients, `${mail.subject}\n${mail.text}`);
+          accept(envelopes.get(session.id) ?? [], `${mail.subject}\n${mail.text}`);
           server.arrived.push({
             raw,
             mail,
-            recipients,
+            recipients: session.envelope.rcptTo.map(({ address }) => address),
             user: session.user,
             isEncrypted: session.secure,
           });
