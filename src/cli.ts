@@ -10,6 +10,7 @@ import type { InitOptions } from "./commands/init-questions";
 import type { ScheduleAction, ScheduleOptions } from "./commands/schedule";
 import type { StatusOptions } from "./commands/status";
 import type { VigenereOptions } from "./commands/vigenere";
+import { port } from "./config/readers";
 import { LANGUAGES } from "./notify/message/languages";
 
 /** What each command does once its words are understood; resolves to the exit code. */
@@ -86,6 +87,12 @@ export function buildProgram(version: string, actions: Actions, finish: (exitCod
     .command("doctor")
     .description("look at everything the job needs, say what is wrong and what to do")
     .option("--send", "also send the mail that a change would produce, marked as a test")
+    .addOption(
+      new Option(
+        "--reach [port]",
+        "also ask a service outside whether this port can be reached (default: that in IPCHECK_SSH, else 22)",
+      ).argParser(readPort),
+    )
     .option("--json", "print one JSON object")
     .action(async (_options, command: Command) => finish(await actions.doctor(command.optsWithGlobals())));
 
@@ -177,6 +184,12 @@ function readScheduleAction(word: string): string {
   throw new IpcheckError("usage", `schedule: expected install, remove or show, not '${quote(word)}'`, {
     hint: meant ? `did you mean 'ipcheck schedule ${meant}'?` : "'ipcheck schedule --help' says how it is called",
   });
+}
+
+function readPort(text: string): number {
+  const result = port(text);
+  if ("value" in result) return result.value;
+  throw new IpcheckError("usage", `doctor --reach: expected ${result.expected}, not '${quote(text)}'`);
 }
 
 function unknownCommand(name: string, names: string[]): IpcheckError {

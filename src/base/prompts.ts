@@ -44,9 +44,9 @@ export class TerminalPrompter {
     );
   }
 
-  async confirm(message: string): Promise<boolean> {
+  async confirm(message: string, initialValue = true): Promise<boolean> {
     const { confirm } = await import("@clack/prompts");
-    return insist(await confirm({ ...this.streams(), message }));
+    return insist(await confirm({ ...this.streams(), message, initialValue }));
   }
 
   private streams() {

@@ -6,7 +6,7 @@ import { machineSeed } from "../base/machine-id";
 import { trustOptions } from "../base/tls-trust";
 import { loadSettings, type Settings } from "../config/settings";
 import { look } from "../lookup/lookup";
-import type { CheckRules } from "../notify/rules";
+import type { CheckRules } from "../notify/ports";
 import { LockedError, takeLock } from "../state/lock";
 import { speakOnceADay } from "../state/once-a-day";
 import { openStore, type Store } from "../state/store";

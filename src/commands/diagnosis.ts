@@ -4,6 +4,7 @@ import { quote } from "../base/quote";
 import { describe, explainLookup, isGood } from "../lookup/explanation";
 import type { LookupResult } from "../lookup/lookup-result";
 import { PLAIN_HTTP } from "../lookup/services";
+import type { InterfaceAddress } from "../lookup/source-address";
 import { isOverdue, type LockCondition } from "../state/lock";
 import type { LoadedState } from "../state/state";
 import { HOOK, type State } from "../state/state";
@@ -61,8 +62,8 @@ export function diagnoseLookup(lookupResult: LookupResult, recorded: string | un
     });
   }
   const { decision } = lookupResult;
-  if (isGood(lookupResult) && "by" in decision) {
-    const address = "seen" in decision ? decision.seen : decision.address;
+  const address = seenAddress(lookupResult);
+  if (address !== undefined && "by" in decision) {
     const text = `${decision.by.length} of ${operators.size} say ${address} (${family})`;
     return [...services, { title: "agreement", status: "ok", text }];
   }
@@ -70,6 +71,33 @@ export function diagnoseLookup(lookupResult: LookupResult, recorded: string | un
   return [
     ...services,
     { title: "agreement", status: "error", code: "no-address", text: error.message, hint: error.hint },
+  ];
+}
+
+/** The address that a look came to. */
+export function seenAddress(lookupResult: LookupResult): string | undefined {
+  const { decision } = lookupResult;
+  if (!isGood(lookupResult) || !("address" in decision)) return undefined;
+  return "seen" in decision ? decision.seen : decision.address;
+}
+
+/** Whether the IPv6 address that the services see is one that lasts. */
+export function diagnoseSource(lookupResult: LookupResult, addresses: readonly InterfaceAddress[]): Finding[] {
+  const title = "IPv6 address";
+  const { askedFrom } = lookupResult;
+  if (askedFrom !== undefined) {
+    const text = `${askedFrom} lasts (it is no temporary one), so the services are asked from it`;
+    return [{ title, status: "ok", text }];
+  }
+  const seen = seenAddress(lookupResult);
+  if (!addresses.some(({ address, isTemporary }) => address === seen && isTemporary)) return [];
+  return [
+    {
+      title,
+      status: "warning",
+      text: `${seen} is a temporary one (privacy extensions) and gone within a day, and none that lasts can be asked from`,
+      hint: "give this machine one that lasts: with NetworkManager set ipv6.ip6-privacy to 0",
+    },
   ];
 }
 

@@ -12,6 +12,7 @@ import { VARIABLE_NAMES } from "../config/variables";
 import type { Family } from "../lookup/address";
 import { lookAtAll } from "../lookup/lookup";
 import type { LookupResult } from "../lookup/lookup-result";
+import { readInterfaceAddresses } from "../lookup/source-address";
 import { deliver, fetchLogin } from "../notify/deliver";
 import { pingHeartbeat } from "../notify/heartbeat";
 import { probeMail } from "../notify/mail-probe";
@@ -26,10 +27,13 @@ import {
   diagnoseLock,
   diagnoseLookup,
   diagnoseSchedule,
+  diagnoseSource,
   diagnoseState,
   type Finding,
+  seenAddress,
 } from "./diagnosis";
 import type { GlobalOptions, Host } from "./host";
+import { type Addresses, checkReach } from "./reach";
 import { allSchedulers } from "./schedule";
 
 /** `ipcheck doctor`: looks at everything the job needs, touches nothing. Resolves to the exit code. */
@@ -52,6 +56,7 @@ async function* examine(options: DoctorOptions & GlobalOptions, host: Host): Asy
   }
   yield* configuration(settings);
   if (host.env["NODE_TLS_REJECT_UNAUTHORIZED"] === "0") yield UNVERIFIED_TLS;
+  const seen: Addresses = {};
   const deadline = host.startDeadline(settings.deadlineMs);
   try {
     const store = openStateFile(settings.stateFile, host);
@@ -66,8 +71,12 @@ async function* examine(options: DoctorOptions & GlobalOptions, host: Host): Asy
       new Date(),
       lookupResults.map(({ serverDate }) => serverDate).find((date) => date !== undefined),
     );
-    for (const lookupResult of lookupResults)
-      yield* diagnoseLookup(lookupResult, recordedIn(known, lookupResult.family));
+    for (const lookupResult of lookupResults) {
+      const { family } = lookupResult;
+      yield* diagnoseLookup(lookupResult, recordedIn(known, family));
+      yield* diagnoseSource(lookupResult, family === 6 ? readInterfaceAddresses() : []);
+      seen[family] = seenAddress(lookupResult) ?? recordedIn(known, family);
+    }
     yield* mailServer(settings, deadline, host);
     if (options.send) yield* testMail(settings, store.historyFile, known, lookupResults, deadline, host);
     if (settings.heartbeatUrl) yield await heartbeat(settings.heartbeatUrl, host);
@@ -75,6 +84,9 @@ async function* examine(options: DoctorOptions & GlobalOptions, host: Host): Asy
   } finally {
     deadline.clear();
   }
+  // Behind the deadline: a person may be asked, and thinks.
+  const { reach } = options;
+  if (reach !== undefined) yield* checkReach(reach === true ? undefined : reach, settings, host, seen);
 }
 
 const UNVERIFIED_TLS: Finding = {
@@ -200,7 +212,15 @@ async function* testMail(
   const bugs: unknown[] = [];
   const onBug = (bug: unknown) => bugs.push(bug);
   const { signal, remainingMs } = deadline;
-  const context = { ...host, historyFile, signal, remainingMs, redactor: host.output.redactor, onBug };
+  const context = {
+    ...host,
+    historyFile,
+    signal,
+    remainingMs,
+    redactor: host.output.redactor,
+    onBug,
+    reached: new Map(),
+  };
   for (const [recipient, outcome] of await deliver(notice, settings, context)) {
     yield outcome.ok
       ? { title, status: "ok", text: `the server took it for ${recipient}` }
@@ -252,6 +272,8 @@ function asIpcheckError(error: unknown): IpcheckError {
 /** The switches of `doctor`. */
 export interface DoctorOptions {
   send?: boolean;
+  /** The port to be reached at; true for the usual one. */
+  reach?: number | true;
   json?: boolean;
 }
 

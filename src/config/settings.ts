@@ -2,11 +2,11 @@ import { scryptSync, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { posix, win32 } from "node:path";
 import { IpcheckError, systemCode } from "../base/errors";
-import { isLoopbackHost } from "../base/loopback";
 import { quote } from "../base/quote";
-import type { PasswordSource } from "../base/secret";
 import { readGuarded } from "../base/trusted-file";
 import type { Cidr, Family } from "../lookup/address";
+import { isLoopbackHost } from "../lookup/address";
+import type { PasswordSource } from "../notify/deliver";
 import { LANGUAGES, type Language } from "../notify/message/languages";
 import { type EnvFile, type Environment, readEnvFile, reasonOf } from "./env-file";
 import { type Findings, resolvePassword } from "./password";
@@ -48,6 +48,10 @@ export interface Settings {
   heartbeatMailMs: number | undefined;
   heartbeatUrl: URL | undefined;
   onChange: string | undefined;
+  /** The port of which a mail about a change says whether it answers from outside. */
+  reachPort: number | undefined;
+  /** Who is asked that, with `{port}` in it. */
+  reachUrl: string;
   /** Certificate authorities (PEM) that are trusted besides the usual ones. */
   extraCa: string | undefined;
   /** Names this configuration of the mail path; another one is tried at once after a refusal. Takes a moment. */
@@ -105,6 +109,8 @@ export function loadSettings(envFileFlag: string | undefined, environment: Envir
     heartbeatMailMs: reader.readSwitchable("IPCHECK_HEARTBEAT_MAIL", "off"),
     heartbeatUrl: reader.readOptional("IPCHECK_HEARTBEAT_URL", read.webUrl),
     onChange: reader.readOptional("IPCHECK_ON_CHANGE", read.anyText),
+    reachPort: reader.readOptional("IPCHECK_REACH_PORT", read.port),
+    reachUrl: reader.read("IPCHECK_REACH_URL", "https://ifconfig.co/port/{port}", read.reachUrl) ?? "",
     extraCa: readCaFile(reader, environment),
     revision: () => {
       revision ??= revisionOf(settings);
@@ -121,8 +127,9 @@ export function loadSettings(envFileFlag: string | undefined, environment: Envir
   return settings;
 }
 
-function collectSecrets({ serviceUrls, heartbeatUrl, onChange, smtp }: Settings, secrets: string[]): void {
+function collectSecrets({ serviceUrls, reachUrl, heartbeatUrl, onChange, smtp }: Settings, secrets: string[]): void {
   for (const url of serviceUrls ?? []) secrets.push(...urlSecrets(url));
+  if (URL.canParse(reachUrl)) secrets.push(...urlSecrets(new URL(reachUrl)));
   // The whole of a monitor's path is its password.
   if (heartbeatUrl)
     secrets.push(...urlSecrets(heartbeatUrl), ...heartbeatUrl.pathname.split("/"), heartbeatUrl.pathname.slice(1));

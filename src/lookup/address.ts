@@ -73,3 +73,14 @@ export function isSamePlace(a: string, b: string, ipv6PrefixLength: number): boo
   if (isIPv4(a) || isIPv4(b)) return false;
   return isInCidr(a, { family: 6, network: b, prefixLength: ipv6PrefixLength });
 }
+
+/** True for an address of this very machine, where clear text crosses no wire. */
+export function isLoopbackAddress(address: string): boolean {
+  const canonical = parseAddress(address)?.address ?? "";
+  return canonical === "::1" || /^(::ffff:)?127\./.test(canonical);
+}
+
+/** True for what is meant to be this very machine (RFC 6761, 6.3); where a name really leads is seen at its look-up. */
+export function isLoopbackHost(host: string): boolean {
+  return isLoopbackAddress(host) || /^(.+\.)?localhost\.?$|^ip6-(localhost|loopback)$/i.test(host);
+}

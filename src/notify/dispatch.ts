@@ -24,8 +24,7 @@ import {
   STDOUT,
   type State,
 } from "../state/state";
-import type { DispatchDependencies } from "./ports";
-import type { CheckRules } from "./rules";
+import type { CheckRules, DispatchDependencies } from "./ports";
 
 /** Everybody who is owed word of a change. Without recipients, cron's own mail stands in for ours. */
 export function channelsOf({ recipients, hasHook }: CheckRules): string[] {
