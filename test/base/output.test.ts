@@ -109,9 +109,10 @@ describe("the built program", () => {
     const home = new Home().useServices(echo);
     await home.run();
     const script = `"$@" ${redirection}; exit "\${PIPESTATUS[0]}"`;
-    const run = await home.run(args.split(" "), { through: (command) => ["bash", "-c", script, "bash", ...command] });
+    const through = (command: readonly string[]) => ["bash", "-c", script, "bash", ...command];
+    const { exitCode, stderr } = await home.run(args.split(" "), { through });
     await echo.close();
-    return run;
+    return { exitCode, stderr };
   }
 
   test.each([

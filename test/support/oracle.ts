@@ -268,7 +268,7 @@ function readConfiguration({ env, args = [] }: WatchedRun): Record<string, strin
     args.find((arg) => arg.startsWith("--config="))?.slice("--config=".length) ??
     (env["IPCHECK_CONFIG"] || join(base, "ipcheck", ".env"));
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value));
-  return { ...parse(readRegularFile(path) ?? ""), ...given };
+  return { ...parse(readRegularFile(path, MAX_ENV_FILE) ?? ""), ...given };
 }
 
 function stateFileOf(env: Seen["env"]): string {
@@ -368,10 +368,13 @@ function readState(path: string): StateFile | undefined {
   }
 }
 
-function readRegularFile(path: string): string | undefined {
+/** Larger ones are refused by the program; dotenv takes a minute for 200,000 blank lines. */
+const MAX_ENV_FILE = 50_000;
+
+function readRegularFile(path: string, maxBytes = 10_000_000): string | undefined {
   try {
     const { size } = existsSync(path) && statSync(path).isFile() ? statSync(path) : { size: Number.POSITIVE_INFINITY };
-    return size < 10_000_000 ? readFileSync(path, "utf8") : undefined;
+    return size < maxBytes ? readFileSync(path, "utf8") : undefined;
   } catch {
     return undefined;
   }
