@@ -7,6 +7,7 @@ import { describe, expect, test, vi } from "vitest";
 import { machineSeed } from "../../src/base/machine-id";
 import { readCommand } from "../../src/schedule/cron";
 import { offsetFor } from "../../src/schedule/plan";
+import { watch } from "../support/oracle";
 import { BIN } from "../support/run-ipcheck";
 import {
   ERROR_AND_HINT,
@@ -116,8 +117,10 @@ describe.concurrent("the crontab", () => {
     // cron's part: the five fields go, and the escapes of percent signs.
     const command = lines[0]?.split(" ").slice(5).join(" ").replaceAll("\\%", "%") ?? "";
     const asCron = { env: { HOME, PATH: "/usr/bin:/bin", SHELL: "/bin/sh", LOGNAME: "x" }, cwd: HOME };
+    const judge = watch({ env: asCron.env, args: ["check", "--config", envFile] });
     const said = await promisify(execFile)("/bin/sh", ["-c", command], asCron);
     expect(said).toEqual({ stdout: "", stderr: "" });
+    judge({ exitCode: 0, ...said });
     expect(mail.arrived).toHaveLength(1);
     expect(home.readState()).toMatchObject({ outbox: [] });
     const doctor = await home.run(["doctor"]);
