@@ -52,7 +52,8 @@ export async function look(request: LookRequest, options: LookupOptions): Promis
   const underWay = new Map<EchoService, Promise<Exchange>>();
   const losers = new AbortController();
   const signal = AbortSignal.any([options.signal, losers.signal]);
-  let mayOverride = request.mayOverrideCoolDowns === true;
+  const mayOverride = request.mayOverrideCoolDowns === true;
+  let isBlindLook = false;
 
   // A change, or a contradiction, is worth a question to those that cool down, after all others.
   const isInDoubt = () =>
@@ -67,10 +68,11 @@ export async function look(request: LookRequest, options: LookupOptions): Promis
       if (mayOverride && isInDoubt()) queue.push(...cooling.splice(0));
       const responses = [...exchanges.map(({ response }) => response), ...cooling.map(refusalFrom(coolDowns))];
       const decision = decideOn(request, options, services, responses, [...queue, ...underWay.keys()], now);
-      if (decision.kind === "silence" && mayOverride && cooling.length > 0) {
-        // Cool-downs never make us blind: the one that is due soonest is asked all the same.
+      if (decision.kind === "silence" && mayOverride && !isBlindLook && cooling.length > 0) {
+        // Cool-downs never make us blind: the one that is due soonest is asked all the same, and where it tells
+        // of a change the others are, too.
         queue.push(...cooling.splice(0, 1));
-        mayOverride = false;
+        isBlindLook = true;
         continue;
       }
       if (decision.kind !== "ask") {
