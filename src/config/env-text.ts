@@ -16,6 +16,9 @@ const ASSIGNMENT = /^\s*(?:export\s+)?([\w.-]+)(?:\s*=|:\s)\s*/;
 /** A value between quotes, over several lines or not, and what may stand behind it; as dotenv sees it. */
 const QUOTED = /(?:'(?:\\'|[^'])*'|"(?:\\"|[^"])*"|`(?:\\`|[^`])*`)[^\S\n]*(?:#.*)?$/my;
 
+/** One of our variables in a further line of a value. */
+const SWALLOWED = /\n\s*(?:export\s+)?IPCHECK_\w+(?:\s*=|:\s)/;
+
 /**
  * Reads an env file with dotenv, one assignment at a time. Given the whole file, dotenv drops what it does not
  * understand without a word, lets a lone quote swallow the lines below it, takes the last of two values,
@@ -53,6 +56,16 @@ export function readEnvText(given: string): EnvText {
       statement.name = undefined;
       result.problems.push(`line ${line}: the quote (${quote}) in front of the value is never closed`);
       return result;
+    } else if (/^[^#]*[^\s#]#/.test(text.slice(valueAt - 1, end))) {
+      result.problems.push(`line ${line}: the value would end at the # in it, put the whole value between quotes`);
+      continue;
+    }
+    if (SWALLOWED.test(text.slice(start, end))) {
+      // The quote was meant to be closed before; a variable of ours would be lost in a value of somebody else's.
+      result.problems.push(
+        `line ${line}: the value goes on over a line that sets another variable, close its quote (${quote})`,
+      );
+      continue;
     }
     statement.endLine = line + countLines(text, start, end) - 1;
     take(text.slice(start, end), line, result);

@@ -106,7 +106,8 @@ async function lookFrom(request: LookRequest, options: SourceOptions): Promise<L
   const underWay = new Map<EchoService, Promise<Exchange>>();
   const losers = new AbortController();
   const signal = AbortSignal.any([options.signal, losers.signal]);
-  let mayOverride = request.mayOverrideCoolDowns === true;
+  const mayOverride = request.mayOverrideCoolDowns === true;
+  let isBlindLook = false;
 
   // A change, or a contradiction, is worth a question to those that cool down, after all others.
   const isInDoubt = () =>
@@ -124,10 +125,11 @@ async function lookFrom(request: LookRequest, options: SourceOptions): Promise<L
       const decision: Decision = isGivenUp
         ? { kind: "silence" }
         : decideOn(request, options, services, responses, [...queue, ...underWay.keys()], now);
-      if (decision.kind === "silence" && !isGivenUp && mayOverride && cooling.length > 0) {
-        // Cool-downs never make us blind: the one that is due soonest is asked all the same.
+      if (decision.kind === "silence" && !isGivenUp && mayOverride && !isBlindLook && cooling.length > 0) {
+        // Cool-downs never make us blind: the one that is due soonest is asked all the same, and where it tells
+        // of a change the others are, too.
         queue.push(...cooling.splice(0, 1));
-        mayOverride = false;
+        isBlindLook = true;
         continue;
       }
       if (decision.kind !== "ask") {

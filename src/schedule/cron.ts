@@ -188,6 +188,8 @@ function splitCommands(text: string): Command[] {
   const commands: Command[] = [{ words: [], operator: "" }];
   let isTarget = false;
   for (const [token, operator, word] of text.matchAll(TOKEN)) {
+    // A comment, to the end of the line.
+    if (token.startsWith("#")) break;
     const words = commands.at(-1)?.words ?? [];
     if (operator !== undefined && /[<>]/.test(operator)) {
       // The number of a stream is no word.
@@ -229,7 +231,11 @@ function classifyLine(raw: string): OwnLine | undefined {
   const isWhole = own.length === 1 && only?.operator === "" && !hasInput;
   if (isWhole && check && !only?.words.some(({ isExpanded }) => isExpanded) && isAbsolute(check.configFile))
     return { line, kind: "plain", command: words };
-  const part = all.map((one) => fromScript(one.words.map(({ text }) => text))).find((part) => readCheck(part));
+  // A word with spaces may be a command for another shell: sh -c 'ipcheck check'.
+  const inner = all.flatMap(({ words }) => words.flatMap(({ text }) => (/\s/.test(text) ? splitCommands(text) : [])));
+  const part = [...all, ...inner]
+    .map(({ words }) => fromScript(words.map(({ text }) => text)))
+    .find((part) => readCheck(part));
   return part && { line, kind: "mixed", command: part };
 }
 

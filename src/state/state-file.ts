@@ -66,7 +66,9 @@ export function openStateFile(path: string, who: Principal) {
       const decoded = decodeState(found.text);
       if (!decoded || !isState(decoded.state))
         return { state: EMPTY_STATE, lastLookAt: undefined, condition: "damaged" };
-      const isLookedAt = Object.values(decoded.state.families).some((familyState) => familyState?.recorded);
+      // Older scripts wrote their file at a change alone: its time tells nothing of their last look.
+      const isLookedAt =
+        !decoded.isLegacy && Object.values(decoded.state.families).some((familyState) => familyState?.recorded);
       return {
         state: decoded.state,
         lastLookAt: isLookedAt ? found.mtime : undefined,

@@ -339,6 +339,8 @@ describe("problems", () => {
     ["a narrow one", "\u202f", "a space that is no plain one (U+202F)"],
     ["an ideographic one", "\u3000", "a space that is no plain one (U+3000)"],
     ["a zero-width space", "\u200b", "an invisible character (U+200B)"],
+    ["a variation selector", "\ufe0f", "an invisible character (U+FE0F)"],
+    ["a combining grapheme joiner", "\u034f", "an invisible character (U+034F)"],
     ["a joiner", "\u200d", "an invisible character (U+200D)"],
     ["a soft hyphen", "\u00ad", "an invisible character (U+00AD)"],
     ["a direction", "\u202e", "an invisible character (U+202E)"],
@@ -394,6 +396,8 @@ describe("problems", () => {
 
   test("a password of several lines was closed too late", () => {
     writeEnvFile("IPCHECK_SMTP_PASSWORD='hunter22\nIPCHECK_TO='\n");
+    expect(problemsOf({})[0]).toMatch(/^line 1: the value goes on over a line that sets another variable/);
+    writeEnvFile("IPCHECK_SMTP_PASSWORD='hunter\n22'\n");
     expect(problemsOf({})[0]).toMatch(/^IPCHECK_SMTP_PASSWORD: holds a control character or a line break/);
   });
 

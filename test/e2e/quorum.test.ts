@@ -456,6 +456,19 @@ describe.concurrent("cool-downs order who is asked, and never silence", () => {
     expect(mails()).toHaveLength(1);
   });
 
+  test("a service that refuses every quarter of an hour does not keep us from the others for days", async () => {
+    const panel = await start(3, () => busy);
+    const { at, recorded } = makeHome(panel);
+    const brief = reply(http(429, "", { "Retry-After": "10" }));
+    panel.script = (_, service) => (service === 0 ? brief : busy);
+    await at(0);
+    panel.script = (_, service) => (service === 0 ? brief : NEW);
+    for (const minutes of [15, 30, 45]) expect(await at(minutes / 60)).toMatchObject({ exitCode: 3 });
+    // The one that is asked in spite of its cool-down tells of a change: so the other one is worth a question, too.
+    expect(await at(1)).toMatchObject({ exitCode: 0 });
+    expect(recorded()).toMatchObject({ address: NEW });
+  });
+
   test("a change is told although everybody asks for ten days of rest", async () => {
     const panel = await start(3, () => busy);
     const { at, recorded, mails } = makeHome(panel);
