@@ -65,6 +65,7 @@ export class Oracle {
   private readonly lastBusy: number[] = [];
   private lastRequest: Partial<Record<Family, number>> = {};
   private historyLength = 0;
+  private readonly written = new Set<string>();
   private historyKnows: Partial<Record<Family, string>> = {};
   /** Until then a pause may be one that nobody remembers the reason of. */
   private excusedUntil = -1;
@@ -311,6 +312,7 @@ export class Oracle {
       const known = this.historyKnows[event.family];
       if (known !== undefined && event.old !== known) this.fail(`the history has ${known} and then ${inWords(event)}`);
       this.historyKnows[event.family] = event.address;
+      this.written.add(event.id);
     }
     this.historyLength = this.history.length;
   }
@@ -362,7 +364,7 @@ export class Oracle {
     ];
     const isTold = (event: AddressEvent) =>
       channels.every((channel) => {
-        if (channel === HISTORY) return !isMove(event) || this.history.some(({ id }) => id === event.id);
+        if (channel === HISTORY) return !isMove(event) || this.written.has(event.id);
         if (channel === HOOK && !isMove(event)) return true;
         return event.told.includes(channel) || this.hasJustHeard(event, channel);
       });

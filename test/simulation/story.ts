@@ -88,7 +88,8 @@ const anySettings: fc.Arbitrary<Settings> = fc.record(
 export const anyStory: fc.Arbitrary<Story> = fc
   .record({
     settings: anySettings,
-    span: fc.constantFrom(HOURS_A_YEAR, 700, 72),
+    // The whole time, a month, three days.
+    span: fc.constantFrom(HOURS_A_YEAR, 720, 72),
     episodes: fc.array(
       fc.record({
         what: fc.constantFrom(...kinds),
@@ -102,7 +103,9 @@ export const anyStory: fc.Arbitrary<Story> = fc
   })
   .map(({ settings, span, episodes }) => ({
     settings,
-    episodes: episodes.map((one) => ({ ...one, at: one.at % span })).sort((a, b) => a.at - b.at),
+    episodes: episodes
+      .map((one) => ({ ...one, at: one.at % Math.min(span, (RUNS_A_YEAR * settings.intervalMinutes) / 60) }))
+      .sort((a, b) => a.at - b.at),
   }));
 
 /** The settings with one of them as simple as can be. */
