@@ -303,7 +303,7 @@ test("init: the backup is for its owner alone, a link stays, and an unsafe folde
   const args = ["init", "--yes", "--to", "me@example.net", "--user", "pi@example.net", "--password", "hunter22"];
   const rest = ["--smtp-host", "127.0.0.1", "--no-send", "--no-schedule"];
   expect(await home.run([...args, ...rest])).toMatchObject({ exitCode: 0 });
-  const backups = readdirSync(home.path).filter((name) => name.startsWith("dotfiles.env.backup-"));
+  const backups = readdirSync(home.path).filter((name) => name.startsWith("dotfiles.env.backup"));
   expect(backups.map((name) => statSync(join(home.path, name)).mode & 0o777)).toEqual([0o600]);
   expect(readFileSync(join(home.path, backups[0] ?? ""), "utf8")).toBe("IPCHECK_NAME=old\n");
   expect(readFileSync(real, "utf8")).toContain("me@example.net");

@@ -257,10 +257,13 @@ describe("an outbox that nobody empties stays small", () => {
     }
   });
 
-  test("what is not in the history yet is not folded", () => {
+  test("what is not in the history yet is folded later than the rest", () => {
     let state = EMPTY_STATE;
-    for (let index = 0; index < 100; index++) state = enqueue(state, event(`${index}`));
-    expect(state.outbox).toHaveLength(100);
+    for (let index = 0; index < 90; index++) state = enqueue(state, event(`${index}`));
+    expect(state.outbox).toHaveLength(90);
+    for (let index = 90; index < 300; index++) state = enqueue(state, event(`${index}`));
+    expect(state.outbox).toHaveLength(90);
+    expect(weigh(state.outbox)).toBe(300);
   });
 
   test("what one recipient knows and another does not is not mixed", () => {

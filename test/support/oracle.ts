@@ -148,12 +148,17 @@ const PROMISES = {
   /** What is recorded was said by enough operators. */
   recorded({ env, before, after, from, now }: Seen): string | undefined {
     const services = list(env["IPCHECK_SERVICES"]).filter((url) => URL.canParse(url));
-    const ports = [...new Set(services.map((url) => Number(new URL(url).port)))];
-    const evidence = ports.flatMap((port) => answersAt(port) ?? []);
-    if (!after || ports.length === 0 || evidence.length < ports.length) return undefined;
-    for (const [family, { recorded }] of Object.entries(after.families)) {
+    for (const [family, { recorded }] of Object.entries(after?.families ?? {})) {
       const known = before?.families[family];
-      if (!recorded || recorded.address === known?.recorded?.address) continue;
+      if (!after || !recorded || recorded.address === known?.recorded?.address) continue;
+      // A literal address is asked in its own family only.
+      const isOther = (url: string) => {
+        const literal = parseAddress(new URL(url).hostname.replace(/^\[|\]$/g, ""));
+        return literal !== undefined && String(literal.family) !== family;
+      };
+      const ports = [...new Set(services.filter((url) => !isOther(url)).map((url) => Number(new URL(url).port)))];
+      const evidence = ports.flatMap((port) => answersAt(port) ?? []);
+      if (ports.length === 0 || evidence.length < ports.length) continue;
       const prefixLength = Number(env["IPCHECK_IPV6_PREFIX"] || 64);
       const says = evidence.map(({ asked, answers, isClosed }) => {
         const said = answers.filter(({ at, status }) => at >= from && status === 200);
@@ -182,10 +187,12 @@ const PROMISES = {
   },
 
   /** No output holds a secret of the configuration. */
-  secret({ stdout = "", stderr = "", secrets, args }: Seen): string | undefined {
+  secret({ stdout = "", stderr = "", secrets, args, env }: Seen): string | undefined {
     // What it is for is to print one.
     const output = args.includes("vigenere") ? stderr : stdout + stderr;
-    const shown = secrets.find((secret) => formsOf(secret).some((form) => output.includes(form)));
+    // One that looks like an address that was measured, or like a recipient, is told as that.
+    const isPublic = (secret: string) => parseAddress(secret) !== undefined || list(env["IPCHECK_TO"]).includes(secret);
+    const shown = secrets.find((secret) => !isPublic(secret) && formsOf(secret).some((form) => output.includes(form)));
     return shown && `the output holds the secret ${JSON.stringify(shown)} or a form of it`;
   },
 
