@@ -19,14 +19,30 @@ import type { GlobalOptions, Host } from "./host";
 export async function composeCheck(options: CheckOptions & GlobalOptions, host: Host): Promise<number> {
   const settings = loadSettings(options.config, host, host.output.redactor.secrets);
   const store = openStore(settings.stateFile, host);
-  if (options.dryRun) return (await run(options, settings, store, host)).exitCode;
+  // To the very end: a warning that nobody reads must not hold the lock for ever.
+  const deadline = host.startDeadline(settings.deadlineMs);
+  try {
+    if (options.dryRun) return (await run(options, settings, store, deadline, host)).exitCode;
+    return await runAlone(options, settings, store, deadline, host);
+  } finally {
+    deadline.clear();
+  }
+}
 
+/** The run that writes: with the lock, and heard by the monitor however it ends. */
+async function runAlone(
+  options: CheckOptions,
+  settings: Settings,
+  store: Store,
+  deadline: Deadline,
+  host: Host,
+): Promise<number> {
   try {
     store.prepare();
     const lock = await takeLock(store.path, { uid: host.uid, deadlineMs: settings.deadlineMs });
     try {
       store.cleanUp();
-      const result = await run(options, settings, store, host);
+      const result = await run(options, settings, store, deadline, host);
       await warn(settings, { ...result, strangers: lock.strangers }, isInteractive(options, host), store, host);
       return result.exitCode;
     } finally {
@@ -48,10 +64,10 @@ async function run(
   options: CheckOptions,
   settings: Settings,
   store: Store,
+  deadline: Deadline,
   host: Host,
 ): Promise<{ exitCode: number; report: CheckReport }> {
   const { output } = host;
-  const deadline = host.startDeadline(settings.deadlineMs);
   const plan: string[] = [];
   let isPrinted = false;
   const announce: Dependencies["announce"] = async (events, report) => {
@@ -69,16 +85,12 @@ async function run(
   const bugs: unknown[] = [];
   const onBug = (bug: unknown) => bugs.push(bug);
   const real = buildDependencies(settings, store, deadline, { announce, onBug }, host);
-  try {
-    const run = await check(rules, options.dryRun ? withoutEffects(real, store.findObstacle, plan) : real);
-    const report = { ...run, bugs: [...run.bugs, ...bugs] };
-    const exitCode = exitCodeOf(report);
-    const failure = await printReport(report, { ...options, exitCode, plan, isPrinted }, output).catch(asIpcheckError);
-    if (failure) await output.fail(failure);
-    return { exitCode: exitCode || exitCodeFor(failure ? [failure] : []), report };
-  } finally {
-    deadline.clear();
-  }
+  const result = await check(rules, options.dryRun ? withoutEffects(real, store.findObstacle, plan) : real);
+  const report = { ...result, bugs: [...result.bugs, ...bugs] };
+  const exitCode = exitCodeOf(report);
+  const failure = await printReport(report, { ...options, exitCode, plan, isPrinted }, output).catch(asIpcheckError);
+  if (failure) await output.fail(failure);
+  return { exitCode: exitCode || exitCodeFor(failure ? [failure] : []), report };
 }
 
 function asIpcheckError(error: unknown): IpcheckError {
