@@ -97,7 +97,7 @@ export async function main(): Promise<number> {
     if (plain) return await composeCheck(plain, host);
     const { runProgram } = await import("./cli.js");
     return await runProgram(args, host.version, {
-      print: (text) => output.print(text),
+      print: (text) => output.printText(text, { indent: 4 }),
       check: (options) => composeCheck(options, host),
       vigenere: async (key, password, options) =>
         (await import("./commands/vigenere.js")).composeVigenere(key, password, options, host),

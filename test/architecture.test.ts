@@ -76,11 +76,11 @@ const EFFECTS: Record<string, string> = {
   "write-manual": "write-manual",
   base: "atomic-file command file-stream machine-id prompts resolver run secret-prompt tls-trust trusted-file",
   config: "env-file env-writer password new-key settings",
-  lookup: "client lookup",
+  lookup: "client lookup source-address",
   state: "state-file store lock history-file write-probe",
   notify: "smtp-session deliver hook heartbeat host-keys",
-  schedule: "systemd launchd windows",
-  commands: "check init",
+  schedule: "daemon systemd launchd windows",
+  commands: "check init init-probes reach",
 };
 const touchesWorld = (path: string) =>
   EFFECTS[roomOf(path)]?.split(" ").includes(path.replace(/^.*\/|\.ts$/g, "")) ?? false;

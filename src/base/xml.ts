@@ -1,4 +1,4 @@
-/** Text as it stands in an XML or HTML document, attributes included. */
+/** Text as it stands in an XML or HTML document, double-quoted attributes included. */
 export function escapeXml(text: string): string {
   const entities: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
   return text.replace(/[&<>"]/g, (character) => entities[character] ?? character);

@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { quote } from "../base/quote";
-import type { PasswordSource } from "../base/secret";
 import { readGuarded } from "../base/trusted-file";
+import type { PasswordSource } from "../notify/deliver";
 import { type Environment, reasonOf } from "./env-file";
 import { path as readPath } from "./readers";
 import { findUnseen } from "./unseen";

@@ -142,6 +142,12 @@ export const webUrl: Read<URL> = (text) => {
   return url ? { value: url } : { expected: "a URL that begins with https:// or http://" };
 };
 
+/** Kept as text: a URL would encode the braces. In a host name or a port they are none, and refused. */
+export const reachUrl: Read<string> = (text) =>
+  parseUrl(text) && text.includes("{port}")
+    ? { value: text }
+    : { expected: "a URL with {port} in its path, like https://ifconfig.co/port/{port}" };
+
 export const serviceUrls: Read<URL[]> = (text) => {
   const value = splitList(text).map(parseUrl);
   return value.length > 0 && value.every((url) => url !== undefined)

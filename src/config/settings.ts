@@ -2,11 +2,11 @@ import { scryptSync, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { posix, win32 } from "node:path";
 import { IpcheckError, systemCode } from "../base/errors";
-import { isLoopbackHost } from "../base/loopback";
 import { quote } from "../base/quote";
-import type { PasswordSource } from "../base/secret";
 import { readGuarded } from "../base/trusted-file";
 import type { Cidr, Family } from "../lookup/address";
+import { isLoopbackHost } from "../lookup/address";
+import type { PasswordSource } from "../notify/deliver";
 import { LANGUAGES, type Language } from "../notify/message/languages";
 import { type EnvFile, type Environment, readEnvFile, reasonOf } from "./env-file";
 import { type Findings, resolvePassword } from "./password";
@@ -48,6 +48,10 @@ export interface Settings {
   heartbeatMailMs: number | undefined;
   heartbeatUrl: URL | undefined;
   onChange: string | undefined;
+  /** The port of which a mail about a change says whether it answers from outside. */
+  reachPort: number | undefined;
+  /** Who is asked that, with `{port}` in it. */
+  reachUrl: string;
   /** Certificate authorities (PEM) that are trusted besides the usual ones. */
   extraCa: string | undefined;
   /** Names this configuration of the mail path; another one is tried at once after a refusal. Takes a moment. */
@@ -91,7 +95,7 @@ export function loadSettings(envFileFlag: string | undefined, environment: Envir
     from: readFrom(reader, user, recipients),
     smtp,
     machineName: reader.read("IPCHECK_NAME", environment.hostName, read.anyText) ?? "",
-    sshLine: reader.read("IPCHECK_SSH", `ssh ${environment.userName}@{ip}`, read.sshLine) ?? "",
+    sshLine: reader.read("IPCHECK_SSH", defaultSshLine(environment), read.sshLine) ?? "",
     language: reader.read("IPCHECK_LANG", localeLanguage(environment.env), read.language) ?? "en",
     families: family ?? [4],
     ipv6PrefixLength: reader.read("IPCHECK_IPV6_PREFIX", "64", read.prefixLength) ?? 64,
@@ -105,6 +109,8 @@ export function loadSettings(envFileFlag: string | undefined, environment: Envir
     heartbeatMailMs: reader.readSwitchable("IPCHECK_HEARTBEAT_MAIL", "off"),
     heartbeatUrl: reader.readOptional("IPCHECK_HEARTBEAT_URL", read.webUrl),
     onChange: reader.readOptional("IPCHECK_ON_CHANGE", read.anyText),
+    reachPort: reader.readOptional("IPCHECK_REACH_PORT", read.port),
+    reachUrl: reader.read("IPCHECK_REACH_URL", "https://ifconfig.co/port/{port}", read.reachUrl) ?? "",
     extraCa: readCaFile(reader, environment),
     revision: () => {
       revision ??= revisionOf(settings);
@@ -121,13 +127,29 @@ export function loadSettings(envFileFlag: string | undefined, environment: Envir
   return settings;
 }
 
-function collectSecrets({ serviceUrls, heartbeatUrl, onChange, smtp }: Settings, secrets: string[]): void {
+/** Whether nothing at all has been set: a new installation, or another user's. */
+export function isUnconfigured({ envFile, origins }: Settings): boolean {
+  return envFile === undefined && origins.size === 0;
+}
+
+function collectSecrets({ serviceUrls, reachUrl, heartbeatUrl, onChange, smtp }: Settings, secrets: string[]): void {
   for (const url of serviceUrls ?? []) secrets.push(...urlSecrets(url));
+  if (URL.canParse(reachUrl)) secrets.push(...urlSecrets(new URL(reachUrl)));
   // The whole of a monitor's path is its password.
   if (heartbeatUrl)
     secrets.push(...urlSecrets(heartbeatUrl), ...heartbeatUrl.pathname.split("/"), heartbeatUrl.pathname.slice(1));
   if (onChange !== undefined) secrets.push(...commandSecrets(onChange));
   if (smtp.password?.kind === "command") secrets.push(...commandSecrets(smtp.password.command));
+}
+
+/** systemd takes the users of DynamicUser= from here; nobody logs in as one of them. */
+const isDynamicUser = (uid: number | undefined) => uid !== undefined && uid >= 61_184 && uid <= 65_519;
+
+/** The machine's timer, and root, act for the user who ran sudo. */
+function defaultSshLine({ env, uid, userName }: Environment): string {
+  const login = uid === 0 || isDynamicUser(uid) ? (env["SUDO_USER"] ?? "") : "";
+  const user = /^[\w.][\w.-]*$/.test(login) ? login : isDynamicUser(uid) ? "" : userName;
+  return `ssh ${user && `${user}@`}{ip}`;
 }
 
 /** The default state file, or an empty string where no home folder is known. */
@@ -214,11 +236,25 @@ function revisionOf({ smtp, from, extraCa }: Settings): string {
 function configError(problems: string[], envFile: EnvFile | undefined): IpcheckError {
   const where = envFile ? ` (env file ${quote(envFile.path)})` : "";
   const [first = ""] = problems;
-  const hint = "every variable is described in .env.example; 'ipcheck init' writes a new env file";
+  const hint = cureOf(problems);
   return problems.length === 1
     ? new IpcheckError("config", `${first}${where}`, { hint })
     : new IpcheckError("config", `${problems.length} problems in the configuration${where}`, {
         details: problems,
         hint,
       });
+}
+
+/** What 'init' asks for; a file that is missing or a variable of another kind is not its to mend. */
+const ASKED =
+  /^IPCHECK_(TO|FROM|SMTP_(HOST|PORT|SECURITY|USER|PASSWORD|PASSWORD_VIGENERE)|VIGENERE_KEY|NAME|SSH|LANG|FAMILY)\b/;
+
+function cureOf(problems: readonly string[]): string {
+  if (problems.every((problem) => ASKED.test(problem))) {
+    return "'ipcheck init' asks for it again and keeps the rest; every variable is described in .env.example";
+  }
+  if (problems.some((problem) => /^(--config|IPCHECK_CONFIG): .* does not exist$/.test(problem))) {
+    return "name a file that exists, or let 'ipcheck init' write one; every variable is described in .env.example";
+  }
+  return "correct it there; every variable is described in .env.example";
 }

@@ -40,6 +40,8 @@ export const VARIABLES = {
   IPCHECK_REPORT_OUTAGE: { shown: "whole" },
   IPCHECK_HEARTBEAT_MAIL: { shown: "whole" },
   IPCHECK_HEARTBEAT_URL: { shown: "url", isSecret: true },
+  IPCHECK_REACH_PORT: { shown: "whole" },
+  IPCHECK_REACH_URL: { shown: "url" },
   IPCHECK_ON_CHANGE: { shown: "program", isProse: true },
   IPCHECK_CA_FILE: { shown: "whole", isProse: true },
 } as const satisfies Record<string, Variable>;
@@ -66,6 +68,8 @@ export const OTHER_NAMES: readonly string[] = [
   "IPCHECK_NEW",
   "IPCHECK_COUNT",
   "IPCHECK_UNCONFIRMED",
+  "IPCHECK_SUBJECT",
+  "IPCHECK_TEXT",
 ];
 
 /** What earlier versions called otherwise. */

@@ -73,3 +73,17 @@ export function isSamePlace(a: string, b: string, ipv6PrefixLength: number): boo
   if (isIPv4(a) || isIPv4(b)) return false;
   return isInCidr(a, { family: 6, network: b, prefixLength: ipv6PrefixLength });
 }
+
+/** True for an address of this very machine, where clear text crosses no wire. */
+export function isLoopbackAddress(address: string): boolean {
+  const canonical = parseAddress(address)?.address ?? "";
+  return canonical === "::1" || /^(::ffff:)?127\./.test(canonical);
+}
+
+/** By RFC 6761, and by the /etc/hosts that distributions bring along. */
+const LOOPBACK_NAMES = /^(.+\.)?localhost\.?$|^localhost[46]?(\.localdomain[46]?)?\.?$|^ip6-(localhost|loopback)\.?$/i;
+
+/** True for what is meant to be this very machine; where a name really leads is seen at its look-up. */
+export function isLoopbackHost(host: string): boolean {
+  return isLoopbackAddress(host) || LOOPBACK_NAMES.test(host);
+}

@@ -1,12 +1,15 @@
 import { type ClientRequest, type IncomingMessage, request as requestHttp } from "node:http";
 import { request as requestHttps } from "node:https";
-import { isLoopbackAddress, isLoopbackHost } from "../base/loopback";
 import { type ResolvedAddress, resolveHost } from "../base/resolver";
+import { isLoopbackAddress, isLoopbackHost } from "../lookup/address";
 import type { Family } from "./address";
 import type { RawAnswer } from "./answer";
 
 /** Longer bodies are no address; not read any further. */
 const MAX_BODY_BYTES = 4096;
+
+/** A body worth reading comes with these; the second is how an API takes an order. */
+const STATUSES_WITH_BODY = [200, 202];
 
 /** Of a name with more addresses no more are tried: there would be no time left for a handshake. */
 const MAX_ADDRESSES = 4;
@@ -23,8 +26,12 @@ export interface AskOptions {
   localAddress?: string | undefined;
   /** Further TLS options, such as authorities that are trusted. */
   tls?: object | undefined;
-  /** Sent by POST, as plain text; without one the request is a GET. */
+  /** Sent by POST; without one the request is a GET. */
   body?: string | undefined;
+  /** Of the body. @default plain text */
+  contentType?: string | undefined;
+  /** The longest answer that is read. @default 4096 */
+  maxBytes?: number | undefined;
 }
 
 /**
@@ -72,7 +79,7 @@ interface ExchangeOptions extends AskOptions {
 }
 
 function exchange(url: URL, { address, family }: ResolvedAddress, options: ExchangeOptions): Promise<RawAnswer> {
-  const { signal, body, localAddress } = options;
+  const { signal, body, contentType = "text/plain; charset=utf-8", localAddress } = options;
   const isTls = url.protocol === "https:";
   const request = isTls ? requestHttps : requestHttp;
   // A request that is destroyed before anybody listens to it takes the process down.
@@ -93,7 +100,7 @@ function exchange(url: URL, { address, family }: ResolvedAddress, options: Excha
         "User-Agent": options.userAgent,
         Accept: "text/plain",
         "Accept-Encoding": "identity",
-        ...(body !== undefined && { "Content-Type": "text/plain; charset=utf-8" }),
+        ...(body !== undefined && { "Content-Type": contentType }),
       },
     });
     const onAbort = () => fail(coded("ETIMEDOUT"));
@@ -118,7 +125,7 @@ function exchange(url: URL, { address, family }: ResolvedAddress, options: Excha
       }),
     );
     outgoing.on("response", (incoming) => {
-      collect(incoming, fail, (answer) => {
+      collect(incoming, options.maxBytes ?? MAX_BODY_BYTES, fail, (answer) => {
         finish();
         resolve(answer);
       });
@@ -127,11 +134,15 @@ function exchange(url: URL, { address, family }: ResolvedAddress, options: Excha
   });
 }
 
-function collect(incoming: IncomingMessage, fail: (error: Error) => void, done: (answer: RawAnswer) => void): void {
+function collect(
+  incoming: IncomingMessage,
+  maxBytes: number,
+  fail: (error: Error) => void,
+  done: (answer: RawAnswer) => void,
+): void {
   const status = incoming.statusCode ?? 0;
   const { headers } = incoming;
-  // Only a 200 has a body worth reading.
-  if (status !== 200) {
+  if (!STATUSES_WITH_BODY.includes(status)) {
     done({ status, headers, body: "" });
     return;
   }
@@ -140,7 +151,7 @@ function collect(incoming: IncomingMessage, fail: (error: Error) => void, done: 
   incoming.on("data", (chunk: Buffer) => {
     chunks.push(chunk);
     size += chunk.length;
-    if (size > MAX_BODY_BYTES) fail(coded("EMSGSIZE"));
+    if (size > maxBytes) fail(coded("EMSGSIZE"));
   });
   incoming.on("error", fail);
   incoming.on("end", () => {

@@ -34,4 +34,6 @@ export interface LookupResult {
   newCoolDowns: Record<string, string | undefined>;
   /** What the last HTTP Date header said: this machine's clock may be wrong. */
   serverDate: Date | undefined;
+  /** The address of this machine that was asked from because it lasts. */
+  askedFrom?: string | undefined;
 }

@@ -8,6 +8,7 @@ import { failureOfConnection } from "./failures";
 import type { LookRequest, LookupResult, ServiceResponse } from "./lookup-result";
 import { type Decision, decide, type Vote } from "./quorum";
 import { type EchoService, servicesFor } from "./services";
+import { findSources } from "./source-address";
 
 export interface LookupOptions {
   serviceUrls: readonly URL[] | undefined;
@@ -24,9 +25,18 @@ export interface LookupOptions {
   monotonicMs: () => number;
   /** The end of the time for looking. */
   signal: AbortSignal;
+  /** @default over the network */
+  ask?: typeof ask;
   /** Spread into the options of each HTTPS request. */
   tls?: object | undefined;
-  /** Asked from this address; only in its own family. */
+  /** Told which service is asked next. */
+  onAsk?: ((service: string) => void) | undefined;
+  /** Addresses of this machine to ask from over IPv6, the best first. @default those that last */
+  findSources?: typeof findSources;
+}
+
+/** One source address, or the system's choice. */
+interface SourceOptions extends LookupOptions {
   localAddress?: string | undefined;
 }
 
@@ -40,7 +50,51 @@ interface Exchange {
 }
 
 /** Looks in one family: one service when it says what is recorded, others until the decision stands. */
-export async function look(request: LookRequest, options: LookupOptions): Promise<LookupResult> {
+export function look(request: LookRequest, options: LookupOptions): Promise<LookupResult> {
+  return fromEachSource(request, options, lookFrom);
+}
+
+/** Asks every service once, side by side, cooling ones too: for a person who wants to see each answer. */
+export function lookAtAll(request: LookRequest, options: LookupOptions): Promise<LookupResult> {
+  return fromEachSource(request, options, lookAtAllFrom);
+}
+
+/**
+ * Over IPv6 from an address that lasts: the services see the one they are asked from, and a temporary one (RFC 8981)
+ * is gone within a day. Where nobody can be reached from it, from the system's choice.
+ */
+async function fromEachSource(
+  request: LookRequest,
+  options: LookupOptions,
+  lookFromOne: (request: LookRequest, options: SourceOptions) => Promise<LookupResult>,
+): Promise<LookupResult> {
+  const sources = request.family === 6 ? await (options.findSources ?? findSources)(request.recorded, options) : [];
+  let requests = 0;
+  for (const localAddress of sources) {
+    const result = await lookFromOne(request, { ...options, localAddress });
+    requests += result.requests;
+    if (!isDeadSource(result.responses, 1)) return { ...result, requests, askedFrom: localAddress };
+  }
+  const result = await lookFromOne(request, options);
+  return { ...result, requests: requests + result.requests };
+}
+
+/** What befalls every request from an address that the network does not know (any more). */
+const SOURCE_FAILURES: readonly string[] = ["no-ipv6", "no-network", "timeout", "refused", "reset"];
+
+/** Whether `count` services were tried from an address and none could be reached. */
+function isDeadSource(responses: readonly ServiceResponse[], count: number): boolean {
+  const kinds = responses
+    .map(({ vote }) => ("address" in vote ? "address" : vote.kind))
+    // A name that has no address, or a service that cools down, says nothing about it.
+    .filter((kind) => kind !== "dns" && kind !== "rate-limit");
+  return kinds.length >= count && kinds.every((kind) => SOURCE_FAILURES.includes(kind));
+}
+
+/** Two are enough to give up an address: the time is needed for asking from another. */
+const TRIES_FROM_A_SOURCE = 2;
+
+async function lookFrom(request: LookRequest, options: SourceOptions): Promise<LookupResult> {
   const { family, recorded, coolDowns } = request;
   const now = options.now();
   const services = servicesFor(family, options.serviceUrls);
@@ -67,8 +121,11 @@ export async function look(request: LookRequest, options: LookupOptions): Promis
     for (;;) {
       if (mayOverride && isInDoubt()) queue.push(...cooling.splice(0));
       const responses = [...exchanges.map(({ response }) => response), ...cooling.map(refusalFrom(coolDowns))];
-      const decision = decideOn(request, options, services, responses, [...queue, ...underWay.keys()], now);
-      if (decision.kind === "silence" && mayOverride && !isBlindLook && cooling.length > 0) {
+      const isGivenUp = options.localAddress !== undefined && isDeadSource(responses, TRIES_FROM_A_SOURCE);
+      const decision: Decision = isGivenUp
+        ? { kind: "silence" }
+        : decideOn(request, options, services, responses, [...queue, ...underWay.keys()], now);
+      if (decision.kind === "silence" && !isGivenUp && mayOverride && !isBlindLook && cooling.length > 0) {
         // Cool-downs never make us blind: the one that is due soonest is asked all the same, and where it tells
         // of a change the others are, too.
         queue.push(...cooling.splice(0, 1));
@@ -94,8 +151,7 @@ export async function look(request: LookRequest, options: LookupOptions): Promis
   }
 }
 
-/** Asks every service once, side by side, cooling ones too: for a person who wants to see each answer. */
-export async function lookAtAll(request: LookRequest, options: LookupOptions): Promise<LookupResult> {
+async function lookAtAllFrom(request: LookRequest, options: SourceOptions): Promise<LookupResult> {
   const services = servicesFor(request.family, options.serviceUrls);
   const exchanges: Exchange[] = [];
   await Promise.all(
@@ -147,22 +203,22 @@ function takeNext(
 async function exchange(
   service: EchoService,
   family: Family,
-  options: LookupOptions,
+  options: SourceOptions,
   /** Those that have ended by then: their Date headers tell a wrong clock from a wrong certificate. */
   others: readonly Exchange[],
 ): Promise<Exchange> {
   const { acceptRanges, localAddress, monotonicMs, now, redact, signal, timeoutMs, tls, userAgent } = options;
+  options.onAsk?.(service.name);
   const start = monotonicMs();
   const respond = (vote: Vote) => responseOf(service, vote, Math.round(monotonicMs() - start));
-  const isOfFamily = localAddress?.includes(":") === (family === 6);
   try {
-    const raw = await ask(service.url, {
+    const raw = await (options.ask ?? ask)(service.url, {
       family,
       timeoutMs,
       userAgent,
       signal,
       ...(tls && { tls }),
-      ...(localAddress && isOfFamily && { localAddress }),
+      ...(localAddress && { localAddress }),
     });
     const date = new Date(String(raw.headers["date"] ?? ""));
     const isBusy = raw.status === 429 || raw.status === 503;

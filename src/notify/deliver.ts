@@ -2,17 +2,23 @@ import { uptime } from "node:os";
 import { runCommand } from "../base/command";
 import { elapsedMs } from "../base/duration";
 import type { Redactor } from "../base/redaction";
-import type { PasswordSource } from "../base/secret";
+import { trustOptions } from "../base/tls-trust";
+import { askReach } from "../lookup/reach";
 import { readRecentHistory } from "../state/history-file";
 import type { FailedOutcome, Outcome } from "../state/outbox";
 import type { AddressEvent } from "../state/state";
 import { readHostKeys } from "./host-keys";
 import { sendMail } from "./mail";
 import type { Unwritable } from "./message/catalog";
-import { composeMessageSafely } from "./message/compose";
+import { composeMessageSafely, type MessageFacts } from "./message/compose";
 import type { Language } from "./message/languages";
 import type { Notice } from "./ports";
 import type { SmtpServer } from "./smtp-errors";
+
+/** Where the SMTP password comes from; a command is run only when a mail is owed. */
+export type PasswordSource =
+  | { kind: "value"; origin: string; value: string }
+  | { kind: "command"; origin: string; command: string };
 
 /** The part of the configuration that mail needs. */
 export interface DeliverySettings {
@@ -22,6 +28,9 @@ export interface DeliverySettings {
   sshLine: string;
   language: Language;
   extraCa: string | undefined;
+  /** The port of which a mail about a change says whether it answers from outside. */
+  reachPort: number | undefined;
+  reachUrl: string;
 }
 
 export interface DeliveryContext {
@@ -37,6 +46,7 @@ export interface DeliveryContext {
   redactor: Redactor;
   /** Told why a mail had to be written plainly; to be reported after it was sent. */
   onBug: (bug: unknown) => void;
+  userAgent: string;
 }
 
 /** Such as unlocking a password store over the network. */
@@ -63,6 +73,7 @@ export async function deliver(
     history: readRecentHistory(context.historyFile),
     unwritable: notice.stateError === undefined ? undefined : (STATE_ERRORS[notice.stateError] ?? "other"),
     lateReason: notice.lateReason,
+    reach: await reachOf(notice, settings, context),
     restartedMinutesAgo: restartedBefore(notice.events),
   });
   if (bug !== undefined) context.onBug(bug);
@@ -84,6 +95,32 @@ const STATE_ERRORS: Record<string, Unwritable> = {
   EROFS: "read-only",
   EIO: "unreadable",
 };
+
+/** A mail must not wait longer for a sentence that decorates it; where little time is left, less than its share. */
+const MAX_REACH_MS = 10_000;
+const REACH_SHARE = 0.25;
+
+/** Whether the port answers at the new address. Only with the first try to tell of a change: a retry asks nobody. */
+async function reachOf(
+  { events, lateReason }: Notice,
+  { reachPort: port, reachUrl, extraCa }: DeliverySettings,
+  { userAgent, remainingMs, signal }: DeliveryContext,
+): Promise<MessageFacts["reach"]> {
+  const changed = events.filter(({ kind }) => kind === "change").map(({ family }) => family);
+  // IPv4 first, as in the mail.
+  const family = changed.includes(4) ? 4 : 6;
+  const from = events.findLast((event) => event.family === family)?.address;
+  if (port === undefined || changed.length === 0 || from === undefined || lateReason !== undefined) return undefined;
+  try {
+    const timeoutMs = Math.ceil(Math.min(MAX_REACH_MS, remainingMs() * REACH_SHARE));
+    const time = { timeoutMs, signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]) };
+    const answer = await askReach(reachUrl, port, { userAgent, tls: trustOptions(extraCa), ...time, family, from });
+    // Seen through a VPN or the like, the port of another place was tried.
+    return "address" in answer && answer.address === from ? { port, isReachable: answer.isReachable } : undefined;
+  } catch {
+    return undefined;
+  }
+}
 
 /** A power cut is why most addresses change: this long after it the machine, the router and the look are back. */
 const RESTART_WINDOW_MINUTES = 60;
@@ -111,6 +148,7 @@ export async function fetchLogin(
   const fail = (reason: string): FailedOutcome => ({
     ok: false,
     isPermanent: false,
+    about: "login",
     reason: redactor.redact(reason),
     hint: `run it by hand, as the user that runs ipcheck: see ${password.origin}`,
   });

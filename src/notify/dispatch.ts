@@ -1,5 +1,6 @@
 import { isDue } from "../base/duration";
 import { IpcheckError, systemCode } from "../base/errors";
+import { localTime } from "../base/local-time";
 import { REPEAT_AFTER_MS, speakOnceADay } from "../state/once-a-day";
 import {
   acknowledge,
@@ -24,8 +25,7 @@ import {
   STDOUT,
   type State,
 } from "../state/state";
-import type { DispatchDependencies } from "./ports";
-import type { CheckRules } from "./rules";
+import type { CheckRules, DispatchDependencies } from "./ports";
 
 /** Everybody who is owed word of a change. Without recipients, cron's own mail stands in for ours. */
 export function channelsOf({ recipients, hasHook }: CheckRules): string[] {
@@ -42,6 +42,12 @@ export interface Recorded {
   stateFile?: State | undefined;
 }
 
+/** Events that a channel has acknowledged in this run. */
+export interface Delivered {
+  channel: string;
+  events: readonly AddressEvent[];
+}
+
 /** The second half of a run: the state as it develops while people are told. */
 export class Dispatch {
   /** In the order they are printed; the exit code is taken from them. */
@@ -51,6 +57,7 @@ export class Dispatch {
   /** Exceptions that nothing foresaw: reported after everybody was told. */
   readonly bugs: unknown[] = [];
   waiting: Deferred[] = [];
+  readonly delivered: Delivered[] = [];
   state: State;
   private keeping: Keeping | undefined;
   private isUnsaved = false;
@@ -107,20 +114,23 @@ export class Dispatch {
   /** Prints what nobody is mailed; `print` is also told the state as it will be then. */
   async announce(print: (events: readonly AddressEvent[], state: State) => Promise<void>): Promise<void> {
     const owed = this.rules.recipients.length > 0 ? [] : owedTo(this.state, STDOUT);
-    if (owed.length === 0) return;
+    if (owed.length === 0) {
+      this.clear("announcement");
+      return;
+    }
     this.ensureKept();
     const told = prune(acknowledge(this.state, STDOUT, idsOf(owed)), channelsOf(this.rules));
     try {
       await print(owed, told);
       this.state = told;
-    } catch (error) {
-      if (!(error instanceof IpcheckError)) this.bugs.push(error);
-      const reason = error instanceof IpcheckError ? error.message : "an error in ipcheck";
-      this.errors.push(
-        new IpcheckError("undelivered", `the address is recorded, but nobody has been told: ${reason}`, {
-          hint: "the next run prints it again; IPCHECK_TO names who is mailed instead",
-        }),
-      );
+      this.clear("announcement");
+    } catch (cause) {
+      if (!(cause instanceof IpcheckError)) this.bugs.push(cause);
+      const reason = cause instanceof IpcheckError ? cause.message : "an error in ipcheck";
+      const error = new IpcheckError("undelivered", `the address is recorded, but nobody has been told: ${reason}`, {
+        hint: "the next run prints it again; IPCHECK_TO names who is mailed instead",
+      });
+      this.report("announcement", error);
     }
   }
 
@@ -216,6 +226,7 @@ export class Dispatch {
     const { rules, dependencies } = this;
     const context = { ...rules, now: dependencies.now(), random: () => dependencies.random() };
     this.state = recordOutcome(this.state, channel, events, outcome, context);
+    if (outcome.ok) this.delivered.push({ channel, events });
   }
 
   private stateErrorNote(): { stateError?: string } {
@@ -249,7 +260,7 @@ export class Dispatch {
     const record = this.state.channels[channel];
     const deferred = this.waiting.find((wait) => wait.channel === channel);
     const reason = record?.reason ?? "not tried yet";
-    return deferred ? `${reason} (next try after ${deferred.until.slice(0, 16)}Z)` : reason;
+    return deferred ? `${reason} (next try after ${localTime(deferred.until)})` : reason;
   }
 
   private get speech(): { now: Date; isInteractive: boolean } {
@@ -299,11 +310,11 @@ function oweReminders(state: State, stateFile: State | undefined, now: Date): St
       ...(recorded.isUnconfirmed && { isUnconfirmed: true as const }),
       told: [HISTORY],
     });
-    // Still there where the history could not be written: its line stays owed.
-    const [waiting] = next.outbox.filter(({ id }) => id === event.id);
-    const outbox = next.outbox.filter(({ id }) => id !== event.id);
-    const told = waiting ? waiting.told.filter((channel) => channel === HISTORY) : event.told;
-    next = enqueue({ ...next, outbox }, { ...event, told });
+    // Still there where the history could not be written: its line stays owed, and in its place.
+    const untold = (one: AddressEvent) => ({ ...one, told: one.told.filter((channel) => channel === HISTORY) });
+    const isWaiting = next.outbox.some(({ id }) => id === event.id);
+    const outbox = next.outbox.map((one) => (one.id === event.id ? untold(one) : one));
+    next = isWaiting ? { ...next, outbox } : enqueue(next, event);
   }
   return next;
 }

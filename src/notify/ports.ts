@@ -1,3 +1,4 @@
+import type { Family } from "../lookup/address";
 import type { Outcome } from "../state/outbox";
 import type { AddressEvent, Keeping, State } from "../state/state";
 
@@ -25,4 +26,18 @@ export interface DispatchDependencies {
   mail(notice: Notice): Promise<ReadonlyMap<string, Outcome>>;
   /** Runs the user's command for one change. */
   runHook(event: AddressEvent): Promise<Outcome>;
+}
+
+/** What `check` needs of the configuration. */
+export interface CheckRules {
+  families: readonly Family[];
+  recipients: readonly string[];
+  hasHook: boolean;
+  mailIntervalMs: number;
+  reportOutageMs: number | undefined;
+  heartbeatMailMs: number | undefined;
+  /** Names the mail settings in force: a pause set under others is over. */
+  revision: () => string;
+  /** A person is watching: speak of every failure, and try deferred recipients at once. */
+  isInteractive: boolean;
 }

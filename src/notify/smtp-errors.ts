@@ -1,5 +1,6 @@
 import { isTlsCode } from "../base/errors";
 import { quote } from "../base/quote";
+import { isLoopbackHost } from "../lookup/address";
 import type { FailedOutcome } from "../state/outbox";
 import { loginRule } from "./providers";
 
@@ -44,23 +45,25 @@ export function explainSmtp(error: SmtpError, server: SmtpServer): FailedOutcome
   const where = `${server.host}:${server.port}`;
   const said = error.response ? `: ${quote(error.response)}` : "";
   const isPermanent = isForGood(error);
-  const fail = (reason: string, hint: string): FailedOutcome => ({
+  const fail: Fail = (reason, hint, about) => ({
     ok: false,
     isPermanent,
+    ...(about && { about }),
     reason: `${reason}${said}`,
     hint,
   });
   if (error.code === "ENOAUTH") {
     return fail(
       `${where} offers no login, so the mail was not sent`,
-      "for a server that wants none leave IPCHECK_SMTP_USER out; others offer it on port 587 or 465, encrypted",
+      `for a server that wants none leave IPCHECK_SMTP_USER out; else look at ${portOf(server)}`,
+      "server",
     );
   }
   if (error.responseCode >= 400 && error.code !== "ETLS") {
     return explainStatus(error, server, where, fail) ?? explainReply(error, server, where, fail);
   }
-  if (error.code === "EAUTH") return fail(`${where} refused the login`, loginHint(server.host));
-  return explainConnection(error, server, where, fail);
+  if (error.code === "EAUTH") return fail(`${where} refused the login`, loginHint(server.host), "login");
+  return explainConnection(error, server, where, (reason, hint) => fail(reason, hint, "server"));
 }
 
 /** The outcome where the whole message was sent and no answer came: it may have arrived (RFC 1047). */
@@ -75,7 +78,7 @@ export function explainUnknown(error: SmtpError, server: SmtpServer): FailedOutc
   };
 }
 
-type Fail = (reason: string, hint: string) => FailedOutcome;
+type Fail = (reason: string, hint: string, about?: FailedOutcome["about"]) => FailedOutcome;
 
 const TRY_AGAIN = "the next run tries again; nothing is lost";
 const SENDER_HINT = "look at IPCHECK_FROM: it must usually be the mailbox of IPCHECK_SMTP_USER";
@@ -110,20 +113,26 @@ function explainStatus(error: SmtpError, server: SmtpServer, where: string, fail
     return fail(
       `${where} wants an encrypted connection`,
       "set IPCHECK_SMTP_SECURITY=starttls, or tls with IPCHECK_SMTP_PORT=465",
+      "server",
     );
   }
   // Postfix speaks of the sender when it answers RCPT, with a code for 'policy' or 'syntax' as often as not.
   const isSender = /\bsender\b.*\b(reject|refuse|denied|not owned|not allowed|verif|invalid)|send as this sender/is;
   if (/^1\.[78]$|^7\.60$/.test(detail) || (code !== "EAUTH" && isSender.test(response))) {
-    return fail(`${where} ${isNow ? "does not take the sender's address for now" : "refused the sender"}`, SENDER_HINT);
+    return fail(
+      `${where} ${isNow ? "does not take the sender's address for now" : "refused the sender"}`,
+      SENDER_HINT,
+      "sender",
+    );
   }
   if (code === "EAUTH") return undefined;
-  if (detail === "7.8") return fail(`${where} refused the login`, loginHint(server.host));
-  if (responseCode === 530) return fail(`${where} wants a login`, LOGIN_WANTED);
+  if (detail === "7.8") return fail(`${where} refused the login`, loginHint(server.host), "login");
+  if (responseCode === 530) return fail(`${where} wants a login`, LOGIN_WANTED, "login");
   if (/^1\.([1236]|10)$/.test(detail)) {
     return fail(
       `${where} ${isNow ? "cannot take mail for this recipient yet" : "refused the recipient"}`,
       "look for a typing error in IPCHECK_TO",
+      "recipient",
     );
   }
   if (detail === "2.2")
@@ -138,6 +147,7 @@ function explainStatus(error: SmtpError, server: SmtpServer, where: string, fail
     return fail(
       `${where} ${isNow ? "does not pass mail on to this recipient for now" : "refused to pass mail on to this recipient"}`,
       "a server that relays only for its own users wants a login (IPCHECK_SMTP_USER) and its own sender (IPCHECK_FROM)",
+      "login",
     );
   }
   return undefined;
@@ -151,15 +161,16 @@ function explainReply({ responseCode, command, code }: SmtpError, server: SmtpSe
     if (responseCode < 530) {
       return fail(
         `${where} takes no login with a password`,
-        loginRule(server.host)?.note ?? "look at IPCHECK_SMTP_PORT (587 or 465), or use a mailbox of another provider",
+        loginRule(server.host)?.note ?? `look at ${portOf(server)}, or use a mailbox of another provider`,
+        "login",
       );
     }
-    return fail(`${where} refused the login`, loginHint(server.host));
+    return fail(`${where} refused the login`, loginHint(server.host), "login");
   }
   if (responseCode === 421) return fail(`${where} is closing for now`, TRY_AGAIN);
   if (command.startsWith("MAIL")) {
     return responseCode >= 500
-      ? fail(`${where} refused the sender`, SENDER_HINT)
+      ? fail(`${where} refused the sender`, SENDER_HINT, "sender")
       : fail(`${where} cannot take mail from this sender now`, TRY_AGAIN);
   }
   if (command.startsWith("RCPT")) {
@@ -170,13 +181,14 @@ function explainReply({ responseCode, command, code }: SmtpError, server: SmtpSe
       responseCode === 550 || responseCode === 553
         ? "look for a typing error in IPCHECK_TO; a server that relays only for its own users wants a login"
         : "look at the server's words, and at IPCHECK_TO";
-    return fail(`${where} refused the recipient`, hint);
+    return fail(`${where} refused the recipient`, hint, "recipient");
   }
   if (/^(CONN|EHLO|HELO|LHLO)/.test(command)) {
     return responseCode >= 500
       ? fail(
           `${where} refused to talk to this machine`,
           "look at the server's words; it may block this network, or be no server for sending mail",
+          "server",
         )
       : fail(`${where} cannot talk now`, TRY_AGAIN);
   }
@@ -210,10 +222,7 @@ function explainConnection(error: SmtpError, server: SmtpServer, where: string, 
     case "ENOUTF8":
       return fail(`${where} takes no addresses outside ASCII`, PLAIN_ADDRESS_HINT);
     case "ECONNREFUSED":
-      return fail(
-        `${where} refused the connection`,
-        "look at IPCHECK_SMTP_PORT (587 or 465), and whether the mail server runs",
-      );
+      return fail(`${where} refused the connection`, refusedHint(server));
     case "ENETUNREACH":
     case "EHOSTUNREACH":
       return fail(`there is no route to ${where}`, `look at the network; ${TRY_AGAIN}`);
@@ -224,7 +233,12 @@ function explainConnection(error: SmtpError, server: SmtpServer, where: string, 
       );
     case "ETIMEDOUT":
     case "EABORT":
-      return fail(`${where} did not answer in time`, `some providers block this port; ${TRY_AGAIN}`);
+      return fail(
+        `${where} did not answer in time`,
+        server.port === 25
+          ? `most providers block port 25 of homes: use 587 or 465; ${TRY_AGAIN}`
+          : `some providers block this port; ${TRY_AGAIN}`,
+      );
     case "ETLSFIRST":
       return fail(
         `${where} speaks TLS from the first byte and never greets in clear`,
@@ -247,7 +261,7 @@ function explainConnection(error: SmtpError, server: SmtpServer, where: string, 
     case "EPROTOCOL":
       return fail(
         `${where} does not speak as a mail server does`,
-        `look at IPCHECK_SMTP_HOST and IPCHECK_SMTP_PORT (587 or 465); ${TRY_AGAIN}`,
+        `look at IPCHECK_SMTP_HOST and ${portOf(server)}; ${TRY_AGAIN}`,
       );
     case "CERT_NOT_YET_VALID":
       return fail(
@@ -283,6 +297,17 @@ function explainConnection(error: SmtpError, server: SmtpServer, where: string, 
         );
   }
   return fail(`${where} could not be used (${code || "unknown error"}: ${quote(error.message, 120)})`, TRY_AGAIN);
+}
+
+function refusedHint(server: SmtpServer): string {
+  return isLoopbackHost(server.host)
+    ? "nothing listens there: start the mail server of this machine ('ss -ltn' shows its port), or look at IPCHECK_SMTP_PORT"
+    : `look at IPCHECK_SMTP_HOST and ${portOf(server)}, and whether the mail server runs`;
+}
+
+// A relay listens elsewhere than a provider's server does.
+function portOf({ port, security }: SmtpServer): string {
+  return `IPCHECK_SMTP_PORT${port === 25 || security === "none" ? "" : " (587 or 465)"}`;
 }
 
 function loginHint(host: string): string {

@@ -3,9 +3,9 @@ import { Readable } from "node:stream";
 import { TLSSocket, connect as tlsConnect } from "node:tls";
 import SMTPConnection from "nodemailer/lib/smtp-connection";
 import { isTlsCode, systemCode } from "../base/errors";
-import { isLoopbackAddress, isLoopbackHost } from "../base/loopback";
 import { type ResolvedAddress, resolveHost } from "../base/resolver";
 import { trustOptions } from "../base/tls-trust";
+import { isLoopbackAddress, isLoopbackHost } from "../lookup/address";
 import type { SmtpServer } from "./smtp-errors";
 
 export interface SessionSettings {

@@ -1,7 +1,8 @@
 import { IpcheckError } from "../base/errors";
 import { quote } from "../base/quote";
 import { CommandError, run } from "../base/run";
-import { commandOf, type Installed, isScript, readCheck, type Schedule, type Scheduler } from "./plan";
+import { isAnyRunning } from "./daemon";
+import { commandOf, type Installed, intervalOf, isScript, readCheck, type Schedule, type Scheduler } from "./plan";
 
 /** The user's crontab, edited between two marks; every other byte stays. */
 export const cron: Scheduler = {
@@ -29,6 +30,10 @@ export const cron: Scheduler = {
     await writeCrontab(editCrontab(table, undefined), table);
   },
   find: async () => findInstalled(await readCrontab().catch(() => "")),
+  async findStandstill() {
+    if (await isAnyRunning(["cron", "crond", "cronie", "fcron"])) return undefined;
+    return { text: "no cron daemon is running", hint: "'sudo systemctl enable --now cron' starts it" };
+  },
 };
 
 /** True where this user may have a crontab. */
@@ -87,8 +92,16 @@ export function findInstalled(table: string): Installed | undefined {
     text: lines.map((line) => Buffer.from(line, "latin1").toString()).join("\n"),
     command: words,
     configFile: readCheck(words)?.configFile,
+    everyMinutes: lines.map(readInterval).find((minutes) => minutes !== undefined),
+    mailsOutput: !/^\s*MAILTO\s*=\s*(""|'')?\s*$/m.test(table),
     ...(!block && { isForeign: true }),
   };
+}
+
+function readInterval(line: string): number | undefined {
+  const nicknames: Record<string, number> = { "@hourly": 60, "@daily": 1440, "@midnight": 1440 };
+  const [minute = "", hour = ""] = line.trim().split(/\s+/);
+  return /^[\d*]/.test(minute) ? intervalOf(minute, hour) : nicknames[minute];
 }
 
 function toText(line: string): string {

@@ -17,6 +17,8 @@ export interface FailedOutcome {
   isPermanent: boolean;
   /** The server never answered after the final dot: it may have taken the message (RFC 1047). */
   isUnknown?: true;
+  /** Which part of the mail's configuration it speaks of, where it does. */
+  about?: "login" | "server" | "sender" | "recipient";
   reason: string;
   hint?: string | undefined;
 }
@@ -42,6 +44,9 @@ export interface TellingRules {
 /** More than this are folded together: an outbox that nobody empties for a year stays small. */
 const MAX_OCCURRENCES = 60;
 
+/** More than this are folded although the history still lacks their lines: it cannot be written for long. */
+const MAX_UNWRITTEN = 90;
+
 /** Adds an event to the outbox. */
 export function enqueue(state: State, event: AddressEvent): State {
   return { ...state, outbox: fold([...state.outbox, event]) };
@@ -50,7 +55,7 @@ export function enqueue(state: State, event: AddressEvent): State {
 /**
  * Keeps the outbox bounded by folding neighbours into one entry that says how many it stands for.
  * Nothing is forgotten: where it began, where it ended and how often it changed stay, and
- * history.jsonl has every step.
+ * history.jsonl has every step, where it can be written.
  */
 function fold(outbox: AddressEvent[]): AddressEvent[] {
   if (outbox.length <= MAX_OCCURRENCES) return outbox;
@@ -61,7 +66,8 @@ function fold(outbox: AddressEvent[]): AddressEvent[] {
     // The next of its kind; what lies between belongs to the other family or kind.
     const j = outbox.findIndex((other, index) => index > i && other.family === a.family && other.kind === a.kind);
     const b = outbox[j];
-    if (!b || a.told.join() !== b.told.join() || (a.kind === "change" && !a.told.includes(HISTORY))) continue;
+    if (!b || a.told.length !== b.told.length || !a.told.every((channel) => b.told.includes(channel))) continue;
+    if (a.kind === "change" && !a.told.includes(HISTORY) && outbox.length <= MAX_UNWRITTEN) continue;
     const { old: _old, oldSince: _oldSince, ...rest } = b;
     const folded: AddressEvent = {
       ...rest,

@@ -23,13 +23,17 @@ export interface Store extends Pick<StateFile, "path" | "historyFile" | "prepare
 /** Opens the state at `path`. Nothing is touched yet. */
 export function openStore(path: string, environment: Principal & { env: NodeJS.ProcessEnv }): Store {
   const file = openStateFile(path, environment);
-  const openCopy = (create: boolean) => {
+  return storeOver(file, (create) => {
     const folder = runtimeFolder(environment, create);
     const name = createHash("sha256").update(file.path).digest("hex").slice(0, 16);
     return folder === undefined ? undefined : openStateFile(join(folder, `${name}.json`), environment);
-  };
+  });
+}
+
+/** The store over any state file; `openCopy` opens its copy in the runtime folder, where there is one. */
+export function storeOver(file: StateFile, openCopy: (create: boolean) => StateFile | undefined): Store {
   let copy: StateFile | undefined;
-  let basedOn = "";
+  let found: LoadedState | undefined;
   /** Why the state file must be left as it is: what it says could not be read. */
   let obstacle: IpcheckError | undefined;
 
@@ -45,12 +49,10 @@ export function openStore(path: string, environment: Principal & { env: NodeJS.P
     },
     load() {
       const loaded = loadFile(file);
+      found = loaded;
       obstacle = loaded.error;
-      basedOn = createHash("sha256")
-        .update(`${loaded.condition} ${encodeState(loaded.state)}`)
-        .digest("hex");
       const kept = loadCopy(openCopy(false));
-      if (kept?.state.unsaved?.basedOn !== basedOn) return loaded;
+      if (!kept?.state.unsaved || kept.state.unsaved.basedOn !== fingerprint(loaded)) return loaded;
       copy = openCopy(false);
       const lastLookAt = latest(kept.lastLookAt, loaded.lastLookAt);
       return { ...loaded, ...kept, lastLookAt, condition: "sound", stateFile: loaded.state };
@@ -74,13 +76,21 @@ export function openStore(path: string, environment: Principal & { env: NodeJS.P
       } catch (error) {
         if (!(error instanceof IpcheckError)) throw error;
         copy ??= openCopy(true);
-        const unsaved = { remindedAt: "", ...state.unsaved, basedOn };
+        const unsaved = { remindedAt: "", ...state.unsaved, basedOn: fingerprint(found) };
         const isKept = attempt(() => copy?.save({ ...state, unsaved }, lastLookAt));
         return { place: copy && isKept ? "runtime folder" : "nowhere", error };
       }
     },
     findObstacle: () => obstacle ?? file.findObstacle(),
   };
+}
+
+/** Names what the state file says: a copy stands in for that and for nothing else. */
+function fingerprint(found: LoadedState | undefined): string {
+  const text = found && `${found.condition} ${encodeState(found.state)}`;
+  return createHash("sha256")
+    .update(text ?? "")
+    .digest("hex");
 }
 
 function loadFile(file: StateFile): LoadedState {

@@ -70,6 +70,7 @@ describe("a file that is not UTF-8", () => {
     expect(readEnvText(bytes.toString("utf8"))).toEqual({
       values: {},
       lines: {},
+      statements: [],
       problems: [`line ${line}: is not UTF-8 text, save the file as UTF-8`],
     });
   });

@@ -124,6 +124,21 @@ describe("defaults", () => {
     expect(load({ ...MAIL, ...written() }).revision()).toBe(load(MAIL).revision());
   });
 
+  test.for([
+    [1000, undefined, "ssh pi@{ip}"],
+    [1000, "eve", "ssh pi@{ip}"],
+    [0, "ann", "ssh ann@{ip}"],
+    [0, "x\u001b[2J", "ssh pi@{ip}"],
+    // The user of a service with DynamicUser=: nobody logs in as that.
+    [61_184, "ann", "ssh ann@{ip}"],
+    [65_519, undefined, "ssh {ip}"],
+    [65_534, undefined, "ssh pi@{ip}"],
+  ] as const)("the login as uid %i with SUDO_USER=%j", ([uid, SUDO_USER, expected]) => {
+    const env = SUDO_USER === undefined ? {} : { SUDO_USER };
+    expect(load(env, { uid }).sshLine).toBe(expected);
+    expect(load({ ...env, IPCHECK_SSH: "ssh me@{ip}" }, { uid }).sshLine).toBe("ssh me@{ip}");
+  });
+
   test("those that .env.example shows are these", () => {
     const example = readFileSync(join(__dirname, "../../.env.example"), "utf8");
     const shown = parse(example.replace(/^#(?=IPCHECK_)/gm, ""));

@@ -23,7 +23,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { EMPTY_STATE, encodeState } from "../../src/state/state";
 import { type EchoServer, startEchoServer } from "../support/echo-server";
 import { Home } from "../support/home";
-import { BIN } from "../support/run-ipcheck";
+import { runIpcheck } from "../support/run-ipcheck";
 
 const SILENCE = { exitCode: 0, stdout: "", stderr: "" };
 const isRoot = process.getuid?.() === 0;
@@ -174,25 +174,20 @@ describe("the state", () => {
 });
 
 // Where only one user is mapped (rootless containers, hardened units of a user), root seems to be 'nobody'.
-test("in a user namespace root's folders are still root's", ({ skip }) => {
+test("in a user namespace root's folders are still root's", async ({ skip }) => {
   if (!isRoot) return skip("becoming another user needs root");
   const home = mkdtempSync(join(tmpdir(), "ipcheck-namespace-"));
   try {
     chownSync(home, 4711, 4711);
     const asUser = ["--reuid", "4711", "--regid", "4711", "--clear-groups", "unshare", "--user", "--map-user=4711"];
-    const run = (...command: string[]) =>
-      execFileSync("setpriv", [...asUser, ...command], {
-        cwd: "/",
-        env: { HOME: home },
-        encoding: "utf8",
-        stdio: "pipe",
-      });
+    const through = (command: readonly string[]) => ["setpriv", ...asUser, ...command];
     try {
-      run("true");
+      execFileSync("setpriv", [...asUser, "true"], { stdio: "pipe" });
     } catch {
       return skip("user namespaces are not to be had");
     }
-    expect(run(process.execPath, BIN, "status")).toContain("nothing is recorded yet");
+    const { stdout } = await runIpcheck({ args: ["status"], env: { HOME: home }, through });
+    expect(stdout).toContain("nothing is recorded yet");
   } finally {
     rmSync(home, { recursive: true });
   }

@@ -175,7 +175,12 @@ describe.concurrent("a login that is configured", () => {
     const noAuth = (stage: Stage) => (stage === "EHLO" ? "250-scripted.example\r\n250 STARTTLS" : undefined);
     const server = await startScripted(noAuth);
     const options = await optionsFor(server.port);
-    const failure = { ok: false, isPermanent: false, reason: expect.stringMatching(/^localhost:\d+ offers no login/) };
+    const failure = {
+      ok: false,
+      isPermanent: false,
+      about: "server",
+      reason: expect.stringMatching(/^localhost:\d+ offers no login/),
+    };
     expect(await send([ME], options)).toEqual({
       [ME]: { ...failure, hint: expect.stringContaining("IPCHECK_SMTP_USER") },
     });

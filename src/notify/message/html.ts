@@ -1,3 +1,4 @@
+import { escapeXml } from "../../base/xml";
 import type { MessageKind } from "./catalog";
 import { type Bar, type MessageContent, type Section, SHORT_MOVE } from "./content";
 
@@ -42,21 +43,21 @@ export function renderHtml(content: MessageContent): string {
 <meta name="viewport" content="width=device-width,initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <meta name="supported-color-schemes" content="light dark">
-<title>${escapeHtml(subject)}</title>
+<title>${escapeXml(subject)}</title>
 <style>${STYLE}</style>
 </head>
 <body class="page" style="margin:0;padding:0;background:#f2f4f6;color:#1b1f24;${FONT}">
 <div class="page" style="max-width:560px;margin:0 auto;padding:12px;background:#f2f4f6;color:#1b1f24;font-size:16px;line-height:1.5;${BREAK}">
 <div class="strip" style="height:8px;background:${COLORS[kind]};border-radius:4px;font-size:0;line-height:0">&nbsp;</div>
-<p style="margin:10px 0 12px;font-size:20px;line-height:1.35;font-weight:700">${escapeHtml(headline)}</p>
-${warning ? `<p class="alert" style="margin:0 0 12px;padding:10px 12px;background:#fff0ea;color:#7a2208;border:1px solid #d1570a;border-radius:6px;font-weight:600">${escapeHtml(warning)}</p>` : ""}
-${remarks.map((remark) => `<p style="margin:0 0 12px">${escapeHtml(remark)}</p>`).join("\n")}
+<p style="margin:10px 0 12px;font-size:20px;line-height:1.35;font-weight:700">${escapeXml(headline)}</p>
+${warning ? `<p class="alert" style="margin:0 0 12px;padding:10px 12px;background:#fff0ea;color:#7a2208;border:1px solid #d1570a;border-radius:6px;font-weight:600">${escapeXml(warning)}</p>` : ""}
+${remarks.map((remark) => `<p style="margin:0 0 12px">${escapeXml(remark)}</p>`).join("\n")}
 ${sections.map(renderSection).join("\n")}
-${hostKeys ? section(hostKeys.title, `${code(hostKeys.lines)}<p style="margin:6px 0 0">${escapeHtml(hostKeys.advice)}</p>`) : ""}
+${hostKeys ? section(hostKeys.title, `${code(hostKeys.lines)}<p style="margin:6px 0 0">${escapeXml(hostKeys.advice)}</p>`) : ""}
 ${changes ? section(changes.title, list(changes.lines)) : ""}
 ${bars ? section(bars.title, bars.rows.map(renderBar).join("\n")) : ""}
 <div class="soft rule" style="margin-top:20px;padding-top:10px;border-top:1px solid #d5dae0;color:#57606a;font-size:13px">
-${footer.map((line) => `<p style="margin:0 0 6px">${escapeHtml(line)}</p>`).join("\n")}
+${footer.map((line) => `<p style="margin:0 0 6px">${escapeXml(line)}</p>`).join("\n")}
 </div>
 </div>
 </body>
@@ -67,13 +68,13 @@ ${footer.map((line) => `<p style="margin:0 0 6px">${escapeHtml(line)}</p>`).join
 function renderSection({ title, old, address, facts, login }: Section): string {
   const rows = facts.map(
     ({ label, value }) =>
-      `<p style="margin:6px 0 0"><span class="soft" style="color:#57606a;font-size:14px">${escapeHtml(label)}</span><br>${breakable(value)}</p>`,
+      `<p style="margin:6px 0 0"><span class="soft" style="color:#57606a;font-size:14px">${escapeXml(label)}</span><br>${breakable(value)}</p>`,
   );
   return `<div class="card" style="margin:0 0 14px;padding:12px;background:#ffffff;border:1px solid #d5dae0;border-radius:10px">
-<div class="soft" style="color:#57606a;font-size:14px">${escapeHtml(title)}</div>
+<div class="soft" style="color:#57606a;font-size:14px">${escapeXml(title)}</div>
 <div style="margin:4px 0 8px;line-height:1.4;${MONO};white-space:nowrap;overflow-x:auto">${renderMove(old, address)}</div>
 ${rows.join("\n")}
-<p class="soft" style="margin:12px 0 0;color:#57606a;font-size:14px">${escapeHtml(login.label)}</p>
+<p class="soft" style="margin:12px 0 0;color:#57606a;font-size:14px">${escapeXml(login.label)}</p>
 ${code([login.command])}
 </div>`;
 }
@@ -85,9 +86,9 @@ function renderMove(old: string | undefined, address: string): string {
   const oldWidth = old === undefined ? 0 : scale * (old.length + 2);
   const width = isShort ? oldWidth + 1 + address.length : Math.max(oldWidth, address.length);
   const size = Math.min(24, Math.floor(PHONE_WIDTH / width));
-  const shown = `<span style="font-size:${size}px;font-weight:700;-webkit-user-select:all;user-select:all">${escapeHtml(address)}</span>`;
+  const shown = `<span style="font-size:${size}px;font-weight:700;-webkit-user-select:all;user-select:all">${escapeXml(address)}</span>`;
   if (old === undefined) return shown;
-  return `<span class="soft" style="color:#57606a;font-size:${scale * size}px">${escapeHtml(old)} →</span>${isShort ? " " : "<br>"}${shown}`;
+  return `<span class="soft" style="color:#57606a;font-size:${scale * size}px">${escapeXml(old)} →</span>${isShort ? " " : "<br>"}${shown}`;
 }
 
 /** The old address, where it stands beside the new one. */
@@ -96,7 +97,7 @@ const SMALLER = 0.75;
 const PHONE_WIDTH = 306 / 0.61;
 
 function section(title: string, body: string): string {
-  return `<div style="margin:16px 0 0"><p class="soft" style="margin:0;color:#57606a;font-size:14px">${escapeHtml(title)}</p>
+  return `<div style="margin:16px 0 0"><p class="soft" style="margin:0;color:#57606a;font-size:14px">${escapeXml(title)}</p>
 ${body}</div>`;
 }
 
@@ -114,16 +115,11 @@ ${lines.map((line) => `<li style="margin:0 0 4px">${breakable(line).replace(SHOR
 function renderBar({ label, duration, share }: Bar): string {
   const width = Math.max(2, Math.round(share * 100));
   const bar = `<div class="bar" style="margin-top:2px;height:8px;width:${width}%;background:#0a66c2;border-radius:4px;font-size:0;line-height:0">&nbsp;</div>`;
-  return `<div style="margin:6px 0 0;font-size:14px"><span style="${MONO}">${escapeHtml(label)}</span> <span class="soft" style="color:#57606a">${escapeHtml(duration)}</span>
+  return `<div style="margin:6px 0 0;font-size:14px"><span style="${MONO}">${escapeXml(label)}</span> <span class="soft" style="color:#57606a">${escapeXml(duration)}</span>
 ${share === 0 ? "" : bar}</div>`;
 }
 
 // Where a long IPv6 address has to break, it breaks between its groups; what is copied stays the same.
 function breakable(text: string): string {
-  return escapeHtml(text).replace(/[\da-f:]{16,}/g, (address) => address.replaceAll(":", ":<wbr>"));
-}
-
-function escapeHtml(text: string): string {
-  const entities: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
-  return text.replace(/[&<>"']/g, (character) => entities[character] ?? character);
+  return escapeXml(text).replace(/[\da-f:]{16,}/g, (address) => address.replaceAll(":", ":<wbr>"));
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { isLoopbackAddress, isLoopbackHost } from "../../src/base/loopback";
+import { isLoopbackAddress, isLoopbackHost } from "../../src/lookup/address";
 
 test.each([
   ["localhost", true],

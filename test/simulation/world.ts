@@ -1,0 +1,536 @@
+import { isDeepStrictEqual } from "node:util";
+import { IpcheckError } from "../../src/base/errors";
+import { type CheckReport, check, type Dependencies } from "../../src/commands/check-run";
+import type { Family } from "../../src/lookup/address";
+import { parseCidr } from "../../src/lookup/address";
+import type { RawAnswer } from "../../src/lookup/answer";
+import { look } from "../../src/lookup/lookup";
+import type { LookRequest, LookupResult } from "../../src/lookup/lookup-result";
+import type { CheckRules, Notice } from "../../src/notify/ports";
+import type { Outcome } from "../../src/state/outbox";
+import { type AddressEvent, decodeState, EMPTY_STATE, encodeState, type State } from "../../src/state/state";
+import type { StateFile } from "../../src/state/state-file";
+import { isState } from "../../src/state/state-schema";
+import { storeOver } from "../../src/state/store";
+import type { Episode, Story, What } from "./story";
+
+export const MINUTE_MS = 60_000;
+export const HOUR_MS = 3_600_000;
+export const DAY_MS = 24 * HOUR_MS;
+
+export const RECIPIENTS = ["a@example.net", "b@example.net", "c@example.net"];
+
+/** What an operator does when it is asked. */
+export type Saying = { address: string } | "unreachable" | "page" | "429";
+
+/** What happened to one recipient of one message. */
+export interface Attempt {
+  recipient: string;
+  notice: Notice;
+  /** The server has the message. */
+  isTaken: boolean;
+  outcome: Outcome | undefined;
+}
+
+/** One run, as the world saw it. */
+export interface Run {
+  /** Hours since the beginning. */
+  hour: number;
+  /** What the machine's clock showed. */
+  now: Date;
+  rules: CheckRules;
+  says: Partial<Record<Family, Saying[]>>;
+  truth: Record<Family, string>;
+  effects: string[];
+  requests: Partial<Record<Family, number>>;
+  attempts: Attempt[];
+  hooked: { event: AddressEvent; isOk: boolean }[];
+  announced: AddressEvent[];
+  /** What was told, or was to be, before it was kept that it is owed. */
+  toldTooEarly: AddressEvent[];
+  isAnnounceBroken: boolean;
+  /** What was kept, after each save, and where. */
+  kept: { state: State; place: string }[];
+  /** An effect on the disk failed. */
+  hasDiskFailed: boolean;
+  isKilled: boolean;
+  /** The clock was set since the run before. */
+  isClockSet: boolean;
+  /** The program's memory was taken away since the run before: restored, damaged, lost with the machine's restart. */
+  isMemoryLost: boolean;
+  report: CheckReport | undefined;
+}
+
+class PowerCut extends Error {}
+
+const ACCEPT_RANGES = ["203.0.113.0/24", "2001:db8::/32"].flatMap((cidr) => parseCidr(cidr) ?? []);
+
+export function addressOf(family: Family, number: number, host = 1): string {
+  return family === 4 ? `203.0.113.${number + 1}` : `2001:db8:0:${(number + 1).toString(16)}::${host + 1}`;
+}
+
+const RETRY_AFTER = [undefined, "120", "3600", "86400", "31536000", "-5", "soon", "99999999999999999999"];
+
+/** A state file in memory; what the disk lets it do is asked before each deed. */
+class MemoryFile {
+  private state: State | undefined;
+  /** What it says where that is no state. */
+  private damagedText: string | undefined;
+  private mtime = new Date(0);
+  private saves = 0;
+
+  constructor(private readonly obstacle: (deed: "read" | "write" | "touch") => string | undefined) {}
+
+  get isThere(): boolean {
+    return this.state !== undefined || this.damagedText !== undefined;
+  }
+
+  get content(): string | undefined {
+    return this.damagedText ?? (this.state && encodeState(this.state));
+  }
+
+  set content(text: string | undefined) {
+    const decoded = text === undefined ? undefined : decodeState(text);
+    this.state = decoded && freeze(decoded.state);
+    this.damagedText = decoded ? undefined : text;
+  }
+
+  readonly file: StateFile = {
+    path: "/state.json",
+    historyFile: "/history.jsonl",
+    prepare: () => undefined,
+    cleanUp: () => undefined,
+    findObstacle: () => undefined,
+    appendHistory: () => undefined,
+    load: () => {
+      this.guard("read");
+      const { state } = this;
+      if (!state) {
+        const condition = this.damagedText === undefined ? "absent" : "damaged";
+        return { state: EMPTY_STATE, lastLookAt: undefined, condition };
+      }
+      const isLookedAt = Object.values(state.families).some((family) => family?.recorded);
+      return { state, lastLookAt: isLookedAt ? this.mtime : undefined, condition: "sound" };
+    },
+    quarantine: () => {
+      this.guard("write");
+      this.content = undefined;
+      return "/state.json.unreadable";
+    },
+    save: (state, lastLookAt) => {
+      this.guard("write");
+      this.state = freeze(state);
+      this.damagedText = undefined;
+      // Encoding and decoding each would take most of the time.
+      if (this.saves++ % 20 === 0) {
+        const decoded = decodeState(encodeState(state))?.state;
+        if (!isState(decoded) || !isDeepStrictEqual(decoded, state))
+          throw new Error("it cannot be read as it was written");
+      }
+      this.mtime = lastLookAt ?? new Date(0);
+    },
+    touch: (lastLookAt) => {
+      this.guard("touch");
+      this.mtime = lastLookAt;
+    },
+    remove: () => {
+      this.content = undefined;
+    },
+  };
+
+  private guard(deed: "read" | "write" | "touch"): void {
+    const code = this.obstacle(deed);
+    if (code) throw diskError(`cannot ${deed} the state file (${code})`, code);
+  }
+}
+
+/** A home, its line, its operators, its mail server, its disk and its clock, as a story tells them. */
+export class World {
+  private readonly states = new MemoryFile((deed) => this.obstacle(deed));
+  private readonly copy = new MemoryFile(() => undefined);
+  private readonly started = new Set<Episode>();
+  private active: Episode[] = [];
+  private home = 0;
+  private homeBefore = 0;
+  private interfaceId = 1;
+  private revision = 1;
+  private clockErrorMs = 0;
+  private backups = new Map<Episode, string | undefined>();
+  private ids = 0;
+  private random: number;
+  private runs = 0;
+  private isOff = false;
+  private current!: Run;
+  /** The lines of history.jsonl. */
+  readonly history: AddressEvent[] = [];
+  private readonly boot: number;
+
+  constructor(private readonly story: Story) {
+    this.random = story.episodes.reduce((sum, { at, n, m }) => (sum * 31 + at * 7 + n * 3 + m) % 2147483647, 1);
+    this.boot = Date.parse("2026-06-01T12:00:00Z");
+    // Until the time is set by NTP, five hours later.
+    if (story.settings.startsIn1970) this.clockErrorMs = -this.boot;
+  }
+
+  /** Lets time pass until `hour` and runs `check` once, where the machine is on. */
+  async live(hour: number): Promise<Run | undefined> {
+    const { settings } = this.story;
+    const flags = { isClockSet: false, isMemoryLost: false };
+    this.passTime(hour, flags);
+    if (this.is("the machine is off")) {
+      this.copy.content = undefined;
+      this.pending = { isClockSet: this.pending.isClockSet || flags.isClockSet, isMemoryLost: true };
+      return undefined;
+    }
+    this.runs++;
+    const recipients = this.episodesOf("the recipients are").at(-1)?.n ?? settings.recipients;
+    const rules: CheckRules = {
+      families: settings.families,
+      recipients: bits(recipients, RECIPIENTS),
+      hasHook: settings.hasHook,
+      mailIntervalMs: settings.mailIntervalMinutes * MINUTE_MS,
+      reportOutageMs: settings.reportOutageMinutes === undefined ? undefined : settings.reportOutageMinutes * MINUTE_MS,
+      heartbeatMailMs: settings.heartbeatDays === undefined ? undefined : settings.heartbeatDays * DAY_MS,
+      revision: () => String(this.revision),
+      isInteractive: this.is("a person runs it"),
+    };
+    const truth = this.truth();
+    const run: Run = {
+      hour,
+      now: new Date(this.boot + hour * HOUR_MS + this.clockErrorMs),
+      rules,
+      says: {},
+      truth,
+      effects: [],
+      requests: {},
+      attempts: [],
+      hooked: [],
+      announced: [],
+      toldTooEarly: [],
+      isAnnounceBroken: false,
+      kept: [],
+      hasDiskFailed: false,
+      isKilled: false,
+      isClockSet: flags.isClockSet || this.pending.isClockSet,
+      isMemoryLost: flags.isMemoryLost || this.pending.isMemoryLost,
+      report: undefined,
+    };
+    this.pending = { isClockSet: false, isMemoryLost: false };
+    for (const family of settings.families) run.says[family] = this.sayings(family, truth[family]);
+    this.current = run;
+    this.isOff = false;
+    this.cutAt = this.killAt(hour);
+    try {
+      run.report = await check(rules, this.open());
+    } catch (error) {
+      if (!this.isOff) throw error;
+    }
+    run.isKilled = this.isOff;
+    if (this.isOff) run.report = undefined;
+    return run;
+  }
+
+  private pending = { isClockSet: false, isMemoryLost: false };
+  private cutAt: number | undefined;
+
+  private passTime(hour: number, flags: { isClockSet: boolean; isMemoryLost: boolean }): void {
+    const { settings, episodes } = this.story;
+    if (settings.startsIn1970 && this.clockErrorMs === -this.boot && hour >= 5) {
+      this.clockErrorMs = 0;
+      flags.isClockSet = true;
+    }
+    for (const episode of episodes) {
+      if (episode.at > hour) break;
+      if (this.started.has(episode)) continue;
+      this.started.add(episode);
+      this.begin(episode, flags);
+      this.active.push(episode);
+    }
+    for (const episode of this.active) {
+      if (hour < episode.at + episode.hours) continue;
+      this.end(episode, flags);
+      this.active = this.active.filter((one) => one !== episode);
+    }
+  }
+
+  private begin(episode: Episode, flags: { isClockSet: boolean; isMemoryLost: boolean }): void {
+    const { what, n, m } = episode;
+    const doAtOnce: Partial<Record<What, () => void>> = {
+      "the home moves": () => {
+        this.homeBefore = this.home;
+        this.home = n % 12;
+      },
+      "the IPv6 address gets another interface identifier": () => {
+        this.interfaceId = n;
+      },
+      "the machine restarts": () => {
+        if (this.copy.isThere) flags.isMemoryLost = true;
+        this.copy.content = undefined;
+      },
+      "the runtime folder is away": () => {
+        if (this.copy.isThere) flags.isMemoryLost = true;
+        this.copy.content = undefined;
+      },
+      "the disk cannot be read": () => {
+        flags.isMemoryLost = true;
+      },
+      "the state file is damaged": () => {
+        if (!this.states.isThere) return;
+        this.states.content = this.states.content?.slice(0, -20 - n);
+        flags.isMemoryLost = true;
+      },
+      "the clock goes wrong": () => {
+        const unit = [HOUR_MS, HOUR_MS, DAY_MS, 365 * DAY_MS][m % 4] ?? 0;
+        this.clockErrorMs += unit * (n - 31);
+        flags.isClockSet = true;
+      },
+      "the mail settings change": () => void this.revision++,
+      "the state file of the beginning is restored at the end": () => {
+        this.backups.set(episode, this.states.content);
+      },
+    };
+    doAtOnce[what]?.();
+  }
+
+  private end(episode: Episode, flags: { isClockSet: boolean; isMemoryLost: boolean }): void {
+    const { what, n, m } = episode;
+    if (what === "the clock goes wrong") {
+      const unit = [HOUR_MS, HOUR_MS, DAY_MS, 365 * DAY_MS][m % 4] ?? 0;
+      this.clockErrorMs -= unit * (n - 31);
+      flags.isClockSet = true;
+    }
+    if (what === "the disk cannot be read") flags.isMemoryLost = true;
+    if (this.backups.has(episode) && !this.obstacle("write")) {
+      this.states.content = this.backups.get(episode);
+      flags.isMemoryLost = true;
+    }
+  }
+
+  private episodesOf(what: What): Episode[] {
+    return this.active.filter((episode) => episode.what === what);
+  }
+
+  private is(what: What): boolean {
+    return this.active.some((episode) => episode.what === what);
+  }
+
+  private bitsOf(what: What): number {
+    return this.episodesOf(what).reduce((all, { n }) => all | n, 0);
+  }
+
+  private truth(): Record<Family, string> {
+    const flap = this.episodesOf("the address flaps").at(-1);
+    const number = flap && this.runs % 2 === 1 ? flap.n % 12 : this.home;
+    return { 4: addressOf(4, number), 6: addressOf(6, number, this.interfaceId) };
+  }
+
+  private sayings(family: Family, truth: string): Saying[] {
+    const isDown = this.is("the line is down");
+    const unreachable = this.bitsOf("operators are unreachable");
+    const pages = this.bitsOf("operators answer with a page");
+    const busy = this.bitsOf("operators answer 429");
+    const stale = this.bitsOf("operators say the address before");
+    const lies = this.episodesOf("operators say another address");
+    return Array.from({ length: this.story.settings.services }, (_, index): Saying => {
+      const bit = 1 << index;
+      if (isDown || unreachable & bit) return "unreachable";
+      if (busy & bit) return "429";
+      if (pages & bit) return "page";
+      const lie = lies.find(({ n }) => n & bit);
+      if (lie) return { address: addressOf(family, 20 + lie.m) };
+      return { address: stale & bit ? addressOf(family, this.homeBefore) : truth };
+    });
+  }
+
+  private obstacle(deed: "read" | "write" | "touch"): string | undefined {
+    if (this.is("the disk cannot be read")) return "EIO";
+    if (deed === "read") return undefined;
+    if (this.is("the disk is read-only")) return "EROFS";
+    return deed === "write" && this.is("the disk is full") ? "ENOSPC" : undefined;
+  }
+
+  private killAt(hour: number): number | undefined {
+    const { intervalMinutes } = this.story.settings;
+    const kill = this.episodesOf("the run is killed").find(({ at }) => hour < at + intervalMinutes / 60);
+    return kill?.n;
+  }
+
+  /** A process of its own: what `check` may do to this world. */
+  private open(): Dependencies {
+    const run = this.current;
+    const { now } = run;
+    const hasRuntimeFolder = this.story.settings.hasRuntimeFolder && !this.is("the runtime folder is away");
+    const store = storeOver(this.states.file, () => (hasRuntimeFolder ? this.copy.file : undefined));
+    const nextRandom = () => {
+      this.random = (this.random * 48271) % 2147483647;
+      return this.random / 2147483647;
+    };
+    return {
+      now: () => now,
+      random: nextRandom,
+      createId: () => `id-${++this.ids}`,
+      look: async (request) => {
+        const { family } = request;
+        run.requests[family] = 0;
+        return this.quietLook(request) ?? look(request, this.lookOptions(family));
+      },
+      load: () => store.load(),
+      quarantine: () => this.act("quarantine", () => store.quarantine(now)),
+      save: (state, lastLookAt) =>
+        this.act("save", () => {
+          const keeping = store.save(state, lastLookAt);
+          run.hasDiskFailed ||= keeping.place !== "state file";
+          run.kept.push({ state, place: keeping.place });
+          return keeping;
+        }),
+      touch: (lastLookAt) =>
+        this.act("touch", () => {
+          store.touch(lastLookAt);
+        }),
+      appendHistory: (events) => this.act("appendHistory", () => this.append(events)),
+      mail: async (notice) => {
+        this.noteOrder(notice.events);
+        return this.act("mail", () => this.deliver(notice));
+      },
+      runHook: async (event) =>
+        this.act("runHook", () => {
+          this.noteOrder([event]);
+          const isOk = !this.is("the command fails");
+          run.hooked.push({ event, isOk });
+          return isOk ? OK : failed("it ended with exit code 1", false);
+        }),
+      announce: async (events) =>
+        this.act("announce", () => {
+          this.noteOrder(events);
+          run.isAnnounceBroken = this.is("standard output cannot be written");
+          if (run.isAnnounceBroken) throw new IpcheckError("undelivered", "standard output cannot be written");
+          run.announced.push(...events);
+        }),
+    };
+  }
+
+  /** Most hours are alike: of those in which everybody says what is recorded, the real look has every tenth. */
+  private quietLook({ family, recorded, coolDowns }: LookRequest): LookupResult | undefined {
+    const says = this.current.says[family] ?? [];
+    const isQuiet = says.every((saying) => typeof saying === "object" && saying.address === recorded);
+    if (!isQuiet || recorded === undefined || this.runs % 10 === 0 || Object.keys(coolDowns).length > 0)
+      return undefined;
+    this.current.requests[family] = 1;
+    const vote = { address: recorded };
+    const operator = SERVICE_URLS[this.runs % says.length]?.origin ?? "";
+    return {
+      family,
+      decision: { kind: "unchanged", address: recorded, seen: recorded, by: [operator] },
+      responses: [{ service: operator, operator, vote, ms: 1 }],
+      requests: 1,
+      newCoolDowns: {},
+      serverDate: undefined,
+    };
+  }
+
+  private lookOptions(family: Family): Parameters<typeof look>[1] {
+    const run = this.current;
+    const { services } = this.story.settings;
+    const options = {
+      serviceUrls: SERVICE_URLS.slice(0, services),
+      acceptRanges: ACCEPT_RANGES,
+      ipv6PrefixLength: 64,
+      timeoutMs: 5000,
+      userAgent: "ipcheck",
+      redact: (text: string) => text,
+      hostName: "home",
+      seed: "home",
+      now: () => run.now,
+      monotonicMs: () => run.hour * HOUR_MS,
+      signal: new AbortController().signal,
+      ask: (url: URL) => {
+        run.requests[family] = (run.requests[family] ?? 0) + 1;
+        return this.answer(family, SERVICE_URLS.indexOf(url));
+      },
+    };
+    return options;
+  }
+
+  private async answer(family: Family, operator: number): Promise<RawAnswer> {
+    const saying = this.current.says[family]?.[operator];
+    if (saying === undefined || saying === "unreachable") throw Object.assign(new Error(), { code: "ETIMEDOUT" });
+    if (saying === "page") return { status: 200, headers: { "content-type": "text/html" }, body: "<html>" };
+    if (saying === "429") {
+      const retryAfter = RETRY_AFTER[this.episodesOf("operators answer 429").at(-1)?.m ?? 0];
+      return { status: 429, headers: { "retry-after": retryAfter }, body: "" };
+    }
+    return { status: 200, headers: {}, body: `${saying.address}\n` };
+  }
+
+  private noteOrder(events: readonly AddressEvent[]): void {
+    const owed = this.current.kept.at(-1)?.state.outbox ?? [];
+    this.current.toldTooEarly.push(...events.filter(({ id }) => !owed.some((one) => one.id === id)));
+  }
+
+  private append(events: readonly AddressEvent[]): void {
+    const isBroken = this.is("the history cannot be written") || this.obstacle("write");
+    if (isBroken) {
+      this.current.hasDiskFailed = true;
+      throw diskError("cannot append to the history", "EROFS");
+    }
+    // As the real one: a line that is there already is not written again.
+    const known = new Set(this.history.slice(-60).map(({ id }) => id));
+    this.history.push(...events.filter(({ id }) => !known.has(id)));
+  }
+
+  private deliver(notice: Notice): ReadonlyMap<string, Outcome> {
+    const outcomes = new Map<string, Outcome>();
+    for (const recipient of notice.recipients) {
+      const { outcome, isTaken } = this.serve(1 << RECIPIENTS.indexOf(recipient));
+      this.current.attempts.push({ recipient, notice, isTaken, outcome });
+      if (outcome) outcomes.set(recipient, outcome);
+    }
+    return outcomes;
+  }
+
+  private serve(bit: number): { outcome: Outcome | undefined; isTaken: boolean } {
+    const is = (what: What) => (this.bitsOf(what) & bit) !== 0;
+    if (this.is("the line is down")) return { outcome: failed("no network", false), isTaken: false };
+    if (is("the mail server refuses some for now")) return { outcome: failed("450 later", false), isTaken: false };
+    if (is("the mail server refuses some for good")) return { outcome: failed("550 never", true), isTaken: false };
+    if (is("the mail server forgets to answer for some")) return { outcome: undefined, isTaken: false };
+    const isLost = is("the mail server takes the mail and its answer is lost");
+    if (isLost || is("the mail server hangs after the final dot")) {
+      return { outcome: { ok: false, isPermanent: false, isUnknown: true, reason: "no answer" }, isTaken: isLost };
+    }
+    return { outcome: OK, isTaken: true };
+  }
+
+  private act<T>(name: string, work: () => T): T {
+    if (this.isOff) throw new PowerCut();
+    const number = 2 * this.current.effects.push(name) - 2;
+    this.isOff = this.cutAt === number;
+    if (this.isOff) throw new PowerCut();
+    const result = work();
+    this.isOff = this.cutAt === number + 1;
+    if (this.isOff) throw new PowerCut();
+    return result;
+  }
+}
+
+const OK: Outcome = { ok: true };
+
+const SERVICE_URLS = Array.from({ length: 6 }, (_, index) => new URL(`https://operator-${index}.example.net/`));
+
+function failed(reason: string, isPermanent: boolean): Outcome {
+  return { ok: false, isPermanent, reason };
+}
+
+function diskError(message: string, code: string): IpcheckError {
+  return new IpcheckError("state", message, { cause: Object.assign(new Error(code), { code }) });
+}
+
+function bits<T>(number: number, items: readonly T[]): T[] {
+  return items.filter((_, index) => number & (1 << index));
+}
+
+function freeze<T>(value: T): T {
+  if (typeof value !== "object" || value === null || Object.isFrozen(value)) return value;
+  for (const item of Object.values(Object.freeze(value))) freeze(item);
+  return value;
+}
