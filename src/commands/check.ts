@@ -21,14 +21,30 @@ import type { GlobalOptions, Host } from "./host";
 export async function composeCheck(options: CheckOptions & GlobalOptions, host: Host): Promise<number> {
   const settings = loadSettings(options.config, host, host.output.redactor.secrets);
   const store = openStore(settings.stateFile, host);
-  if (options.dryRun) return (await run(options, settings, store, host)).exitCode;
+  // To the very end: a warning that nobody reads must not hold the lock for ever.
+  const deadline = host.startDeadline(settings.deadlineMs);
+  try {
+    if (options.dryRun) return (await run(options, settings, store, deadline, host)).exitCode;
+    return await runAlone(options, settings, store, deadline, host);
+  } finally {
+    deadline.clear();
+  }
+}
 
+/** The run that writes: with the lock, and heard by the monitor however it ends. */
+async function runAlone(
+  options: CheckOptions,
+  settings: Settings,
+  store: Store,
+  deadline: Deadline,
+  host: Host,
+): Promise<number> {
   try {
     store.prepare();
     const lock = await takeLock(store.path, { uid: host.uid, deadlineMs: settings.deadlineMs });
     try {
       store.cleanUp();
-      const result = await run(options, settings, store, host);
+      const result = await run(options, settings, store, deadline, host);
       await warn(settings, { ...result, strangers: lock.strangers }, isInteractive(options, host), store, host);
       return result.exitCode;
     } finally {
@@ -52,10 +68,10 @@ async function run(
   options: CheckOptions,
   settings: Settings,
   store: Store,
+  deadline: Deadline,
   host: Host,
 ): Promise<{ exitCode: number; report: CheckReport }> {
   const { output } = host;
-  const deadline = host.startDeadline(settings.deadlineMs);
   const plan: string[] = [];
   let announced: readonly AddressEvent[] = [];
   const progress =
@@ -87,7 +103,6 @@ async function run(
     return { exitCode: exitCode || exitCodeFor(failure ? [failure] : []), report };
   } finally {
     progress?.end();
-    deadline.clear();
   }
 }
 

@@ -128,12 +128,12 @@ export function isScript(word: string, next: string | undefined): boolean {
 }
 
 /**
- * A control character would become a line of a crontab or a directive of a unit.
+ * A control character would become a line of a crontab or a directive of a unit, or show another path than it is.
  * @throws IpcheckError `usage`
  */
 export function checkPaths(paths: readonly (string | undefined)[]): void {
   for (const path of paths) {
-    if (path === undefined || !/[\p{Cc}\p{Zl}\p{Zp}\p{Cs}\uFFFD-\uFFFF]/u.test(path)) continue;
+    if (path === undefined || !/[\p{Cc}\p{Bidi_Control}\p{Zl}\p{Zp}\p{Cs}\uFFFD-\uFFFF]/u.test(path)) continue;
     throw new IpcheckError("usage", `no schedule can carry a path with a control character: ${quote(path)}`, {
       hint: "rename the file or folder",
     });

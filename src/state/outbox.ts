@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { isDue } from "../base/duration";
+import { elapsedMs, isDue } from "../base/duration";
 import { type AddressEvent, type Channel, HISTORY, HOOK, type State } from "./state";
 
 /** One message to be told: these events, to these channels. */
@@ -133,6 +133,9 @@ export function noticeId(events: readonly AddressEvent[]): string {
   return createHash("sha256").update(ids).digest("hex").slice(0, 32);
 }
 
+/** No pause after a failure is longer. */
+const LONGEST_DEFERRAL_MS = 24 * 3_600_000;
+
 function waitOf(
   channel: string,
   events: readonly AddressEvent[],
@@ -145,6 +148,8 @@ function waitOf(
     deferredUntil !== undefined &&
     new Date(deferredUntil) > rules.now &&
     new Date(triedAt) <= rules.now &&
+    // A longer pause was not set by us.
+    elapsedMs(triedAt, deferredUntil) <= LONGEST_DEFERRAL_MS &&
     deferredChange === latestChange(events)?.id &&
     !rules.ignoreDeferral &&
     // Last, for it costs a slow hash.

@@ -1,6 +1,6 @@
 // Nothing outlives a run: neither what a library left open, nor a look-up, nor a child.
 import type { ChildProcess } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, test, vi } from "vitest";
 import { makeAuthority } from "../support/certificates";
@@ -50,6 +50,18 @@ describe.concurrent("the process ends", () => {
     const run = await home.run([], { env: { ENDING: "overrun", IPCHECK_DEADLINE: "1s" }, preload: ENDING });
     expect(run).toMatchObject({ exitCode: 1, stdout: "" });
     expect(run.stderr).toMatch(/^ipcheck: error: .*IPCHECK_DEADLINE.*\nipcheck: hint: .*\n$/);
+  });
+
+  test("also where its last warning is never read: a lock held for ever would silence all that follow", async () => {
+    const home = new Home().useServices(await serve(ADDRESS));
+    const preload = join(home.path, "unread.cjs");
+    const unread = `const { setTimeout: real } = globalThis;
+globalThis.setTimeout = (call, ms, ...args) => real(call, ms > 60_000 ? 3000 : ms, ...args);
+Object.defineProperty(process, "stderr", { value: { on() {}, write: () => true } });`;
+    writeFileSync(preload, unread);
+    const env = { IPCHECK_DEADLINE: "10s", IPCHECK_HEARTBEAT_URL: "http://127.0.0.1:1/" };
+    const run = await home.run([], { env, preload: [preload] });
+    expect(run).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("IPCHECK_DEADLINE") });
   });
 
   test("before it begins, under a node that is too old, with one sentence", async () => {

@@ -198,7 +198,7 @@ describe.concurrent("the crontab", () => {
     "%s: no path with a control character",
     async (flag) => {
       const home = await makeHome();
-      for (const path of ["/srv/env\n* * * * * evil", "/srv/\x07", "/srv/\x85x", "/srv/\u2028x"]) {
+      for (const path of ["/srv/env\n* * * * * evil", "/srv/\x07", "/srv/\x85x", "/srv/\u2028x", "/srv/\u202ex"]) {
         for (const option of ["--config", ...(flag === "--system" ? ["--password-file"] : [])]) {
           const run = await home.run(["schedule", "install", flag, option, path]);
           expect(run).toMatchObject({

@@ -113,6 +113,7 @@ describe("the plan", () => {
     ["served a moment ago, and no change is owed", first, { changeServedAt: ago(1) }, ""],
     ["failed a moment ago", change, { triedAt: ago(1), failures: 3, reason: "later" }, ""],
     ["refused", change, { ...REFUSED_ALREADY, deferredUntil: ago(-30) }, "deferred until 12:30"],
+    ["refused, with a pause longer than any of ours", change, { ...REFUSED_ALREADY, deferredUntil: ago(-1500) }, ""],
     ["refused, and another change came up", change, { ...REFUSED_ALREADY, deferredChange: "0" }, ""],
     ["refused before there was a change", change, { deferredUntil: ago(-30), deferredFor: "first" }, ""],
     [
