@@ -2,7 +2,7 @@
 // words with exit 4, everybody told all the same, and all made good by the next healthy run.
 
 import { execFileSync } from "node:child_process";
-import { lstatSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, describe, expect, test, vi } from "vitest";
 import { startMailServer } from "../support/mail-server";
