@@ -129,8 +129,17 @@ const RESTART_WINDOW_MINUTES = 60;
 function restartedBefore(events: readonly AddressEvent[]): number | undefined {
   const change = events.findLast(({ kind }) => kind === "change");
   if (!change) return undefined;
-  const minutes = uptime() / 60 - elapsedMs(change.at, new Date()) / 60_000;
+  const minutes = uptimeSeconds() / 60 - elapsedMs(change.at, new Date()) / 60_000;
   return minutes >= 0 && minutes <= RESTART_WINDOW_MINUTES ? minutes : undefined;
+}
+
+// Some containers hide it.
+function uptimeSeconds(): number {
+  try {
+    return uptime();
+  } catch {
+    return Number.POSITIVE_INFINITY;
+  }
 }
 
 /** The login to use, or why there is none; secrets become known to the redactor before anybody sees them. */
