@@ -59,7 +59,9 @@ export async function deliver(
   context: DeliveryContext,
 ): Promise<Map<string, Outcome>> {
   const { smtp, from, machineName } = settings;
-  const { redactor, signal, remainingMs } = context;
+  const { redactor, signal } = context;
+  const endsAt = performance.now() + context.remainingMs() * (notice.share ?? 1);
+  const remainingMs = () => Math.max(0, endsAt - performance.now());
   const login = await fetchLogin(smtp, context);
   if ("ok" in login) {
     return new Map(notice.recipients.map((recipient) => [recipient, login]));
@@ -73,7 +75,7 @@ export async function deliver(
     history: readRecentHistory(context.historyFile),
     unwritable: notice.stateError === undefined ? undefined : (STATE_ERRORS[notice.stateError] ?? "other"),
     lateReason: notice.lateReason,
-    reach: await reachOf(notice, settings, context),
+    reach: await reachOf(notice, settings, { ...context, remainingMs }),
     restartedMinutesAgo: restartedBefore(notice.events),
   });
   if (bug !== undefined) context.onBug(bug);

@@ -141,7 +141,10 @@ export class Dispatch {
       const remindedAt = hasNew || isReminderDue || !unsaved ? now.toISOString() : unsaved.remindedAt;
       this.state = { ...this.state, unsaved: { remindedAt } };
     }
-    this.report("state", error, error.message);
+    const repeats = `until then a change is told all the same, ${place === "nowhere" ? "by every run" : "once a day"}`;
+    const { message, cause } = error;
+    const told = new IpcheckError("state", message, { hint: [error.hint, repeats].filter(Boolean).join("; "), cause });
+    this.report("state", told, systemCode(cause) || message);
   }
 
   // What cannot be kept afterwards will be told again: the mail says so, and a full disk shows here.
@@ -171,13 +174,14 @@ export class Dispatch {
       ignoreDeferral: rules.isInteractive,
     });
     this.waiting = waiting;
-    for (const { channels, events } of deliveries) {
+    for (const [index, { channels, events }] of deliveries.entries()) {
       this.ensureKept();
       const lateReason = channels.map((channel) => this.state.channels[channel]?.reason).find((reason) => reason);
       const notice = {
         id: noticeId(events),
         recipients: channels,
         events,
+        share: 1 / (deliveries.length - index),
         ...this.stateErrorNote(),
         ...(lateReason !== undefined && { lateReason }),
       };
