@@ -250,7 +250,7 @@ function listSockets(folder: string): string[] {
     return readdirSync(folder);
   } catch (error) {
     // On macOS the lock of version 1.0.0 was a socket of this name: unlink removes no folder.
-    return systemCode(error) === "ENOTDIR" ? [""] : [];
+    return systemCode(error) === "ENOTDIR" && existsSync(folder) ? [""] : [];
   }
 }
 
