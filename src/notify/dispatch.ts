@@ -116,7 +116,7 @@ export class Dispatch {
       if (!(error instanceof IpcheckError)) this.bugs.push(error);
       const reason = error instanceof IpcheckError ? error.message : "an error in ipcheck";
       this.errors.push(
-        new IpcheckError("undelivered", `the address is recorded, but nobody has been told: ${reason}`, {
+        new IpcheckError("undelivered", `${this.whatIsKnown}, but nobody has been told: ${reason}`, {
           hint: "the next run prints it again; IPCHECK_TO names who is mailed instead",
         }),
       );
@@ -240,7 +240,7 @@ export class Dispatch {
     const reasons = owing.map((channel) => `${nameOf(channel)} has not been told yet: ${this.reasonFor(channel)}`);
     const hint = owing.map((channel) => this.state.channels[channel]?.hint).find((text) => text !== undefined);
     const what = reasons.length === 1 ? reasons[0] : `${reasons.length} have not been told yet`;
-    const error = new IpcheckError("undelivered", `the address is recorded, but ${what}`, {
+    const error = new IpcheckError("undelivered", `${this.whatIsKnown}, but ${what}`, {
       hint: hint ?? "the next run tries again; nothing is lost",
       details: reasons.length === 1 ? [] : reasons,
     });
@@ -253,6 +253,10 @@ export class Dispatch {
     const deferred = this.waiting.find((wait) => wait.channel === channel);
     const reason = record?.reason ?? "not tried yet";
     return deferred ? `${reason} (next try after ${deferred.until.slice(0, 16)}Z)` : reason;
+  }
+
+  private get whatIsKnown(): string {
+    return this.isUnsaved ? "an address was seen" : "the address is recorded";
   }
 
   private get speech(): { now: Date; isInteractive: boolean } {
