@@ -50,6 +50,12 @@ export function explainSmtp(error: SmtpError, server: SmtpServer): FailedOutcome
     reason: `${reason}${said}`,
     hint,
   });
+  if (error.code === "ENOAUTH" && error.response) {
+    return fail(
+      `${where} offers no login with a password, so the mail was not sent`,
+      loginRule(server.host)?.note ?? "look at IPCHECK_SMTP_PORT (587 or 465), or use a mailbox of another provider",
+    );
+  }
   if (error.code === "ENOAUTH") {
     return fail(
       `${where} offers no login, so the mail was not sent`,
