@@ -52,6 +52,12 @@ export function explainSmtp(error: SmtpError, server: SmtpServer): FailedOutcome
     reason: `${reason}${said}`,
     hint,
   });
+  if (error.code === "ENOAUTH" && error.response) {
+    return fail(
+      `${where} offers no login with a password, so the mail was not sent`,
+      loginRule(server.host)?.note ?? "look at IPCHECK_SMTP_PORT (587 or 465), or use a mailbox of another provider",
+    );
+  }
   if (error.code === "ENOAUTH") {
     return fail(
       `${where} offers no login, so the mail was not sent`,
@@ -68,7 +74,12 @@ export function explainSmtp(error: SmtpError, server: SmtpServer): FailedOutcome
 
 /** The outcome where the whole message was sent and no answer came: it may have arrived (RFC 1047). */
 export function explainUnknown(error: SmtpError, server: SmtpServer): FailedOutcome {
-  const how = error.code === "ETIMEDOUT" ? "did not answer in time" : "broke off the connection";
+  const how =
+    error.code === "ETIMEDOUT"
+      ? "did not answer in time"
+      : error.response
+        ? `answered neither yes nor no (${quote(error.response, 120)})`
+        : "broke off the connection";
   return {
     ok: false,
     isPermanent: false,
@@ -88,6 +99,10 @@ const LOGIN_WANTED = "set IPCHECK_SMTP_USER and a password; 'ipcheck init' asks 
 const LIMIT =
   /\b(quota|rate|daily|hourly|sending|messages?)\b.{0,60}\b(limit|exceed)|\b(limit|quota) exceeded|too many/i;
 
+/** Words for a refusal of the asker, whose code (x.7.1) is that of a refused relay too. */
+const BLOCKED =
+  /client host|block ?list|blacklist|spamhaus|\b(dns|r)bl\b|blocked using|reverse (dns|hostname)|\bspf\b/i;
+
 /** Only a refusal that time does not heal: 5xx that no enhanced status code calls a matter of time. */
 function isForGood(error: SmtpError): boolean {
   const { responseCode, response, command, code } = error;
@@ -95,6 +110,8 @@ function isForGood(error: SmtpError): boolean {
   // How older servers say 'too many recipients' (RFC 5321, 4.5.3.1.10).
   if (responseCode === 552 && command.startsWith("RCPT")) return false;
   const { severity, detail } = readStatus(response);
+  // Without an enhanced code it is a full mailbox (RFC 5321, 4.2.2).
+  if (responseCode === 552 && detail === "") return false;
   return severity !== "4" && !/^(2\.2|3\.\d+|4\.\d+|5\.3)$/.test(detail) && !LIMIT.test(response);
 }
 
@@ -135,7 +152,7 @@ function explainStatus(error: SmtpError, server: SmtpServer, where: string, fail
       "recipient",
     );
   }
-  if (detail === "2.2")
+  if (detail === "2.2" || (responseCode === 552 && detail === "" && !command.startsWith("RCPT")))
     return fail(`${where} says that the recipient's mailbox is full`, `make room in it; ${TRY_AGAIN}`);
   if (detail === "4.5" || LIMIT.test(response)) {
     return fail(`${where} says that a limit is reached`, `it passes with time; ${TRY_AGAIN}`);
@@ -143,6 +160,12 @@ function explainStatus(error: SmtpError, server: SmtpServer, where: string, fail
   if (responseCode !== 421 && /^[34]\./.test(detail)) return fail(`${where} cannot take the mail now`, TRY_AGAIN);
   if (detail === "6.7") return fail(`${where} takes no addresses outside ASCII`, PLAIN_ADDRESS_HINT);
   const isGreylisting = /gr[ae]y-?list/i.test(response);
+  if (/^7\./.test(detail) && !isGreylisting && BLOCKED.test(response)) {
+    return fail(
+      `${where} takes no mail from this machine${isNow ? " for now" : ""}`,
+      "many servers take none from home lines: send through the provider of your mailbox, with its login",
+    );
+  }
   if (command.startsWith("RCPT") && !isGreylisting && (detail === "7.1" || /\brelay/i.test(response))) {
     return fail(
       `${where} ${isNow ? "does not pass mail on to this recipient for now" : "refused to pass mail on to this recipient"}`,

@@ -21,7 +21,7 @@ import { quote } from "../base/quote";
 /** What a run holds while it works on a state; the kernel lets go of it when the process dies, however it dies. */
 export interface Lock {
   release(): Promise<void>;
-  /** Somebody else holds the lock's public name: a sentence for the owner. The run goes on all the same. */
+  /** Why the lock's public name could not be had: a sentence for the owner. The run goes on all the same. */
   strangers?: string;
 }
 
@@ -69,7 +69,7 @@ export async function takeLock(path: string, options: LockOptions): Promise<Lock
   }
 
   const release = await takeName(name, options);
-  if (release) {
+  if (typeof release === "function") {
     // A run that met a stranger at the name holds the folder instead.
     const entry = await findLiveEntry(`${path}.lock`, options.uid, unlinkIfThere);
     if (entry === undefined) {
@@ -83,12 +83,12 @@ export async function takeLock(path: string, options: LockOptions): Promise<Lock
   try {
     // Once more, after the folder: of two runs of which one met the stranger and the other did not, one sees the other.
     const late = await takeName(name, options);
-    if (late) return { release: () => late().then(folder) };
+    if (typeof late === "function") return { release: () => late().then(folder) };
+    return { release: folder, strangers: late };
   } catch (error) {
     await folder();
     throw error;
   }
-  return { release: folder, strangers: describeStranger(name, findHolder(abstractName(name), options.uid) ?? {}) };
 }
 
 /** Another run of ipcheck holds the lock. */
@@ -149,15 +149,19 @@ async function listenOnPipe(name: string): Promise<Server> {
   }
 }
 
-/** Takes the abstract name; undefined where somebody else than a run of this user has it. */
-async function takeName(name: string, { uid, deadlineMs }: LockOptions): Promise<Release | undefined> {
+/**
+ * Takes the abstract name, or says why not: somebody else than a run of this user has it, or the system lets nobody
+ * have one (AppArmor, a unit without AF_UNIX).
+ */
+async function takeName(name: string, { uid, deadlineMs }: LockOptions): Promise<Release | string> {
   try {
     return closing(await listen(abstractName(name)));
   } catch (error) {
-    if (systemCode(error) !== "EADDRINUSE") throw cannotLock(error);
+    const code = systemCode(error);
+    if (code !== "EADDRINUSE") return `cannot take the socket @${name} (${code}): runs go on without it`;
     const holder = findHolder(abstractName(name), uid);
     if (holder && holder.uid === uid) throw locked(holder, deadlineMs);
-    return undefined;
+    return describeStranger(name, holder ?? {});
   }
 }
 
@@ -267,7 +271,7 @@ function listSockets(folder: string): string[] {
     return readdirSync(folder);
   } catch (error) {
     // On macOS the lock of version 1.0.0 was a socket of this name: unlink removes no folder.
-    return systemCode(error) === "ENOTDIR" ? [""] : [];
+    return systemCode(error) === "ENOTDIR" && existsSync(folder) ? [""] : [];
   }
 }
 

@@ -106,10 +106,11 @@ export function planMails(
       waiting.push(wait);
       continue;
     }
-    const id = noticeId(events);
-    const delivery = deliveries.get(id) ?? { channels: [], events };
+    // After an answer that never came each is tried alone: it may be one of them over whom the server stumbles.
+    const key = `${noticeId(events)} ${state.channels[channel]?.unknowns ? channel : ""}`;
+    const delivery = deliveries.get(key) ?? { channels: [], events };
     delivery.channels.push(channel);
-    deliveries.set(id, delivery);
+    deliveries.set(key, delivery);
   }
   return { deliveries: [...deliveries.values()], waiting };
 }

@@ -72,24 +72,27 @@ Object.defineProperty(process, "stderr", { value: { on() {}, write: () => true }
 });
 
 describe.concurrent("a signal ends the run and the command it runs", () => {
-  test.for(["SIGTERM", "SIGINT", "SIGHUP"] as const)("%s", async (signal) => {
-    const home = new Home().useServices(await serve(ADDRESS), await serve(ADDRESS));
-    const pidFile = join(home.path, "pid");
-    home.env["IPCHECK_ON_CHANGE"] = `sleep 300 & echo $! > '${pidFile}'; wait`;
-    let child: ChildProcess | undefined;
-    const run = home.run([], {
-      onStart: (started) => {
-        child = started;
-      },
-    });
-    await vi.waitFor(() => expect(existsSync(pidFile) && readFileSync(pidFile, "utf8")).toMatch(/\n/), 15_000);
-    child?.kill(signal);
-    expect(await run).toMatchObject({ exitCode: null, signal });
-    await vi.waitFor(() => expect(isAlive(Number(readFileSync(pidFile, "utf8")))).toBe(false), 5000);
-    home.env["IPCHECK_ON_CHANGE"] = "true";
-    expect(await home.run()).toMatchObject({ exitCode: 0, stderr: "" });
-    expect(home.readState()).toMatchObject({ outbox: [], families: { 4: { recorded: { address: ADDRESS } } } });
-  });
+  test.for(["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGALRM", "SIGUSR2", "SIGXCPU"] as const)(
+    "%s",
+    async (signal) => {
+      const home = new Home().useServices(await serve(ADDRESS), await serve(ADDRESS));
+      const pidFile = join(home.path, "pid");
+      home.env["IPCHECK_ON_CHANGE"] = `sleep 300 & echo $! > '${pidFile}'; wait`;
+      let child: ChildProcess | undefined;
+      const run = home.run([], {
+        onStart: (started) => {
+          child = started;
+        },
+      });
+      await vi.waitFor(() => expect(existsSync(pidFile) && readFileSync(pidFile, "utf8")).toMatch(/\n/), 15_000);
+      child?.kill(signal);
+      expect(await run).toMatchObject({ exitCode: null, signal });
+      await vi.waitFor(() => expect(isAlive(Number(readFileSync(pidFile, "utf8")))).toBe(false), 5000);
+      home.env["IPCHECK_ON_CHANGE"] = "true";
+      expect(await home.run()).toMatchObject({ exitCode: 0, stderr: "" });
+      expect(home.readState()).toMatchObject({ outbox: [], families: { 4: { recorded: { address: ADDRESS } } } });
+    },
+  );
 });
 
 describe.concurrent("a hook", () => {

@@ -36,6 +36,13 @@ function stateOf(outbox: AddressEvent[], channels: Record<string, Partial<Channe
   return { ...EMPTY_STATE, outbox, channels: Object.fromEntries(whole) };
 }
 
+test("after an answer that never came each recipient is tried alone", () => {
+  const state = stateOf([event("1")], { [A]: { unknowns: 1 }, [B]: { unknowns: 2 } });
+  const { deliveries } = planMails(state, [A, B, C], RULES);
+  expect(deliveries.map(({ channels }) => channels)).toEqual([[A], [B], [C]]);
+  expect(new Set(deliveries.map(({ events }) => noticeId(events))).size).toBe(1);
+});
+
 describe("who is owed what", () => {
   const state = stateOf([
     event("1", { kind: "first", told: [A] }),
