@@ -28,7 +28,10 @@ export async function composeStatus(options: StatusOptions & GlobalOptions, host
     await host.output.warn("the state file cannot be read; the next check keeps it aside and begins anew");
   }
   if (loaded.error) await host.output.fail(loaded.error);
-  if (loaded.stateFile) {
+  // A program reads it as a field; under cron each line on stderr is a mail.
+  const isForPerson = !options.json && !options.prometheus;
+  if (isSystem && isForPerson) await host.output.note(`this is the state of the machine's timer, in ${path}`);
+  if (loaded.stateFile && isForPerson) {
     await host.output.warn(
       `${quote(path)} cannot be written: this comes from the runtime folder, which is empty after a restart`,
     );
@@ -54,7 +57,6 @@ async function loadOwnOrSystem(settings: Settings, host: Host): Promise<Found> {
   try {
     // The service's user is a dynamic one, whose files would look like another user's: they are only read here.
     const system = openStateFile(path, { uid: undefined }).load();
-    await host.output.note(`this is the state of the machine's timer, in ${path}`);
     return { loaded: system, path, isSystem: true };
   } catch (error) {
     if (!(error instanceof IpcheckError) || !/^(EACCES|EPERM)$/.test(systemCode(error.cause))) throw error;

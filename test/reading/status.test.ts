@@ -279,6 +279,7 @@ test("a state that cannot be written: what is shown comes from the runtime folde
   expect(run.stdout).toMatch(/^IPv4: 203\.0\.113\.9/);
   expect(run.stderr).toMatch(/^ipcheck: warning: .*state\.json cannot be written: this comes from the runtime folder/);
   const json = await home.run(["status", "--json"], { now: NOW, env });
+  expect(json.stderr).toBe("");
   expect(JSON.parse(json.stdout)).toMatchObject({ unsaved: true, families: [{ address: "203.0.113.9" }] });
 });
 
