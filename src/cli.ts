@@ -26,10 +26,31 @@ export interface Actions {
   schedule(action: ScheduleAction, options: ScheduleOptions & GlobalOptions): Promise<number>;
 }
 
-const DESCRIPTION = `Mails you your home's public IP address when it changes. Run it by hand, and
-hourly by cron: it says nothing while all is well.`;
+const DESCRIPTION =
+  "Mails you your home's public IP address when it changes. Run it by hand, and hourly by cron: it says nothing while all is well.";
 
 const SCHEDULE_ACTIONS = ["install", "remove", "show"];
+
+/** What people type who know other programs. */
+const OTHER_WORDS: Readonly<Record<string, string>> = {
+  version: "--version",
+  setup: "init",
+  configure: "init",
+  run: "check",
+  log: "history",
+  test: "doctor --send",
+  install: "schedule install",
+  uninstall: "schedule remove",
+};
+const OTHER_ACTIONS: Readonly<Record<string, string>> = {
+  add: "install",
+  enable: "install",
+  uninstall: "remove",
+  delete: "remove",
+  disable: "remove",
+  list: "show",
+  status: "show",
+};
 
 /** The command tree: the one place where commands and options are defined. */
 export function buildProgram(version: string, actions: Actions, finish: (exitCode: number) => void): Command {
@@ -37,6 +58,7 @@ export function buildProgram(version: string, actions: Actions, finish: (exitCod
     .description(DESCRIPTION)
     .version(version, "-V, --version")
     .option("-c, --config <file>", "read the configuration from this env file")
+    .configureHelp({ minWidthToWrap: 20 })
     .showHelpAfterError(false);
 
   program
@@ -74,13 +96,14 @@ export function buildProgram(version: string, actions: Actions, finish: (exitCod
     .option("--password-command <command>", "a command that prints the password")
     .option("--store <how>", "keep the password as: vigenere, clear, file or command")
     .option("--name <name>", "how the machine is called in mails")
+    .option("--ssh <line>", "how to log in from outside: user, user:port, or a line with {ip} in it")
     .option("--family <family>", "4, 6 or both")
     .option("--lang <language>", `language of the mails: ${LANGUAGES.join(", ")}`)
     .option("--send", "send the test mail (--no-send does not ask)")
     .addOption(new Option("--no-send").hideHelp())
     .option("--schedule", "install the hourly schedule (--no-schedule does not ask)")
     .addOption(new Option("--no-schedule").hideHelp())
-    .option("-y, --yes", "ask nothing, replace an existing file (a backup is kept)")
+    .option("-y, --yes", "ask nothing; what no switch names stays as it is in an existing file (a backup is kept)")
     .action(async (_options, command: Command) => finish(await actions.init(command.optsWithGlobals())));
 
   program
@@ -180,7 +203,7 @@ function guardRenamedOption(args: readonly string[]): void {
 
 function readScheduleAction(word: string): string {
   if (SCHEDULE_ACTIONS.includes(word)) return word;
-  const meant = suggest(word, SCHEDULE_ACTIONS);
+  const meant = findMeant(word, SCHEDULE_ACTIONS, OTHER_ACTIONS);
   throw new IpcheckError("usage", `schedule: expected install, remove or show, not '${quote(word)}'`, {
     hint: meant ? `did you mean 'ipcheck schedule ${meant}'?` : "'ipcheck schedule --help' says how it is called",
   });
@@ -192,8 +215,13 @@ function readPort(text: string): number {
   throw new IpcheckError("usage", `doctor --reach: expected ${result.expected}, not '${quote(text)}'`);
 }
 
+function findMeant(word: string, words: string[], others: Readonly<Record<string, string>>): string | undefined {
+  const meant = suggest(word.toLowerCase(), [...Object.keys(others), ...words]);
+  return meant === undefined || !Object.hasOwn(others, meant) ? meant : others[meant];
+}
+
 function unknownCommand(name: string, names: string[]): IpcheckError {
-  const meant = suggest(name, names);
+  const meant = findMeant(name, names, OTHER_WORDS);
   return new IpcheckError("usage", `unknown command '${quote(name)}'`, {
     hint: meant ? `did you mean 'ipcheck ${meant}'?` : "'ipcheck --help' lists the commands",
   });

@@ -97,7 +97,7 @@ export async function main(): Promise<number> {
     if (plain) return await composeCheck(plain, host);
     const { runProgram } = await import("./cli.js");
     return await runProgram(args, host.version, {
-      print: (text) => output.print(text),
+      print: (text) => output.printText(text, { indent: 4 }),
       check: (options) => composeCheck(options, host),
       vigenere: async (key, password, options) =>
         (await import("./commands/vigenere.js")).composeVigenere(key, password, options, host),
@@ -147,7 +147,7 @@ function readHost(output: Output): Host {
     monotonicMs,
     startDeadline(deadlineMs) {
       // Read by each thread of glibc at its first look-up.
-      process.env["RES_OPTIONS"] = resolverOptions(deadlineMs, getServers().length, env["RES_OPTIONS"]);
+      process.env["RES_OPTIONS"] = resolverOptions(deadlineMs, countServers(), env["RES_OPTIONS"]);
       lookupsEndAt = monotonicMs() + deadlineMs;
       return new Deadline(deadlineMs, monotonicMs, () => {
         endAtOnce("the run went on long after its deadline (IPCHECK_DEADLINE)");
@@ -163,7 +163,7 @@ function readHost(output: Output): Host {
     home: orUndefined(homedir),
     uid: process.getuid?.(),
     gid: process.getgid?.(),
-    hostName: hostname(),
+    hostName: orUndefined(hostname) ?? "localhost",
     userName: orUndefined(() => userInfo().username) ?? process.env["USER"] ?? "user",
     packageDirectory,
   };
@@ -173,7 +173,15 @@ function monotonicMs(): number {
   return Number(process.hrtime.bigint() / 1_000_000n);
 }
 
-// Both throw where the user has no passwd entry: containers, some systemd set-ups.
+function countServers(): number {
+  try {
+    return getServers().length;
+  } catch {
+    return 0;
+  }
+}
+
+// They throw where the user has no passwd entry: containers, some systemd set-ups.
 function orUndefined(read: () => string): string | undefined {
   try {
     return read() || undefined;

@@ -79,8 +79,8 @@ const EFFECTS: Record<string, string> = {
   lookup: "client lookup source-address",
   state: "state-file store lock history-file write-probe",
   notify: "smtp-session deliver hook heartbeat host-keys",
-  schedule: "systemd launchd windows",
-  commands: "check init reach",
+  schedule: "daemon systemd launchd windows",
+  commands: "check init init-probes reach",
 };
 const touchesWorld = (path: string) =>
   EFFECTS[roomOf(path)]?.split(" ").includes(path.replace(/^.*\/|\.ts$/g, "")) ?? false;

@@ -15,15 +15,15 @@ import { basename, dirname, join } from "node:path";
 import { systemCode } from "./errors";
 
 /**
- * Replaces the file at `path`, which must be no symbolic link, by `text`: all of it or nothing, for its owner
+ * Replaces the file at `path`, which must be no symbolic link, by `content`: all of it or nothing, for its owner
  * alone, and on the disk when this returns. A fixed name for the temporary file: what a killed run left
  * behind is overwritten by the next one.
  * @throws NodeJS.ErrnoException
  */
-export function replaceFile(path: string, text: string, mtime?: Date): void {
+export function replaceFile(path: string, content: string | Buffer, mtime?: Date): void {
   const temporary = temporaryFor(path);
   removeIfThere(temporary);
-  writeNew(temporary, text, mtime);
+  writeNew(temporary, content, mtime);
   renameSync(temporary, path);
   syncDirectory(dirname(path));
 }

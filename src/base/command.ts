@@ -22,12 +22,13 @@ const MAX_OUTPUT_BYTES = 64 * 1024;
 /** A group of its own, so that what the shell started can be stopped with it. */
 const HAS_GROUPS = process.platform !== "win32";
 
-/** What asks this process to end; the terminal's own signals do not reach a child's group. */
-const ENDING_SIGNALS = ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"] as const;
+/** What ends this process, by request or by a limit; the terminal's own signals do not reach a child's group. */
+const ENDING_SIGNALS = ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGALRM", "SIGUSR2", "SIGXCPU"] as const;
 
 /**
- * Runs `command` in the user's shell with exactly `env`, for `timeoutMs` at most; then it and all it
- * started are killed, as they are when this process is told to end. Never rejects.
+ * Runs `command` in the user's shell with exactly `env`, for `timeoutMs` at most. When that is over, when it has
+ * ended, or when this process is told to end, all that it started is killed, apart from what made itself a session
+ * of its own (daemons, `setsid`). Never rejects.
  */
 export function runCommand(command: string, options: CommandOptions): Promise<CommandResult> {
   return new Promise<CommandResult>((resolve) => start(command, options, resolve)).catch((error) => ({
@@ -86,13 +87,14 @@ function watch(
     const failure = code === null ? (ended ?? `was killed by ${signal}`) : code === 0 ? undefined : exitedWith(code);
     const end = () => {
       clearTimeout(grace);
+      kill(child);
       child.stdout.destroy();
       child.stderr.destroy();
       const lastLine = stderr().trim().split("\n").at(-1) ?? "";
       const said = lastLine ? `; its last words: ${quote(lastLine)}` : "";
       resolve({ stdout: stdout(), failure: failure && `${failure}${said}` });
     };
-    // Its output is complete when the pipes close; a daemon that it started may hold them for ever.
+    // Its output is complete when the pipes close; what it left in the background may hold them for ever.
     const grace = setTimeout(end, 200);
     child.once("close", end);
   });

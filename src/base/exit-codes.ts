@@ -11,6 +11,17 @@ export const EXIT_CODES: Record<ErrorCode, number> = {
   output: 1,
 };
 
+/** The same for people, by exit code. */
+export const EXIT_MEANINGS = [
+  "done: unchanged, or changed, recorded and mailed",
+  "a bug",
+  "usage or configuration; nothing was asked, nothing written",
+  "no trustworthy address could be had; what was recorded stands",
+  "the state could not be read or written",
+  "a change is recorded, but not everybody has been told yet",
+  "another run is at work",
+] as const;
+
 /** Something that should never happen: the stack is printed. */
 export const EXIT_BUG = 1;
 

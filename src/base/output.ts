@@ -1,6 +1,7 @@
 import { IpcheckError, systemCode } from "./errors";
 import { toJson } from "./quote";
 import { Redactor } from "./redaction";
+import { wrap } from "./screen";
 
 /** A stream of the process, as far as printing needs it. */
 export interface Stream {
@@ -51,6 +52,11 @@ export class Output {
     });
   }
 
+  /** Sentences, on stdout, wrapped where it is a terminal; as `print`. */
+  printText(text: string, options: { isOwed?: boolean; indent?: number } = {}): Promise<void> {
+    return this.print(wrap(text, columnsOf(this.stdout), options.indent ?? 2), options);
+  }
+
   /** One object, on stdout; as `print`. */
   printJson(value: object, options?: { isOwed?: boolean }): Promise<void> {
     return this.print(toJson(value, 2), options);
@@ -58,7 +64,8 @@ export class Output {
 
   /** A line for people, on stderr. Never rejects: who cannot complain still has an exit code. */
   async note(text: string, label = ""): Promise<void> {
-    await write(this.openStderr(), `ipcheck: ${label}${text}\n`);
+    const stream = this.openStderr();
+    await write(stream, `${wrap(`ipcheck: ${label}${text}`, columnsOf(stream), "ipcheck: ".length)}\n`);
   }
 
   warn(text: string): Promise<void> {
@@ -69,13 +76,19 @@ export class Output {
   async fail(error: unknown): Promise<void> {
     if (!(error instanceof IpcheckError)) {
       const stack = this.redactor.redact(error instanceof Error ? (error.stack ?? error.message) : String(error));
-      await this.note(`this is a bug in ipcheck, please report it with the lines below\n${stack}`, "error: ");
+      await this.note("this is a bug in ipcheck, please report it with the lines below", "error: ");
+      await write(this.openStderr(), `${stack}\n`);
       return;
     }
     await this.note(error.message, "error: ");
     for (const detail of error.details) await this.note(detail, "  ");
     if (error.hint !== undefined) await this.note(error.hint, "hint: ");
   }
+}
+
+/** The width of a terminal; undefined for a pipe or a file, whose lines are for programs. */
+function columnsOf({ isTTY, columns }: Stream): number | undefined {
+  return isTTY ? columns : undefined;
 }
 
 /** Resolves to what went wrong, or undefined. */

@@ -1,42 +1,53 @@
+import { styleText } from "node:util";
 import { StoppedError } from "./errors";
 
 /** A choice among several, as it is shown. */
-interface Choice {
+export interface Choice {
   value: string;
   label: string;
   hint?: string;
 }
 
-/** Questions on a terminal. They are drawn on stderr: results of ours go to stdout. */
+export interface TextQuestion {
+  message: string;
+  initial?: string | undefined;
+  validate: (text: string) => string | undefined;
+}
+
+/**
+ * Questions on a terminal, drawn on stderr: results of ours go to stdout. The library wraps some of what it draws;
+ * the rest is wrapped here, inside its frame.
+ * @throws StoppedError (each of them) after Ctrl-C
+ */
 export class TerminalPrompter {
   constructor(
     private readonly input: NodeJS.ReadStream,
     private readonly output: NodeJS.WriteStream,
   ) {}
 
-  async text(question: {
-    message: string;
-    initial?: string;
-    validate?: (text: string) => string | undefined;
-  }): Promise<string> {
-    const { text } = await import("@clack/prompts");
-    const { message, initial, validate } = question;
+  async text({ message, initial, validate }: TextQuestion): Promise<string> {
+    const { text, S_BAR } = await import("@clack/prompts");
     const answer = await text({
       ...this.streams(),
-      message,
+      message: this.wrap(message, styleText("gray", S_BAR)),
       ...(initial !== undefined && { initialValue: initial }),
-      ...(validate && { validate: (value) => validate(value ?? "") }),
+      validate: (value) => this.wrapError(validate(value ?? "")),
     });
     return insist(answer);
   }
 
-  async secret(message: string): Promise<string> {
-    const { password } = await import("@clack/prompts");
-    const validate = (value: string | undefined) => (value ? undefined : "something is needed here");
-    return insist(await password({ ...this.streams(), message, validate }));
+  /** An empty answer is one only where `mayBeEmpty`. */
+  async secret(message: string, { mayBeEmpty = false } = {}): Promise<string> {
+    const { password, S_BAR } = await import("@clack/prompts");
+    const answer = await password({
+      ...this.streams(),
+      message: this.wrap(message, styleText("gray", S_BAR)),
+      validate: (value) => (value || mayBeEmpty ? undefined : "something is needed here"),
+    });
+    return insist(answer) ?? "";
   }
 
-  async select(question: { message: string; options: Choice[]; initial?: string }): Promise<string> {
+  async select(question: { message: string; options: Choice[]; initial?: string | undefined }): Promise<string> {
     const { select } = await import("@clack/prompts");
     const { message, options, initial } = question;
     return insist(
@@ -49,8 +60,30 @@ export class TerminalPrompter {
     return insist(await confirm({ ...this.streams(), message, initialValue }));
   }
 
+  /** Lines between two questions. */
+  async say(...lines: string[]): Promise<void> {
+    const { log } = await import("@clack/prompts");
+    log.step(lines.map((line) => this.wrap(line)).join("\n"), { output: this.output });
+  }
+
   private streams() {
     return { input: this.input, output: this.output };
+  }
+
+  private wrapError(text: string | undefined): string | undefined {
+    return text && this.wrap(text, " ");
+  }
+
+  /** Breaks between words; `bar` stands before every line but the first. */
+  private wrap(text: string, bar = ""): string {
+    const width = Math.max((this.output.columns || 80) - 4, 10);
+    const lines = [""];
+    for (const word of text.split(" ")) {
+      const line = lines.at(-1);
+      if (line && line.length + 1 + word.length > width) lines.push(word);
+      else lines[lines.length - 1] = line ? `${line} ${word}` : word;
+    }
+    return lines.join(bar === "" ? "\n" : `\n${bar}  `);
   }
 }
 

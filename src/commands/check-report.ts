@@ -1,5 +1,6 @@
 import { formatDuration, plausibleElapsedMs } from "../base/duration";
 import { exitCodeFor } from "../base/exit-codes";
+import { recentTime } from "../base/local-time";
 import type { Output } from "../base/output";
 import { quote } from "../base/quote";
 import { describe, isGood, reasonOf } from "../lookup/explanation";
@@ -21,30 +22,69 @@ export interface ReportOptions extends CheckOptions {
   plan: readonly string[];
   /** What is printed stands in for a mail: a reader that went away was not told. */
   isOwed?: boolean;
-  /** The JSON object has been printed already. */
-  isPrinted?: boolean;
+  /** What has been printed already in place of a mail; with --json the object. */
+  announced?: readonly AddressEvent[];
 }
 
-/** Prints a run: errors always, results where somebody is there to read them. */
+/** Prints a run: results where somebody is there to read them, then errors always. */
 export async function printReport(report: CheckReport, options: ReportOptions, output: Output): Promise<void> {
   if (report.quarantined !== undefined) {
     await output.warn(
       `the state file could not be read and was kept as ${quote(report.quarantined)}; this run begins anew`,
     );
   }
+  let failure: unknown;
+  try {
+    await printResults(report, options, output);
+  } catch (error) {
+    failure = error;
+  }
   for (const error of report.errors) if (!report.muted.has(error)) await output.fail(error);
   for (const bug of report.bugs) await output.fail(bug);
-  if (options.json) return options.isPrinted ? undefined : printJsonReport(report, options, output);
-  if (options.verbose) {
-    for (const response of report.lookupResults.flatMap((lookupResult) => lookupResult.responses))
-      await output.note(describe(response));
-    for (const { channel, why, until } of report.waiting) await output.note(`${channel}: ${why} until ${until}`);
+  if (failure !== undefined) throw failure;
+}
+
+async function printResults(report: CheckReport, options: ReportOptions, output: Output): Promise<void> {
+  const { announced = [], verbose, dryRun, quiet } = options;
+  if (options.json) return announced.length > 0 ? undefined : printJsonReport(report, options, output);
+  if (verbose) {
+    // The error of a failed look names each answer itself.
+    const results = report.lookupResults.filter(isGood);
+    for (const response of results.flatMap(({ responses }) => responses)) await output.note(describe(response));
   }
-  const isSpoken = options.verbose || options.dryRun || (output.isTerminal && !options.quiet);
-  if (!isSpoken) return;
-  for (const lookupResult of report.lookupResults)
-    if (isGood(lookupResult)) await output.print(resultLine(report, lookupResult));
-  for (const deed of options.plan) await output.print(`would ${deed}`);
+  if (!(verbose || dryRun || (output.isTerminal && !quiet))) return;
+  const lines = [
+    ...report.lookupResults.filter(isGood).flatMap((result) => resultLine(report, result, announced)),
+    ...options.plan.map((deed) => `would ${deed}`),
+    ...(dryRun ? [] : describeDeliveries(report)),
+  ];
+  for (const line of lines) await output.printText(line);
+}
+
+/** Who was told in this run, and for whom a notice is being gathered. */
+function describeDeliveries({ delivered, waiting, startedAt, after }: CheckReport): string[] {
+  const told = new Map<string, string[]>();
+  for (const { channel, events } of delivered) {
+    const since = events[0]?.at ?? "";
+    // A reminder of what cannot be recorded repeats an old event; it was not owed all the time.
+    const isLate = !after.unsaved && new Date(since) < startedAt;
+    const owed = isLate ? ` owed since ${recentTime(since, startedAt)}` : "";
+    const deed =
+      channel === HOOK
+        ? `ran the command in IPCHECK_ON_CHANGE${owed && `,${owed}`}`
+        : owed
+          ? `delivered the notice${owed} to`
+          : "mailed to";
+    told.set(deed, [...(told.get(deed) ?? []), ...(channel === HOOK ? [] : [quote(channel)])]);
+  }
+  const gathered = waiting.filter(({ why }) => why === "grouping");
+  return [
+    ...[...told].map(([deed, names]) => [deed, names.join(", ")].join(" ").trimEnd()),
+    ...gathered.map(
+      ({ channel, until }) =>
+        `the notice to ${quote(channel)} waits until ${recentTime(until, startedAt)}: what changes by then goes into the same mail`,
+    ),
+  ];
 }
 
 /** The whole run as one JSON object on stdout. */
@@ -53,7 +93,7 @@ export function printJsonReport(report: CheckReport, options: ReportOptions, out
 }
 
 /** The line that tells a change on stdout, where nobody is configured to be mailed. */
-export function announcement({ kind, old, address, family }: AddressEvent): string {
+export function announcement({ kind, old, address, family, isUnconfirmed }: AddressEvent): string {
   const words: Record<AddressEvent["kind"], string> = {
     first: `${address} is the public IPv${family} address (first look)`,
     change: `the public IPv${family} address is now ${address}, it was ${old}`,
@@ -61,19 +101,24 @@ export function announcement({ kind, old, address, family }: AddressEvent): stri
     heartbeat: `the public IPv${family} address is still ${address}`,
     test: `the public IPv${family} address is ${address} (test)`,
   };
-  return words[kind];
+  return `${words[kind]}${isUnconfirmed ? UNCONFIRMED : ""}`;
 }
 
-function resultLine(report: CheckReport, { family }: LookupResult): string {
+const UNCONFIRMED = ", unconfirmed: only one operator could be asked";
+
+/** Nothing where the same has been announced already. */
+function resultLine(report: CheckReport, { family }: LookupResult, announced: readonly AddressEvent[]): string[] {
   const before = report.before.families[family]?.recorded;
   const after = report.after.families[family]?.recorded;
   const address = after?.address ?? "";
   if (before?.address === address) {
     const heldMs = plausibleElapsedMs(before.since ?? "", report.startedAt);
     const held = heldMs === undefined ? "" : `, for ${formatDuration(heldMs)}`;
-    return `${address} is unchanged${held}`;
+    return [`${address} is unchanged${held}`];
   }
-  return before ? `${address} is new, it was ${before.address}` : `${address} is recorded (first look)`;
+  if (announced.some((event) => event.family === family && event.address === address)) return [];
+  const note = after?.isUnconfirmed ? UNCONFIRMED : "";
+  return [`${address} ${before ? `is new, it was ${before.address}` : "is recorded (first look)"}${note}`];
 }
 
 // The README documents these fields; other programs read them.
@@ -99,6 +144,7 @@ function toJson(report: CheckReport, { exitCode, dryRun, plan }: ReportOptions):
       failures: channel.failures,
       reason: channel.reason ?? null,
       pausedUntil: channel.deferredUntil ?? null,
+      groupedUntil: report.waiting.find((wait) => wait.channel === recipient && wait.why === "grouping")?.until ?? null,
       servedAt: channel.servedAt ?? null,
     })),
     errors: report.errors.map((error) => ({

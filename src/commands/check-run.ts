@@ -3,7 +3,7 @@ import type { Family } from "../lookup/address";
 import { mayOverrideCoolDowns, updateCoolDowns } from "../lookup/cool-down";
 import { explainLookup, isGood, reasonOf } from "../lookup/explanation";
 import type { LookRequest, LookupResult } from "../lookup/lookup-result";
-import { channelsOf, Dispatch } from "../notify/dispatch";
+import { channelsOf, type Delivered, Dispatch } from "../notify/dispatch";
 import type { CheckRules, DispatchDependencies } from "../notify/ports";
 import { type Deferred, prune } from "../state/outbox";
 import { endedOutage, enqueueHeartbeat, forgetFutureService, recordLookup } from "../state/recording";
@@ -18,6 +18,8 @@ export interface CheckReport {
   /** When the last good look was, this run's included. */
   lastLookAt: Date | undefined;
   waiting: Deferred[];
+  /** Who was told what in this run, in order. */
+  delivered: readonly Delivered[];
   quarantined: string | undefined;
   /** In the order they are printed; the exit code is taken from them. */
   errors: IpcheckError[];
@@ -66,6 +68,7 @@ export async function check(rules: CheckRules, dependencies: Dependencies): Prom
     after,
     lastLookAt,
     waiting: run.waiting,
+    delivered: run.delivered,
     quarantined,
     errors: run.errors,
     muted: run.muted,

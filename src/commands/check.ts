@@ -3,12 +3,14 @@ import type { Deadline } from "../base/deadline";
 import { IpcheckError } from "../base/errors";
 import { EXIT_BUG, exitCodeFor } from "../base/exit-codes";
 import { machineSeed } from "../base/machine-id";
+import { type Progress, startProgress } from "../base/progress";
 import { trustOptions } from "../base/tls-trust";
-import { loadSettings, type Settings } from "../config/settings";
+import { isUnconfigured, loadSettings, type Settings } from "../config/settings";
 import { look } from "../lookup/lookup";
 import type { CheckRules } from "../notify/ports";
 import { LockedError, takeLock } from "../state/lock";
 import { speakOnceADay } from "../state/once-a-day";
+import type { AddressEvent, State } from "../state/state";
 import { openStore, type Store } from "../state/store";
 import { announcement, type CheckOptions, printJsonReport, printReport } from "./check-report";
 import { type CheckReport, check, type Dependencies } from "./check-run";
@@ -19,14 +21,30 @@ import type { GlobalOptions, Host } from "./host";
 export async function composeCheck(options: CheckOptions & GlobalOptions, host: Host): Promise<number> {
   const settings = loadSettings(options.config, host, host.output.redactor.secrets);
   const store = openStore(settings.stateFile, host);
-  if (options.dryRun) return (await run(options, settings, store, host)).exitCode;
+  // To the very end: a warning that nobody reads must not hold the lock for ever.
+  const deadline = host.startDeadline(settings.deadlineMs);
+  try {
+    if (options.dryRun) return (await run(options, settings, store, deadline, host)).exitCode;
+    return await runAlone(options, settings, store, deadline, host);
+  } finally {
+    deadline.clear();
+  }
+}
 
+/** The run that writes: with the lock, and heard by the monitor however it ends. */
+async function runAlone(
+  options: CheckOptions,
+  settings: Settings,
+  store: Store,
+  deadline: Deadline,
+  host: Host,
+): Promise<number> {
   try {
     store.prepare();
     const lock = await takeLock(store.path, { uid: host.uid, deadlineMs: settings.deadlineMs });
     try {
       store.cleanUp();
-      const result = await run(options, settings, store, host);
+      const result = await run(options, settings, store, deadline, host);
       await warn(settings, { ...result, strangers: lock.strangers }, isInteractive(options, host), store, host);
       return result.exitCode;
     } finally {
@@ -34,7 +52,9 @@ export async function composeCheck(options: CheckOptions & GlobalOptions, host: 
     }
   } catch (error) {
     // The run at work pings for itself, unless it hangs.
-    if (!(error instanceof LockedError) || error.isOverdue) await ping(settings, false, host);
+    const isOverlap = error instanceof LockedError && !error.isOverdue;
+    const exitCode = error instanceof IpcheckError ? exitCodeFor([error]) : EXIT_BUG;
+    if (!isOverlap) await ping(settings, exitCode, undefined, host);
     throw error;
   }
 }
@@ -48,17 +68,20 @@ async function run(
   options: CheckOptions,
   settings: Settings,
   store: Store,
+  deadline: Deadline,
   host: Host,
 ): Promise<{ exitCode: number; report: CheckReport }> {
   const { output } = host;
-  const deadline = host.startDeadline(settings.deadlineMs);
   const plan: string[] = [];
-  let isPrinted = false;
+  let announced: readonly AddressEvent[] = [];
+  const progress =
+    host.isStderrTerminal && !options.quiet && !options.json ? startProgress(host.openStderr()) : undefined;
   const announce: Dependencies["announce"] = async (events, report) => {
+    progress?.end();
     // One document: what it announces is said when it is printed.
-    if (!options.json) for (const event of events) await output.print(announcement(event), { isOwed: true });
+    if (!options.json) for (const event of events) await output.printText(announcement(event), { isOwed: true });
     else await printJsonReport(report, { ...options, exitCode: exitCodeOf(report), plan, isOwed: true }, output);
-    isPrinted = options.json === true;
+    announced = events;
   };
   const rules: CheckRules = {
     ...settings,
@@ -68,18 +91,22 @@ async function run(
   /** What was sent all the same, in a plainer form. */
   const bugs: unknown[] = [];
   const onBug = (bug: unknown) => bugs.push(bug);
-  const real = buildDependencies(settings, store, deadline, { announce, onBug }, host);
+  const real = buildDependencies(settings, store, deadline, { announce, onBug, progress }, host);
   try {
     const run = await check(rules, options.dryRun ? withoutEffects(real, store.findObstacle, plan) : real);
     const report = { ...run, bugs: [...run.bugs, ...bugs] };
     const exitCode = exitCodeOf(report);
-    const failure = await printReport(report, { ...options, exitCode, plan, isPrinted }, output).catch(asIpcheckError);
+    progress?.end();
+    const failure = await printReport(report, { ...options, exitCode, plan, announced }, output).catch(asIpcheckError);
     if (failure) await output.fail(failure);
+    if (rules.isInteractive && !options.quiet && isUnconfigured(settings)) await output.note(UNCONFIGURED);
     return { exitCode: exitCode || exitCodeFor(failure ? [failure] : []), report };
   } finally {
-    deadline.clear();
+    progress?.end();
   }
 }
+
+const UNCONFIGURED = "nothing is configured, so nobody is mailed: 'ipcheck init' asks a few questions and sets it up";
 
 function asIpcheckError(error: unknown): IpcheckError {
   if (error instanceof IpcheckError) return error;
@@ -94,7 +121,11 @@ function buildDependencies(
   settings: Settings,
   store: Store,
   deadline: Deadline,
-  { announce, onBug }: { announce: Dependencies["announce"]; onBug: (bug: unknown) => void },
+  {
+    announce,
+    onBug,
+    progress,
+  }: { announce: Dependencies["announce"]; onBug: (bug: unknown) => void; progress: Progress | undefined },
   host: Host,
 ): Dependencies {
   const { env, output } = host;
@@ -114,6 +145,7 @@ function buildDependencies(
     monotonicMs: host.monotonicMs,
     redact,
     signal: deadline.lookSignal,
+    onAsk: (service: string) => progress?.show(`asking ${service} …`),
   };
   return {
     now,
@@ -126,6 +158,7 @@ function buildDependencies(
     touch: store.touch,
     appendHistory: store.appendHistory,
     async mail(notice) {
+      progress?.show(`mailing through ${settings.smtp.host} …`);
       // Loaded only here: on a quiet day neither the library nor the templates are read from the card.
       const { deliver } = await import("../notify/deliver.js");
       const { remainingMs } = deadline;
@@ -140,8 +173,12 @@ function buildDependencies(
       });
     },
     async runHook(event) {
+      progress?.show("running the command in IPCHECK_ON_CHANGE …");
       const { runHook } = await import("../notify/hook.js");
-      return runHook(settings.onChange ?? "", event, { env, redact });
+      const { language, machineName, sshLine, onChange = "" } = settings;
+      const { hostName, version } = host;
+      const facts = { language, machineName, sshLine, hostName, version, now: now() };
+      return runHook(onChange, event, { env, redact, facts, onBug });
     },
     announce,
   };
@@ -156,7 +193,7 @@ async function warn(
   host: Host,
 ): Promise<void> {
   const { warnings, heartbeatUrl } = settings;
-  const unheard = await ping(settings, exitCode === 0, host);
+  const unheard = await ping(settings, exitCode, report.after, host);
   let state = report.after;
   const say = async (topic: string, about: string | undefined, lines: readonly string[]) => {
     const spoken = speakOnceADay(state, topic, about, { now: new Date(), isInteractive });
@@ -170,8 +207,15 @@ async function warn(
 }
 
 /** Resolves to why the monitor did not hear us, or undefined. */
-async function ping({ heartbeatUrl, extraCa }: Settings, isSuccess: boolean, host: Host): Promise<string | undefined> {
+async function ping(
+  settings: Settings,
+  exitCode: number,
+  state: State | undefined,
+  { userAgent }: Host,
+): Promise<string | undefined> {
+  const { heartbeatUrl, extraCa } = settings;
   if (!heartbeatUrl) return undefined;
-  const { pingHeartbeat } = await import("../notify/heartbeat.js");
-  return pingHeartbeat(heartbeatUrl, { isSuccess, userAgent: host.userAgent, tls: trustOptions(extraCa) });
+  const { describeRun, pingHeartbeat } = await import("../notify/heartbeat.js");
+  const body = describeRun(exitCode, settings, state);
+  return pingHeartbeat(heartbeatUrl, { isSuccess: exitCode === 0, body, userAgent, tls: trustOptions(extraCa) });
 }

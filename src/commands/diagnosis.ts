@@ -1,18 +1,22 @@
 import { formatDuration, plausibleElapsedMs } from "../base/duration";
 import type { ErrorCode } from "../base/errors";
+import { localTime } from "../base/local-time";
 import { quote } from "../base/quote";
 import { describe, explainLookup, isGood } from "../lookup/explanation";
+import { explain, type FailureKind, mostSpecific } from "../lookup/failures";
 import type { LookupResult } from "../lookup/lookup-result";
 import { PLAIN_HTTP } from "../lookup/services";
 import type { InterfaceAddress } from "../lookup/source-address";
+import type { Standstill } from "../schedule/plan";
 import { isOverdue, type LockCondition } from "../state/lock";
-import type { LoadedState } from "../state/state";
-import { HOOK, type State } from "../state/state";
+import { channelName, HOOK, type LoadedState, type State } from "../state/state";
+import { describePending, pendingChannels, type StatusRules } from "./status-report";
 
 /** One line of `doctor`: what was looked at, how it is, and what to do. */
 export interface Finding {
   title: string;
-  status: "ok" | "warning" | "error";
+  /** `skipped`: something that it depends on is in error. */
+  status: "ok" | "warning" | "error" | "skipped";
   text: string;
   hint?: string | undefined;
   /** Which exit code an error stands for. */
@@ -21,13 +25,18 @@ export interface Finding {
 
 const CLOCK_WARNING_MS = 5 * 60_000;
 const CLOCK_ERROR_MS = 24 * 3_600_000;
-/** Twice the usual interval and something on top: a look was missed. */
-const STALE_AFTER_MS = 3 * 3_600_000;
+/** Twice the interval and an hour: a run was missed. */
+const staleAfterMs = (everyMinutes = 60) => (2 * everyMinutes + 60) * 60_000;
+
+/** What was not looked at, because it depends on something that is in error; `hint` names a way to try it by hand. */
+export function skipped(title: string, cause: string, hint?: string): Finding {
+  return { title, status: "skipped", text: `it needs ${cause}`, hint };
+}
 
 /** This machine's clock against a service's Date header. */
 export function diagnoseClock(now: Date, serverDate: Date | undefined): Finding {
   const title = "clock";
-  const clock = `${now.toISOString().slice(0, 16).replace("T", " ")} UTC`;
+  const clock = localTime(now.toISOString());
   if (!serverDate) {
     return now.getTime() < Date.UTC(2026, 0, 1)
       ? { title, status: "error", code: "no-address", text: `says ${clock}, which is long over`, hint: CLOCK_HINT }
@@ -43,6 +52,26 @@ export function diagnoseClock(now: Date, serverDate: Date | undefined): Finding 
 }
 
 const CLOCK_HINT = "wait for NTP (timedatectl shows it), or set the time: certificates and durations depend on it";
+
+/**
+ * What cuts the machine off from everybody, where no service could be asked in any family for one and the same
+ * reason: it comes before all that depends on it.
+ */
+export function diagnoseNetwork(results: readonly LookupResult[]): Finding | undefined {
+  const votes = results.flatMap(({ responses }) => responses.map(({ vote }) => vote));
+  const failures = votes.flatMap((vote) => ("address" in vote ? [] : [vote]));
+  const kind = mostSpecific(failures.filter((failure) => failure.kind !== "no-ipv6"));
+  const command = NETWORK_COMMANDS[kind];
+  const isCutOff = failures.length === votes.length && failures.every((one) => [kind, "no-ipv6"].includes(one.kind));
+  if (command === undefined || !isCutOff) return undefined;
+  const { sentence, hint } = explain(kind);
+  return { title: "network", status: "error", code: "no-address", text: sentence, hint: `${command}; ${hint}` };
+}
+
+const NETWORK_COMMANDS: Partial<Record<FailureKind, string>> = {
+  "no-network": "'ip route' shows whether there is a way out",
+  dns: "'getent hosts api.ipify.org' tries to resolve a name",
+};
 
 /** What each service said, one line each, then what it amounts to. */
 export function diagnoseLookup(lookupResult: LookupResult, recorded: string | undefined): Finding[] {
@@ -101,8 +130,13 @@ export function diagnoseSource(lookupResult: LookupResult, addresses: readonly I
   ];
 }
 
-/** The state as found, what is owed, and when the last good look was. */
-export function diagnoseState(path: string, { state, condition, lastLookAt }: LoadedState, now: Date): Finding[] {
+/** The state as found, and when the last good look was. */
+export function diagnoseState(
+  path: string,
+  { state, condition, lastLookAt, stateFile }: LoadedState,
+  everyMinutes: number | undefined,
+  now: Date,
+): Finding[] {
   const title = "state";
   const file = quote(path);
   if (condition === "absent")
@@ -123,36 +157,92 @@ export function diagnoseState(path: string, { state, condition, lastLookAt }: Lo
   );
   const checks: Finding[] = [
     { title, status: "ok", text: `${file} has ${recorded.length > 0 ? recorded.join(" and ") : "no address yet"}` },
-    ...diagnoseOutbox(state),
   ];
-  if (lastLookAt) {
-    const ago = plausibleElapsedMs(lastLookAt, now);
-    const isStale = ago === undefined || ago > STALE_AFTER_MS;
+  if (stateFile) {
     checks.push({
-      title: "last good look",
-      status: isStale ? "warning" : "ok",
-      text:
-        ago === undefined
-          ? "at a time that cannot be true: the clock was wrong then or is now"
-          : `${formatDuration(ago)} ago`,
-      hint: ago === undefined ? CLOCK_HINT : isStale ? "is the schedule installed? 'ipcheck schedule show'" : undefined,
+      title,
+      status: "warning",
+      text: "the file cannot be written; what is new is in the runtime folder, and lost when the machine restarts",
+      hint: "'ipcheck check -v' says why",
     });
   }
+  if (lastLookAt) checks.push(diagnoseLastLook(lastLookAt, state, everyMinutes, now));
   return checks;
 }
 
-function diagnoseOutbox(state: State): Finding[] {
+function diagnoseLastLook(lastLookAt: Date, state: State, everyMinutes: number | undefined, now: Date): Finding {
+  const title = "last good look";
+  const ago = plausibleElapsedMs(lastLookAt, now);
+  if (ago === undefined) {
+    const text = "at a time that cannot be true: the clock was wrong then or is now";
+    return { title, status: "warning", text, hint: CLOCK_HINT };
+  }
+  const text = `${formatDuration(ago)} ago (${localTime(lastLookAt.toISOString())})`;
+  if (ago <= staleAfterMs(everyMinutes)) return { title, status: "ok", text };
+  const failedAt = Object.values(state.families).flatMap((family) => family?.outage?.failedAt ?? []);
+  const isRunning = failedAt.some((at) => {
+    const ms = plausibleElapsedMs(at, now);
+    return ms !== undefined && ms <= staleAfterMs(everyMinutes);
+  });
+  return isRunning
+    ? { title, status: "warning", text: `${text}: runs are made, and fail`, hint: "'ipcheck status' says why" }
+    : {
+        title,
+        status: "warning",
+        text: `${text}, and no run since`,
+        hint: "'ipcheck schedule show' shows what is installed, 'journalctl -t CRON' or 'journalctl -u ipcheck' what ran",
+      };
+}
+
+/** What is owed, to whom and why; mails wait where the mail server is to blame, which has its own line. */
+export function diagnoseOutbox(state: State, rules: StatusRules, isMailUsable: boolean, now: Date): Finding[] {
   const title = "outbox";
-  if (state.outbox.length === 0) return [{ title, status: "ok", text: "nothing is owed to anybody" }];
-  const failing = Object.entries(state.channels).filter(([, channel]) => channel.failures > 0);
-  if (failing.length === 0) return [{ title, status: "ok", text: `${state.outbox.length} to tell with the next run` }];
-  return failing.map(([name, { reason = "unknown", hint, failures }]) => ({
-    title,
-    status: "error",
-    code: "undelivered",
-    text: `${name === HOOK ? "the command" : quote(name)} has not been told after ${failures} tries: ${quote(reason)}`,
-    hint: hint && quote(hint),
-  }));
+  const pending = pendingChannels(state, rules, now);
+  if (pending.length === 0) return [{ title, status: "ok", text: "nothing is owed to anybody" }];
+  return pending.map((owing): Finding => {
+    const { channel, failures, reason, hint } = owing;
+    const isMail = channel !== channelName(HOOK);
+    if (isMail && !isMailUsable) return skipped(title, `the mail server: ${describePending(owing, now)}`);
+    if (failures === 0 || owing.groupedUntil !== null)
+      return { title, status: "ok", text: describePending(owing, now) };
+    const tries = failures === 1 ? "1 failed try" : `${failures} failed tries`;
+    return {
+      title,
+      status: "error",
+      code: "undelivered",
+      text: `${isMail ? quote(channel) : "the command"} has not been told after ${tries}: ${quote(reason ?? "unknown")}`,
+      hint: hint === null ? undefined : quote(hint),
+    };
+  });
+}
+
+/** Whether anybody would hear of runs that fail, or of a machine that is dead. */
+export function diagnoseAlarm(
+  settings: { heartbeatUrl: URL | undefined; heartbeatMailMs: number | undefined },
+  schedule: { mailsOutput: boolean; hasMailer: boolean } | undefined,
+): Finding {
+  const title = "alarm";
+  if (settings.heartbeatUrl)
+    return { title, status: "ok", text: "the heartbeat's monitor notices when runs fail or stop" };
+  if (settings.heartbeatMailMs !== undefined) {
+    const every = formatDuration(settings.heartbeatMailMs);
+    return { title, status: "ok", text: `a mail at least every ${every}: when it is missing, something is wrong` };
+  }
+  const hint = "make a check at healthchecks.io or the like, and put its URL into IPCHECK_HEARTBEAT_URL";
+  if (schedule?.mailsOutput && schedule.hasMailer) {
+    return {
+      title,
+      status: "ok",
+      text: "cron mails the errors of a run; nobody notices when the machine is dead",
+      hint,
+    };
+  }
+  const why = schedule?.mailsOutput
+    ? ": this machine has no program that could mail what cron hears"
+    : schedule
+      ? ": what they say goes to no mailbox"
+      : "";
+  return { title, status: "warning", text: `nobody would hear of runs that fail or stop${why}`, hint };
 }
 
 /** Whether a run holds the lock, and whether somebody else holds its name. */
@@ -176,6 +266,7 @@ interface FoundSchedule {
   missing: string[];
   /** Has an option of version 1.0.0 that is an error now. */
   isOutdated: boolean;
+  standstill: Standstill | undefined;
 }
 
 /** Whether the schedule that was found still leads to a node and a script. */
@@ -201,6 +292,10 @@ export function diagnoseSchedule(found: FoundSchedule | undefined): Finding {
       text: `the ${found.name} says --env-file, which is called --config now: every run fails`,
       hint: "'ipcheck schedule install' writes the new command",
     };
+  }
+  if (found.standstill) {
+    const text = `${found.standstill.text}, so nothing is run by the ${found.name}`;
+    return { title, status: "warning", text, hint: found.standstill.hint };
   }
   return { title, status: "ok", text: `${found.name} runs ${quote(found.command.join(" "))}` };
 }

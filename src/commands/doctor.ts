@@ -2,14 +2,17 @@ import { isAbsolute } from "node:path";
 import type { Deadline } from "../base/deadline";
 import { IpcheckError } from "../base/errors";
 import { exitCodeFor } from "../base/exit-codes";
+import { localTime } from "../base/local-time";
 import { machineSeed } from "../base/machine-id";
 import type { Output } from "../base/output";
+import { type Progress, startProgress } from "../base/progress";
 import { quote } from "../base/quote";
 import { trustOptions } from "../base/tls-trust";
 import { describeSetting } from "../config/secrets";
-import { loadSettings, type Settings } from "../config/settings";
+import { isUnconfigured, loadSettings, type Settings } from "../config/settings";
 import { VARIABLE_NAMES } from "../config/variables";
 import type { Family } from "../lookup/address";
+import { isLoopbackHost } from "../lookup/address";
 import { lookAtAll } from "../lookup/lookup";
 import type { LookupResult } from "../lookup/lookup-result";
 import { readInterfaceAddresses } from "../lookup/source-address";
@@ -17,20 +20,24 @@ import { deliver, fetchLogin } from "../notify/deliver";
 import { pingHeartbeat } from "../notify/heartbeat";
 import { probeMail } from "../notify/mail-probe";
 import { testNotice } from "../notify/test-notice";
-import { readCheck } from "../schedule/plan";
+import { type CheckCommand, readCheck, type Scheduler } from "../schedule/plan";
 import { inspectLock } from "../state/lock";
 import type { LoadedState } from "../state/state";
-import { openStateFile, type StateFile } from "../state/state-file";
+import { openStore, type Store } from "../state/store";
 import { findMissing, probeWrite } from "../state/write-probe";
 import {
+  diagnoseAlarm,
   diagnoseClock,
   diagnoseLock,
   diagnoseLookup,
+  diagnoseNetwork,
+  diagnoseOutbox,
   diagnoseSchedule,
   diagnoseSource,
   diagnoseState,
   type Finding,
   seenAddress,
+  skipped,
 } from "./diagnosis";
 import type { GlobalOptions, Host } from "./host";
 import { type Addresses, checkReach } from "./reach";
@@ -38,10 +45,19 @@ import { allSchedulers } from "./schedule";
 
 /** `ipcheck doctor`: looks at everything the job needs, touches nothing. Resolves to the exit code. */
 export async function composeDoctor(options: DoctorOptions & GlobalOptions, host: Host): Promise<number> {
-  return runDoctor(options, examine(options, host), host.output);
+  const progress = host.isStderrTerminal && !options.json ? startProgress(host.openStderr()) : undefined;
+  try {
+    return await runDoctor(options, examine(options, progress, host), host.output, progress);
+  } finally {
+    progress?.end();
+  }
 }
 
-async function* examine(options: DoctorOptions & GlobalOptions, host: Host): AsyncGenerator<Finding> {
+async function* examine(
+  options: DoctorOptions & GlobalOptions,
+  progress: Progress | undefined,
+  host: Host,
+): AsyncGenerator<Finding> {
   yield {
     title: "ipcheck",
     status: "ok",
@@ -52,6 +68,12 @@ async function* examine(options: DoctorOptions & GlobalOptions, host: Host): Asy
     settings = loadSettings(options.config, host, host.output.redactor.secrets);
   } catch (error) {
     yield* configProblems(error);
+    yield skipped(
+      "state, echo services, mail server",
+      "a configuration without mistakes",
+      "run 'ipcheck doctor' again",
+    );
+    yield await diagnoseScheduleOf(await findSchedule(host));
     return;
   }
   yield* configuration(settings);
@@ -59,28 +81,45 @@ async function* examine(options: DoctorOptions & GlobalOptions, host: Host): Asy
   const seen: Addresses = {};
   const deadline = host.startDeadline(settings.deadlineMs);
   try {
-    const store = openStateFile(settings.stateFile, host);
-    const loaded = recallOrError(store);
-    if (loaded instanceof IpcheckError) yield stateProblem(loaded);
-    else yield* diagnoseState(store.path, loaded, new Date());
+    const schedule = await findSchedule(host);
+    const rules = { ...settings, hasHook: settings.onChange !== undefined };
+    const store = openStore(settings.stateFile, host);
+    const loaded = loadOrError(store);
     yield* writability(store.path);
+    if (loaded instanceof IpcheckError) yield stateProblem(loaded);
+    else yield* diagnoseState(store.path, loaded, schedule?.everyMinutes, new Date());
     yield diagnoseLock(await inspectLock(store.path, { uid: host.uid }), settings.deadlineMs);
     const known = loaded instanceof IpcheckError ? undefined : loaded;
+    progress?.show("asking the echo services …");
     const lookupResults = await lookAtAllFamilies(settings, known, deadline, host);
-    yield diagnoseClock(
+    const network = diagnoseNetwork(lookupResults);
+    if (network) yield network;
+    const clock = diagnoseClock(
       new Date(),
       lookupResults.map(({ serverDate }) => serverDate).find((date) => date !== undefined),
     );
-    for (const lookupResult of lookupResults) {
-      const { family } = lookupResult;
-      yield* diagnoseLookup(lookupResult, recordedIn(known, family));
-      yield* diagnoseSource(lookupResult, family === 6 ? readInterfaceAddresses() : []);
-      seen[family] = seenAddress(lookupResult) ?? recordedIn(known, family);
+    yield clock;
+    const cause = network ? "the network" : clock.status === "error" ? "a clock that is right" : undefined;
+    if (network) yield skipped("echo services", "the network", "'curl -4 https://api.ipify.org' asks one by hand");
+    for (const lookupResult of network ? [] : lookupResults) {
+      const findings = diagnoseLookup(lookupResult, recordedIn(known, lookupResult.family));
+      yield* findings.map((finding) =>
+        cause !== undefined && finding.status === "error" ? skipped(finding.title, cause) : finding,
+      );
+      yield* diagnoseSource(lookupResult, lookupResult.family === 6 ? readInterfaceAddresses() : []);
+      seen[lookupResult.family] = seenAddress(lookupResult) ?? recordedIn(known, lookupResult.family);
     }
-    yield* mailServer(settings, deadline, host);
-    if (options.send) yield* testMail(settings, store.historyFile, known, lookupResults, deadline, host);
-    if (settings.heartbeatUrl) yield await heartbeat(settings.heartbeatUrl, host);
-    yield await schedule(host);
+    progress?.show(`asking ${settings.smtp.host} …`);
+    const isMailUsable = yield* mailServer(settings, cause, deadline, host);
+    if (options.send && isMailUsable) {
+      yield* testMail(settings, store.historyFile, known, lookupResults, deadline, host);
+    } else if (options.send) yield skipped("test mail", "the mail server");
+    if (known) yield* diagnoseOutbox(known.state, rules, isMailUsable, new Date());
+    if (settings.heartbeatUrl) {
+      yield cause !== undefined ? skipped("heartbeat", cause) : await heartbeat(settings, settings.heartbeatUrl, host);
+    }
+    yield await diagnoseScheduleOf(schedule);
+    yield diagnoseAlarm(settings, schedule);
   } finally {
     deadline.clear();
   }
@@ -96,9 +135,10 @@ const UNVERIFIED_TLS: Finding = {
   hint: "remove it; for a certificate of your own, name a file with its issuer in IPCHECK_CA_FILE",
 };
 
-function recallOrError(store: StateFile): LoadedState | IpcheckError {
+function loadOrError(store: Store): LoadedState | IpcheckError {
   try {
-    return store.load();
+    const loaded = store.load();
+    return loaded.error ?? loaded;
   } catch (error) {
     return asIpcheckError(error);
   }
@@ -107,12 +147,23 @@ function recallOrError(store: StateFile): LoadedState | IpcheckError {
 function* configProblems(error: unknown): Generator<Finding> {
   const { message, details, hint } = asIpcheckError(error);
   const problems = details.length > 0 ? details : [message];
-  for (const text of problems) yield { title: "configuration", status: "error", code: "config", text };
-  yield { title: "configuration", status: "warning", text: "the rest was not looked at", hint };
+  for (const [index, text] of problems.entries()) {
+    const isLast = index === problems.length - 1;
+    yield { title: "configuration", status: "error", code: "config", text, hint: isLast ? hint : undefined };
+  }
 }
 
 function* configuration(settings: Settings): Generator<Finding> {
   const { envFile, origins, warnings, smtp, recipients } = settings;
+  if (isUnconfigured(settings)) {
+    yield {
+      title: "configuration",
+      status: "warning",
+      text: "nothing is configured, so nobody is mailed",
+      hint: "'ipcheck init' asks a few questions and sets it up",
+    };
+    return;
+  }
   yield { title: "env file", status: "ok", text: envFile ? quote(envFile.path) : "none; only the environment is used" };
   for (const name of VARIABLE_NAMES) {
     const origin = origins.get(name);
@@ -121,7 +172,12 @@ function* configuration(settings: Settings): Generator<Finding> {
   }
   for (const text of warnings) yield { title: "permissions", status: "warning", text };
   if (recipients.length === 0) {
-    yield { title: "recipients", status: "warning", text: "nobody is mailed", hint: "set IPCHECK_TO" };
+    yield {
+      title: "recipients",
+      status: "warning",
+      text: "nobody is mailed",
+      hint: "set IPCHECK_TO, or run 'ipcheck init'",
+    };
   } else if (smtp.password) {
     yield { title: "password", status: "ok", text: `from ${smtp.password.origin}` };
   }
@@ -165,16 +221,29 @@ function lookAtAllFamilies(
   );
 }
 
-async function* mailServer(settings: Settings, deadline: Deadline, host: Host): AsyncGenerator<Finding> {
+/** Returns whether mails can be sent; without recipients nothing stands in the way. */
+async function* mailServer(
+  settings: Settings,
+  cause: string | undefined,
+  deadline: Deadline,
+  host: Host,
+): AsyncGenerator<Finding, boolean> {
   const { smtp, recipients } = settings;
   const title = "mail server";
-  if (recipients.length === 0) return;
+  if (recipients.length === 0) return true;
+  if (cause !== undefined && !isLoopbackHost(smtp.host)) {
+    const starttls = smtp.security === "starttls" ? " -starttls smtp" : "";
+    const command = `openssl s_client -connect ${smtp.host}:${smtp.port}${starttls}`;
+    yield skipped(title, cause, smtp.security === "none" ? undefined : `'${command}' tries it by hand`);
+    return false;
+  }
   const { env, output } = host;
   const where = `${smtp.host}:${smtp.port}`;
   const login = await fetchLogin(smtp, { env, signal: deadline.signal, redactor: output.redactor });
   if ("ok" in login) {
     yield { title: "password", status: "error", code: "undelivered", text: login.reason, hint: login.hint };
-    return;
+    yield skipped(title, "the password");
+    return false;
   }
   const { extraCa } = settings;
   const { signal } = deadline;
@@ -183,7 +252,7 @@ async function* mailServer(settings: Settings, deadline: Deadline, host: Host): 
   if (probe.isConnected) yield { title, status: "ok", text: `${where} answers` };
   if (probe.tls) {
     const { version, issuer, expiresAt } = probe.tls;
-    const text = `${version}, certificate by ${quote(issuer)}, valid until ${expiresAt.toISOString().slice(0, 10)}`;
+    const text = `${version}, certificate by ${quote(issuer)}, valid until ${localTime(expiresAt.toISOString()).slice(0, 10)}`;
     yield { title: "encryption", status: "ok", text };
   } else if (probe.isConnected) {
     yield { title: "encryption", status: "ok", text: "none, as configured" };
@@ -192,6 +261,7 @@ async function* mailServer(settings: Settings, deadline: Deadline, host: Host): 
   if (probe.failure) {
     yield { title, status: "error", code: "undelivered", text: probe.failure.reason, hint: probe.failure.hint };
   }
+  return probe.failure === undefined;
 }
 
 /** Sends the very mail that a change would produce, through the true path, and writes no state. */
@@ -230,9 +300,11 @@ async function* testMail(
 }
 
 /** A ping like that of a run that went well: a monitor has no way to be asked without one. */
-async function heartbeat(url: URL, { userAgent }: Host): Promise<Finding> {
+async function heartbeat(settings: Settings, url: URL, { userAgent }: Host): Promise<Finding> {
   const title = "heartbeat";
-  const failure = await pingHeartbeat(url, { isSuccess: true, userAgent });
+  const tls = trustOptions(settings.extraCa);
+  const body = `${settings.machineName}: asked for by 'ipcheck doctor'`;
+  const failure = await pingHeartbeat(url, { isSuccess: true, body, userAgent, tls });
   if (failure === undefined) return { title, status: "ok", text: `${url.host} has heard a ping` };
   return {
     title,
@@ -242,18 +314,37 @@ async function heartbeat(url: URL, { userAgent }: Host): Promise<Finding> {
   };
 }
 
-async function schedule(host: Host): Promise<Finding> {
+interface FoundSchedule {
+  scheduler: Scheduler;
+  command: string[];
+  check: CheckCommand | undefined;
+  everyMinutes: number | undefined;
+  mailsOutput: boolean;
+  /** A program that sends what cron hands over. */
+  hasMailer: boolean;
+}
+
+async function findSchedule(host: Host): Promise<FoundSchedule | undefined> {
   for (const scheduler of allSchedulers(host)) {
     const found = await scheduler.find();
     // A unit of that name that runs something else is no schedule of ours.
     const check = found && readCheck(found.command);
     if (!found || (found.isForeign && !check)) continue;
-    const { files, isOutdated } = check ?? { files: found.command.slice(0, 2), isOutdated: false };
-    // What is looked up on PATH, or from a folder of its own, cannot be judged from here.
-    const missing = (await findMissing(files)).filter((path) => isAbsolute(path));
-    return diagnoseSchedule({ name: scheduler.name, command: found.command, missing, isOutdated });
+    const { command, everyMinutes, mailsOutput = false } = found;
+    const hasMailer = (await findMissing(["/usr/sbin/sendmail"])).length === 0;
+    return { scheduler, command, check, everyMinutes, mailsOutput, hasMailer };
   }
-  return diagnoseSchedule(undefined);
+  return undefined;
+}
+
+async function diagnoseScheduleOf(found: FoundSchedule | undefined): Promise<Finding> {
+  if (!found) return diagnoseSchedule(undefined);
+  const { scheduler, command, check } = found;
+  const { files, isOutdated } = check ?? { files: command.slice(0, 2), isOutdated: false };
+  // What is looked up on PATH, or from a folder of its own, cannot be judged from here.
+  const missing = (await findMissing(files)).filter((path) => isAbsolute(path));
+  const standstill = await scheduler.findStandstill?.();
+  return diagnoseSchedule({ name: scheduler.name, command, missing, isOutdated, standstill });
 }
 
 function recordedIn(known: LoadedState | undefined, family: Family): string | undefined {
@@ -277,20 +368,28 @@ export interface DoctorOptions {
   json?: boolean;
 }
 
-const MARKS: Record<Finding["status"], string> = { ok: "ok     ", warning: "warning", error: "ERROR  " };
+const MARKS: Record<Finding["status"], string> = {
+  ok: "ok     ",
+  warning: "warning",
+  error: "ERROR  ",
+  skipped: "skipped",
+};
 
 /** Prints the checks as they come; resolves to the exit code of the gravest. */
 export async function runDoctor(
   options: DoctorOptions,
   checks: AsyncIterable<Finding>,
   output: Output,
+  progress?: Progress,
 ): Promise<number> {
   const all: Finding[] = [];
   for await (const check of checks) {
     all.push(check);
+    progress?.end();
     if (options.json) continue;
-    await output.print(`${MARKS[check.status]}  ${check.title}: ${check.text}`);
-    if (check.hint !== undefined && check.status !== "ok") await output.print(`         hint: ${check.hint}`);
+    await output.printText(`${MARKS[check.status]}  ${check.title}: ${check.text}`, { indent: 11 });
+    if (check.hint !== undefined && check.status !== "ok")
+      await output.printText(`         hint: ${check.hint}`, { indent: 11 });
   }
   const errors = all.flatMap(({ status, code }) => (status === "error" && code ? [{ code }] : []));
   // What is configured wrongly comes before what fails because of it.
@@ -304,5 +403,7 @@ function summary(checks: readonly Finding[]): string {
   const count = (status: Finding["status"]) => checks.filter((check) => check.status === status).length;
   const [errors, warnings] = [count("error"), count("warning")];
   if (errors + warnings === 0) return "\nall is well";
-  return `\n${errors} error${errors === 1 ? "" : "s"}, ${warnings} warning${warnings === 1 ? "" : "s"}`;
+  const skips = count("skipped");
+  const rest = skips > 0 ? `, ${skips} skipped` : "";
+  return `\n${errors} error${errors === 1 ? "" : "s"}, ${warnings} warning${warnings === 1 ? "" : "s"}${rest}`;
 }

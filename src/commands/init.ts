@@ -1,88 +1,223 @@
 import { existsSync } from "node:fs";
-import { networkInterfaces } from "node:os";
-import { resolve } from "node:path";
-import { Deadline } from "../base/deadline";
+import { isAbsolute, resolve } from "node:path";
 import { IpcheckError, StoppedError, systemCode } from "../base/errors";
-import { machineSeed } from "../base/machine-id";
-import type { Output } from "../base/output";
 import { TerminalPrompter } from "../base/prompts";
 import { quote } from "../base/quote";
 import { SecretPrompt } from "../base/secret-prompt";
-import { UnusableFileError } from "../base/trusted-file";
-import { findProblem } from "../config/check-value";
+import { readGuarded, UnusableFileError } from "../base/trusted-file";
 import { defaultEnvFiles } from "../config/env-file";
-import { renderEnvFile } from "../config/env-lines";
+import { describeChanges, editEnvText } from "../config/env-lines";
+import { readEnvText } from "../config/env-text";
 import { writePrivateFile } from "../config/env-writer";
+import { path as readPath } from "../config/readers";
 import { loadSettings, localeLanguage } from "../config/settings";
-import { VARIABLE_NAMES, variable } from "../config/variables";
-import { findSpecialRange } from "../lookup/address";
-import { isGood } from "../lookup/explanation";
-import { look } from "../lookup/lookup";
 import { deliver } from "../notify/deliver";
 import { findProvider } from "../notify/mail-providers";
 import { testNotice } from "../notify/test-notice";
+import { readCheck } from "../schedule/plan";
+import type { FailedOutcome } from "../state/outbox";
 import { openStateFile } from "../state/state-file";
+import { findMissing } from "../state/write-probe";
 import type { GlobalOptions, Host } from "./host";
-import { type InitOptions, type InitTools, Interview, type Prompter } from "./init-questions";
-import { composeSchedule } from "./schedule";
+import { detectIpv6, findMailServers } from "./init-probes";
+import { type InitOptions, Interview } from "./init-questions";
+import { offerReach } from "./reach";
+import { allSchedulers, composeSchedule } from "./schedule";
 
-/** Nobody waits longer for a question's suggestion. */
-const IPV6_PROBE_MS = 4000;
+const NEW_FILE = "# Written by 'ipcheck init'. Every variable is described in .env.example.\n";
 
-/** `ipcheck init`. Resolves to the exit code. */
+/**
+ * `ipcheck init`: asks what no switch answers, shows and writes what changes in the env file, offers a test mail and
+ * the schedule. Resolves to the exit code.
+ */
 export async function composeInit(options: InitOptions & GlobalOptions, host: Host): Promise<number> {
-  const { env, hostName } = host;
-  const envFile = options.config === undefined ? defaultEnvFiles(host)[0] : resolve(options.config);
+  const isAsking = host.isStdinTerminal && !options.yes;
+  if (!isAsking && !options.yes) {
+    throw new IpcheckError("usage", "nobody can be asked, for this is no terminal", {
+      hint: "give the answers as switches: ipcheck init --yes --to … --user … --password-stdin (see ipcheck init --help)",
+    });
+  }
+  // A file that is named here must be named again where it is used.
+  const named = options.config ?? (host.env["IPCHECK_CONFIG"] || undefined);
+  const usual = defaultEnvFiles(host);
+  const envFile = named === undefined ? (usual.find((path) => existsSync(path)) ?? usual[0]) : resolve(named);
   if (envFile === undefined) throw new IpcheckError("usage", "no home folder is known: name a file with --config");
-  // An env file named on the command line must be named again where it is used.
-  const named = options.config === undefined ? {} : { config: envFile };
-  return runInit(
-    options,
-    {
-      prompter: host.isStdinTerminal ? new TerminalPrompter(host.openStdin(), host.openStderr()) : undefined,
-      envFile,
-      envFileExists: existsSync(envFile),
-      hostName,
-      language: localeLanguage(env),
+  const prompter = isAsking ? new TerminalPrompter(host.openStdin(), host.openStderr()) : undefined;
+  const draft = new Draft(envFile, options, prompter, host);
+  if (!(await draft.settle())) return 0;
+  try {
+    const wantsTest = options.send ?? (prompter ? await prompter.confirm("Send a test mail now?") : false);
+    const exitCode = wantsTest ? await draft.tryMail() : 0;
+    // What else stands in the file, and in the environment, counts too.
+    const settings = loadSettings(envFile, host, host.output.redactor.secrets);
+    const isInstalled = await offerSchedule(options, named === undefined ? undefined : envFile, host);
+    // Whoever declined the other offers by switches wants none; and a stranger who knocks at the door is asked for by a yes.
+    if (prompter && (options.send === undefined || options.schedule === undefined)) {
+      for await (const { text, hint } of offerReach(settings, host, (question) => prompter.confirm(question, false))) {
+        await host.output.note(hint === undefined ? text : `${text} (${hint})`);
+      }
+    }
+    await host.output.note("done; 'ipcheck doctor' looks at everything, 'ipcheck check -v' is the first look");
+    return isInstalled || exitCode;
+  } catch (error) {
+    throw error instanceof StoppedError ? new StoppedError("the env file stays as it was written") : error;
+  }
+}
+
+/** The env file as it is to be. */
+class Draft {
+  private readonly before: string | undefined;
+  private readonly interview: Interview;
+  private written: string | undefined;
+
+  constructor(
+    private readonly envFile: string,
+    options: InitOptions,
+    private readonly prompter: TerminalPrompter | undefined,
+    private readonly host: Host,
+  ) {
+    this.before = guarded("read", envFile, () => readIfThere(envFile, host));
+    const surroundings = {
+      hostName: host.hostName,
+      // Nobody logs in as the root that sudo made of him.
+      userName: (host.uid === 0 && host.env["SUDO_USER"]) || host.userName,
+      language: localeLanguage(host.env),
+      passwordFile: envFile.replace(/[^/\\]*$/, "smtp-password"),
       detectIpv6: () => detectIpv6(host),
+      findMailServers,
       findProvider,
-      findProblem,
       readPasswordFromStdin: async () => {
         const prompt = new SecretPrompt(host.openStdin(), host.openStderr());
         const password = await prompt.ask("Password: ");
         prompt.close();
         return password;
       },
-      renderEnvFile,
-      async write(text, passwordFile) {
-        if (passwordFile) written(passwordFile.path, `${passwordFile.password}\n`, host);
-        return written(envFile, text, host);
-      },
-      sendTest: () => sendTest(envFile, host),
-      installSchedule: () => composeSchedule("install", { ...named, ...(options.yes && { yes: true }) }, host),
-    },
-    host.output,
-  );
+    };
+    this.interview = new Interview(readEnvText(this.before ?? "").values, options, prompter, surroundings, host.output);
+  }
+
+  /** Holds the interview, shows what changes, and writes it by consent; resolves to whether there was consent. */
+  async settle(): Promise<boolean> {
+    const { prompter, interview, host } = this;
+    await interview.hold();
+    for (;;) {
+      const changes = await this.show();
+      if (!prompter) break;
+      await prompter.say("These are settled:", ...interview.describeSettled());
+      const chosen = await prompter.select({
+        message: changes ? "Write this?" : "Nothing changes. Go on?",
+        options: [
+          { value: "yes", label: "yes" },
+          { value: "change", label: "no, change an answer first" },
+          { value: "no", label: "no, stop here" },
+        ],
+      });
+      if (chosen === "yes") break;
+      if (chosen === "no") {
+        await host.output.note("nothing was written");
+        return false;
+      }
+      await interview.change("Which one?");
+    }
+    await this.write();
+    return true;
+  }
+
+  /** Sends the test mail, and asks for what is to blame until it is taken; resolves to the exit code. */
+  async tryMail(): Promise<number> {
+    const { envFile, prompter, interview, host } = this;
+    for (;;) {
+      const failure = await sendTest(envFile, host).catch(async (error) => {
+        if (!prompter || !(error instanceof IpcheckError)) throw error;
+        await host.output.fail(error);
+        return { about: undefined };
+      });
+      if (!failure) return 0;
+      const chosen = prompter && (await interview.change("What shall be corrected?", failure.about, AFTER_FAILURE));
+      if (!prompter || chosen === "leave") {
+        await host.output.note("the env file stays: correct it, then try 'ipcheck doctor --send'");
+        return 5;
+      }
+      if (chosen === undefined) {
+        await this.show();
+        await this.write();
+      }
+    }
+  }
+
+  private get text(): string {
+    const text = editEnvText(this.before ?? NEW_FILE, this.interview.answers);
+    if (text !== undefined) return text;
+    throw new IpcheckError("usage", "no quoting can carry these values in an env file", {
+      hint: "a value with all three kinds of quotes does that; for a password choose --store file",
+    });
+  }
+
+  /** Resolves to whether there is anything to write. */
+  private async show(): Promise<boolean> {
+    const { envFile, interview, host } = this;
+    const changes = describeChanges(this.written ?? this.before ?? "", this.text);
+    if (interview.passwordFile) changes.push(`+ the password in ${quote(interview.passwordFile.path)}`);
+    const title = `${quote(envFile)}${(this.written ?? this.before) === undefined ? " (new)" : ""}`;
+    const lines = changes.length > 0 ? changes.map((line) => `  ${line}`) : ["  (nothing changes)"];
+    await host.output.print(`\n${title}:\n${lines.join("\n")}\n`);
+    return changes.length > 0;
+  }
+
+  private async write(): Promise<void> {
+    const { envFile, interview, host, text } = this;
+    const { passwordFile } = interview;
+    // Worth keeping is what was there before the first answer, not the first attempt.
+    const isFirst = this.written === undefined;
+    const write = (path: string, content: string) =>
+      guarded("write", path, () => writePrivateFile(path, content, isFirst, host));
+    if (passwordFile) {
+      const path = readPath(host)(passwordFile.path);
+      if ("expected" in path) {
+        throw new IpcheckError("config", `IPCHECK_SMTP_PASSWORD_FILE: expected ${path.expected}`);
+      }
+      write(path.value, `${passwordFile.password}\n`);
+    }
+    if (text === (this.written ?? this.before)) return;
+    const backup = write(envFile, text);
+    this.written = text;
+    await host.output.note(`written: ${quote(envFile)}${backup ? ` (the one before is ${quote(backup)})` : ""}`);
+  }
 }
 
-function written(path: string, text: string, who: Host): string | undefined {
+const AFTER_FAILURE = [
+  { value: "again", label: "nothing, try again" },
+  { value: "leave", label: "nothing, go on without" },
+];
+
+function readIfThere(path: string, host: Host): string | undefined {
   try {
-    return writePrivateFile(path, text, new Date(), who);
+    return readGuarded(path, host).text;
+  } catch (error) {
+    if (["ENOENT", "ENOTDIR"].includes(systemCode(error))) return undefined;
+    throw error;
+  }
+}
+
+function guarded<T>(verb: "read" | "write", path: string, work: () => T): T {
+  try {
+    return work();
   } catch (error) {
     if (error instanceof UnusableFileError) {
-      throw new IpcheckError("config", `cannot write ${quote(path)}: it ${error.fact}`, {
+      throw new IpcheckError("config", `cannot ${verb} ${quote(path)}: it ${error.fact}`, {
         hint: error.cure,
         cause: error,
       });
     }
-    throw new IpcheckError("usage", `cannot write ${quote(path)} (${systemCode(error) || "unknown error"})`, {
+    throw new IpcheckError("usage", `cannot ${verb} ${quote(path)} (${systemCode(error) || "unknown error"})`, {
       hint: "--config names another place; nothing was changed there",
       cause: error,
     });
   }
 }
 
-async function sendTest(envFile: string, host: Host): Promise<number> {
+/** Sends the test mail and says how it went; resolves to the first failure. */
+async function sendTest(envFile: string, host: Host): Promise<FailedOutcome | undefined> {
   const { output } = host;
   const settings = loadSettings(envFile, host, output.redactor.secrets);
   const deadline = host.startDeadline(settings.deadlineMs);
@@ -92,96 +227,41 @@ async function sendTest(envFile: string, host: Host): Promise<number> {
     const onBug = (bug: unknown) => bugs.push(bug);
     const { signal, remainingMs } = deadline;
     const context = { ...host, historyFile, signal, remainingMs, redactor: output.redactor, onBug };
-    const outcomes = [...(await deliver(testNotice(settings, undefined, [], new Date()), settings, context))];
-    for (const [recipient, outcome] of outcomes) {
+    let failure: FailedOutcome | undefined;
+    for (const [recipient, outcome] of await deliver(
+      testNotice(settings, undefined, [], new Date()),
+      settings,
+      context,
+    )) {
       if (outcome.ok) await output.note(`the mail server took the test mail for ${recipient}: look at the mailbox`);
       else await output.fail(new IpcheckError("undelivered", `${recipient}: ${outcome.reason}`, outcome));
+      if (!outcome.ok) failure ??= outcome;
     }
     if (bugs.length > 0) throw bugs[0];
-    if (outcomes.every(([, { ok }]) => ok)) return 0;
-    await output.note("the env file stays: correct it, then try 'ipcheck doctor --send'");
-    return 5;
+    return failure;
   } finally {
     deadline.clear();
   }
 }
 
-/** Whether this machine has a public IPv6 address that the world sees. */
-async function detectIpv6(host: Host): Promise<boolean> {
-  const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
-  const isPublic = addresses.some(({ family, address }) => family === "IPv6" && !findSpecialRange(6, address));
-  if (!isPublic) return false;
-  const deadline = new Deadline(IPV6_PROBE_MS, host.monotonicMs);
-  try {
-    const lookup = {
-      ...host,
-      seed: machineSeed(host.hostName),
-      serviceUrls: undefined,
-      acceptRanges: [],
-      ipv6PrefixLength: 64,
-      timeoutMs: IPV6_PROBE_MS,
-      now: () => new Date(),
-      redact: (text: string) => text,
-      signal: deadline.lookSignal,
-    };
-    return isGood(await look({ family: 6, recorded: undefined, candidate: undefined, coolDowns: {} }, lookup));
-  } finally {
-    deadline.clear();
-  }
-}
-
-/** Asks what is not given by switches, shows and writes the env file, offers test mail and schedule. */
-export async function runInit(options: InitOptions, tools: InitTools, output: Output): Promise<number> {
-  const prompter = options.yes ? undefined : tools.prompter;
-  if (!prompter && !options.yes) {
-    throw new IpcheckError("usage", "nobody can be asked, for this is no terminal", {
-      hint: "give the answers as switches: ipcheck init --yes --to … --user … --password-stdin (see ipcheck init --help)",
-    });
-  }
-  const interview = new Interview(options, prompter, tools, output);
-  const answers = await interview.hold();
-  const { password, passwordFile } = interview;
-  const text = tools.renderEnvFile(answers);
-  if (text === undefined) {
-    throw new IpcheckError("usage", "no quoting can carry these values in an env file", {
-      hint: "a value with all three kinds of quotes does that; for a password choose --store file",
-    });
-  }
-  if (password !== undefined) output.redactor.secrets.push(password);
-  await output.print(`\n${tools.envFile}:\n\n${mask(text)}`);
-  const question = tools.envFileExists ? "Replace the existing file (a backup is kept)?" : "Write this file?";
-  if (prompter && !(await prompter.confirm(question))) {
-    await output.note("nothing was written");
+/** Installs the schedule, by consent; resolves to the exit code. */
+async function offerSchedule(options: InitOptions, configFile: string | undefined, host: Host): Promise<number> {
+  if (options.schedule === false || (options.schedule === undefined && options.yes)) return 0;
+  const found = options.schedule ? undefined : await findSchedule(configFile, host);
+  if (found !== undefined) {
+    await host.output.note(`the schedule is there already (${found})`);
     return 0;
   }
-  const backup = await tools.write(text, passwordFile);
-  await output.note(`written: ${tools.envFile}${backup === undefined ? "" : ` (the old one is ${backup})`}`);
+  const config = configFile !== undefined && { config: configFile };
+  return composeSchedule("install", { ...config, ...(options.yes && { yes: true }) }, host);
+}
 
-  try {
-    return await offer(options, prompter, tools, output);
-  } catch (error) {
-    throw error instanceof StoppedError ? new StoppedError("the env file stays as it was written") : error;
+/** The scheduler that runs this very configuration already. */
+async function findSchedule(configFile: string | undefined, host: Host): Promise<string | undefined> {
+  for (const scheduler of allSchedulers(host)) {
+    const check = readCheck((await scheduler.find())?.command ?? []);
+    if (!check || check.isOutdated || check.configFile !== configFile) continue;
+    if ((await findMissing(check.files.filter((path) => isAbsolute(path)))).length === 0) return scheduler.name;
   }
-}
-
-async function offer(
-  options: InitOptions,
-  prompter: Prompter | undefined,
-  tools: InitTools,
-  output: Output,
-): Promise<number> {
-  let exitCode = 0;
-  const wantsTest = options.send ?? (prompter ? await prompter.confirm("Send a test mail now?") : false);
-  if (wantsTest) exitCode = await tools.sendTest();
-  const wantsSchedule = options.schedule ?? (prompter ? await prompter.confirm("Run check every hour?") : false);
-  if (wantsSchedule) exitCode = (await tools.installSchedule()) || exitCode;
-  await output.note("done; 'ipcheck doctor' looks at everything, 'ipcheck check -v' is the first look");
-  return exitCode;
-}
-
-function mask(text: string): string {
-  return VARIABLE_NAMES.filter((name) => variable(name).shown !== "whole").reduce(
-    (shown, name) => shown.replace(new RegExp(`^${name}=.*$`, "m"), `${name}=(not shown)`),
-    text,
-  );
+  return undefined;
 }

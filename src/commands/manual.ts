@@ -1,4 +1,5 @@
 import type { Command, Option } from "commander";
+import { EXIT_MEANINGS } from "../base/exit-codes";
 
 /** What the manual says besides the command tree. */
 export interface ManualFacts {
@@ -12,12 +13,15 @@ export function renderManual(program: Command, { version, envExample }: ManualFa
   const { commands } = program;
   return `${[
     `.TH IPCHECK 1 "" "ipcheck ${version}" "User Commands"`,
+    // Left-aligned and without hyphens: URLs and names are there to be copied.
+    ".nh",
+    ".ad l",
     ".SH NAME",
     "ipcheck \\- mails you your home's public IP address when it changes",
     ".SH SYNOPSIS",
     ...commands.flatMap((command) => [".B ipcheck", roff(`${command.name()} ${command.usage()}`), ".br"]),
     ".SH DESCRIPTION",
-    roff(program.description().replaceAll("\n", " ")),
+    roff(program.description()),
     ".SH OPTIONS",
     ...visibleOptions(program).flatMap(describeOption),
     ".SH COMMANDS",
@@ -28,24 +32,31 @@ export function renderManual(program: Command, { version, envExample }: ManualFa
     ]),
     ".SH ENVIRONMENT",
     "Read from the environment, and from an env file with the same names; the environment wins.",
+    "A value behind a name is its default.",
     ...describeVariables(envExample),
     ".SH FILES",
     ...term("~/.config/ipcheck/.env", "the configuration"),
     ...term("~/.local/state/ipcheck/state.json", "the recorded address, and what is owed to whom"),
     ...term("~/.local/state/ipcheck/history.jsonl", "every change, one line each"),
+    ".SH EXAMPLES",
+    ...EXAMPLES.flatMap(([command, what]) => [".TP", `.B ${literal(command)}`, roff(what)]),
     ".SH EXIT STATUS",
-    ...EXIT_STATUS.flatMap(([code, meaning]) => term(code, meaning)),
+    ...EXIT_MEANINGS.flatMap((meaning, code) => term(String(code), meaning)),
   ].join("\n")}\n`;
 }
 
-const EXIT_STATUS = [
-  ["0", "done: unchanged, or changed, recorded and mailed"],
-  ["1", "a bug, or the result could not be written"],
-  ["2", "usage or configuration; nothing was asked, nothing written"],
-  ["3", "no trustworthy address could be had; what was recorded stands"],
-  ["4", "the state could not be read or written"],
-  ["5", "a change is recorded, but not everybody has been told yet"],
-  ["6", "another run is at work"],
+const EXAMPLES = [
+  ["ipcheck init", "Sets it up: asks for the mailbox, sends a test mail, installs the hourly schedule."],
+  ["ipcheck check -v", "Looks now, and says what was seen and done."],
+  ["ipcheck check -n", "Looks now, says what would be written and sent, and does nothing of it."],
+  ["ipcheck doctor --send", "Looks at everything the job needs, and sends a test mail."],
+  ["ipcheck status --max-age 3h", "Shows how things stand; exits with 3 when the last good look is older."],
+  ["ipcheck schedule install --every 15m", "Runs it four times an hour instead of once."],
+  ["ipcheck history --csv > addresses.csv", "Every change, for a spreadsheet."],
+  [
+    `IPCHECK_ON_CHANGE='curl -fsS -H "Title: $IPCHECK_SUBJECT" -d "$IPCHECK_TEXT" https://ntfy.sh/TOPIC'`,
+    "In the env file: a push message about each change, in the words of the mail.",
+  ],
 ] as const;
 
 /** The options of a command that its help shows. */
@@ -57,29 +68,21 @@ function describeOption({ flags, description }: Option): string[] {
   return term(flags, description);
 }
 
-// A paragraph of comments belongs to the variables that follow it.
+// A paragraph of comments belongs to the variables below it.
 function describeVariables(envExample: string): string[] {
-  const lines: string[] = [];
-  let comment: string[] = [];
-  for (const line of envExample.split("\n")) {
-    const variable = /^#?(IPCHECK_\w+)=(.*)$/.exec(line);
-    if (variable) {
-      const [, name = "", value = ""] = variable;
-      // A long default is a list that the paragraph speaks of; roff could not break it.
-      const isDefault = line.startsWith("#") && value.length > 0 && value.length < 40 && !value.startsWith("'your ");
-      lines.push(...term(name, [...comment, ...(isDefault ? [`[${value}]`] : [])].join(" ")));
-      comment = [];
-    } else if (/^# [^-]/.test(line)) {
-      comment.push(line.slice(2));
-    } else {
-      comment = [];
-    }
-  }
-  return lines;
+  const blocks = [...envExample.matchAll(/^((?:# [^-].*\n)+)((?:#?IPCHECK_\w+=.*\n?)+)/gm)];
+  return blocks.flatMap(([, comment = "", variables = ""]) => [
+    ...[...variables.matchAll(/^(#?)(IPCHECK_\w+)=(.*)$/gm)].flatMap(([, off, name = "", value = ""], index) => {
+      // What is quoted or a path is an example. roff could not break a long default, which the paragraph tells.
+      const isDefault = off === "#" && /^[^'/].{0,38}$/.test(value);
+      return [index === 0 ? ".TP" : ".TQ", isDefault ? `.BR ${name} ${roff(`=${value}`)}` : `.B ${name}`];
+    }),
+    roff(comment.trim().split(/\n?# /).filter(Boolean).join(" ")),
+  ]);
 }
 
 function term(name: string, text: string): string[] {
-  return [".TP", `.B ${roff(name)}`, roff(text || "See above.")];
+  return [".TP", `.B ${roff(name)}`, roff(text)];
 }
 
 // roff: a backslash, a hyphen that is to stay one, and a line that begins like a request.
@@ -88,4 +91,9 @@ function roff(text: string): string {
     .replaceAll("\\", "\\e")
     .replaceAll("-", "\\-")
     .replace(/^([.'])/, "\\&$1");
+}
+
+// In a command straight quotes stay straight, and none of them is taken for roff's own.
+function literal(command: string): string {
+  return roff(command).replaceAll('"', "\\(dq").replaceAll("'", "\\(aq");
 }

@@ -7,8 +7,9 @@ import { quote } from "../base/quote";
 import { cron, isCronUsable } from "../schedule/cron";
 import { launchd } from "../schedule/launchd";
 import { checkPaths, offsetFor, parseInterval, type Schedule, type Scheduler } from "../schedule/plan";
-import { systemd } from "../schedule/systemd";
+import { SYSTEM_UNITS, systemd } from "../schedule/systemd";
 import { windowsTask } from "../schedule/windows";
+import { findMissing } from "../state/write-probe";
 import type { GlobalOptions, Host } from "./host";
 
 /** `ipcheck schedule`: prints, installs, removes or shows the schedule. Resolves to the exit code. */
@@ -28,7 +29,7 @@ export function allSchedulers(host: Host): Scheduler[] {
   const { platform, home = "/", uid = 0 } = host;
   if (platform === "win32") return [windowsTask];
   if (platform === "darwin") return [launchd(home, uid), cron];
-  return [cron, userSystemd(host), machineSystemd({})];
+  return [cron, userSystemd(host), machineSystemd({}, host)];
 }
 
 function isChosen({ cron, systemd, system, launchd, windows }: ScheduleOptions): boolean {
@@ -47,7 +48,7 @@ async function chooseScheduler(options: ScheduleOptions, host: Host): Promise<Sc
     });
   }
   if (options.cron) return cron;
-  if (options.system) return machineSystemd(options);
+  if (options.system) return machineSystemd(options, host);
   if (options.systemd) return userSystemd(host);
   if (options.launchd) return launchd(home, uid);
   if (options.windows) return windowsTask;
@@ -61,9 +62,11 @@ function userSystemd({ env, home = "/" }: Host): Scheduler {
   return systemd(join(config, "systemd", "user"), { isSystem: false });
 }
 
-function machineSystemd({ passwordFile }: ScheduleOptions): Scheduler {
+function machineSystemd({ passwordFile }: ScheduleOptions, { env, userName }: Host): Scheduler {
   const file = passwordFile === undefined ? undefined : resolve(passwordFile);
-  return systemd("/etc/systemd/system", { isSystem: true, passwordFile: file });
+  const login = env["SUDO_USER"] || userName;
+  const loginUser = /^[\w.][\w.-]*$/.test(login) && login !== "root" ? login : undefined;
+  return systemd(SYSTEM_UNITS, { isSystem: true, passwordFile: file, loginUser });
 }
 
 /** The switches of `schedule`. */
@@ -102,10 +105,13 @@ async function install(scheduler: Scheduler, options: ScheduleOptions & GlobalOp
   };
   const { nodePath, scriptPath, configFile } = schedule;
   checkPaths([nodePath, scriptPath, configFile, options.passwordFile, host.home, host.env["XDG_CONFIG_HOME"]]);
+  if (options.system && !options.print) await checkConfiguration(configFile, nodePath);
   await output.print(scheduler.describe(schedule).trimEnd());
   if (options.print) return 0;
   if (kept !== undefined) await output.note(`--config ${quote(kept)} is kept from the schedule that was there`);
-  if (host.isStdinTerminal && !options.yes && !(await confirm(`Install this as ${scheduler.name}?`, host))) {
+  const promise = scheduler === cron ? " Your other lines in it stay as they are." : "";
+  const question = `Install this as ${scheduler.name}?${promise}`;
+  if (host.isStdinTerminal && !options.yes && !(await confirm(question, host))) {
     await output.note("nothing was installed");
     return 0;
   }
@@ -113,6 +119,21 @@ async function install(scheduler: Scheduler, options: ScheduleOptions & GlobalOp
   for (const line of replaced) await output.note(`it takes the place of your own line: ${line}`);
   await output.note(`installed (${scheduler.name}); 'ipcheck schedule remove' takes it away without a trace`);
   return 0;
+}
+
+/** @throws IpcheckError `usage`: the machine's timer has a user of its own, and would find no configuration */
+async function checkConfiguration(configFile: string | undefined, nodePath: string): Promise<void> {
+  const hint = "'sudo ipcheck --config /etc/ipcheck/env init' writes one; then name it here with --config";
+  if (configFile === undefined) {
+    throw new IpcheckError("usage", "--system needs a configuration by name, because it runs as a user of its own", {
+      hint,
+    });
+  }
+  if ((await findMissing([nodePath, configFile])).includes(configFile)) {
+    throw new IpcheckError("usage", `--config ${quote(configFile)}: there is no such file, or it cannot be read`, {
+      hint,
+    });
+  }
 }
 
 function confirm(question: string, host: Host): Promise<boolean> {

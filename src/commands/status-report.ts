@@ -1,8 +1,10 @@
 import { plausibleElapsedMs } from "../base/duration";
+import { localTime } from "../base/local-time";
+import { quote } from "../base/quote";
 import type { Family } from "../lookup/address";
-import { owedTo } from "../state/outbox";
+import { type Deferred, owedTo, planMails } from "../state/outbox";
 import type { LoadedState } from "../state/state";
-import { channelName, type State } from "../state/state";
+import { channelName, HOOK, type State } from "../state/state";
 
 /** How things stand, as plain data: what `status --json` prints. */
 export interface Status {
@@ -12,6 +14,8 @@ export interface Status {
   lastLookAgeSeconds: number | null;
   families: FamilyStatus[];
   pending: PendingChannel[];
+  /** The state file cannot be written: all this is in the runtime folder until it can. */
+  unsaved: boolean;
   rests: { service: string; until: string }[];
 }
 
@@ -32,17 +36,29 @@ export interface PendingChannel {
   failures: number;
   reason: string | null;
   lastTry: string | null;
+  /** Until when changes are gathered into one notice, where that is why it waits. */
+  groupedUntil: string | null;
   /** Null for the next run. */
   nextTry: string | null;
 }
 
+/** Who is told, and by which rules. */
+export interface StatusRules {
+  recipients: readonly string[];
+  /** Besides recipients: the command. */
+  hasHook: boolean;
+  mailIntervalMs: number;
+  revision: () => string;
+}
+
 /** Reads the state for people and programs. */
-export function readStatus({ state, lastLookAt }: LoadedState, channels: readonly string[], now: Date): Status {
+export function readStatus({ state, lastLookAt, stateFile }: LoadedState, rules: StatusRules, now: Date): Status {
   return {
     lastLook: lastLookAt?.toISOString() ?? null,
     lastLookAgeSeconds: inSeconds(lastLookAt && plausibleElapsedMs(lastLookAt, now)),
     families: ([4, 6] as Family[]).flatMap((family) => familyStatus(state, family)),
-    pending: channels.flatMap((channel) => pendingChannel(state, channel)),
+    pending: pendingChannels(state, rules, now).map(({ hint: _, ...channel }) => channel),
+    unsaved: stateFile !== undefined,
     rests: Object.entries(state.coolDowns)
       .filter(([, until]) => new Date(until) > now)
       .map(([service, until]) => ({ service, until })),
@@ -71,7 +87,19 @@ function familyStatus(state: State, family: Family): FamilyStatus[] {
   ];
 }
 
-function pendingChannel(state: State, channel: string): PendingChannel[] {
+/** Who is owed something, why still, and when it is tried again. */
+export function pendingChannels(
+  state: State,
+  rules: StatusRules,
+  now: Date,
+): (PendingChannel & { hint: string | null })[] {
+  const { waiting } = planMails(state, rules.recipients, { ...rules, now, ignoreDeferral: false });
+  const channels = [...rules.recipients, ...(rules.hasHook ? [HOOK] : [])];
+  return channels.flatMap((channel) => pendingChannel(state, channel, waiting));
+}
+
+function pendingChannel(state: State, channel: string, waiting: readonly Deferred[]) {
+  const wait = waiting.find((one) => one.channel === channel);
   const owed = owedTo(state, channel).length;
   const record = state.channels[channel];
   if (owed === 0) return [];
@@ -81,8 +109,28 @@ function pendingChannel(state: State, channel: string): PendingChannel[] {
       owed,
       failures: record?.failures ?? 0,
       reason: record?.reason ?? null,
+      hint: record?.hint ?? null,
       lastTry: record?.triedAt ?? null,
-      nextTry: record?.deferredUntil ?? null,
+      groupedUntil: wait?.why === "grouping" ? wait.until : null,
+      nextTry: wait?.until ?? null,
     },
   ];
+}
+
+/** A server's answer may have several lines. */
+export const MAX_REASON = 1000;
+
+/** What is owed to one channel, and when it is tried. */
+export function describePending(
+  { channel, owed, failures, reason, groupedUntil, nextTry }: PendingChannel,
+  now: Date,
+): string {
+  const what = `${owed === 1 ? "1 notice" : `${owed} notices`} to ${quote(channel)}`;
+  if (groupedUntil !== null) return `${what}, gathering what changes by ${localTime(groupedUntil)}`;
+  const tries =
+    failures === 0
+      ? "not tried yet"
+      : `${failures} failed ${failures === 1 ? "try" : "tries"}: ${quote(reason ?? "", MAX_REASON)}`;
+  const next = nextTry !== null && new Date(nextTry) > now ? `after ${localTime(nextTry)}` : "with the next run";
+  return `${what}, ${tries}; next try ${next}`;
 }

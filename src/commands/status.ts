@@ -1,28 +1,74 @@
 import { elapsedMs, formatDuration, parseDuration, plausibleElapsedMs } from "../base/duration";
-import { IpcheckError } from "../base/errors";
+import { IpcheckError, systemCode } from "../base/errors";
 import { EXIT_CODES } from "../base/exit-codes";
 import { localTime } from "../base/local-time";
 import type { Output } from "../base/output";
 import { quote, toJson } from "../base/quote";
-import { loadSettings } from "../config/settings";
-import { HOOK } from "../state/state";
+import { loadSettings, type Settings } from "../config/settings";
+import { findSystemState } from "../schedule/systemd";
+import { HOOK, type LoadedState, type State } from "../state/state";
 import { openStateFile } from "../state/state-file";
+import { openStore } from "../state/store";
 import type { GlobalOptions, Host } from "./host";
 import { formatPrometheus } from "./prometheus";
-import type { FamilyStatus, PendingChannel, Status } from "./status-report";
-import { readStatus } from "./status-report";
+import {
+  describePending,
+  type FamilyStatus,
+  MAX_REASON,
+  readStatus,
+  type Status,
+  type StatusRules,
+} from "./status-report";
 
 /** `ipcheck status`: reads, and touches nothing. Resolves to the exit code. */
 export async function composeStatus(options: StatusOptions & GlobalOptions, host: Host): Promise<number> {
   const settings = loadSettings(options.config, host, host.output.redactor.secrets);
-  const store = openStateFile(settings.stateFile, host);
-  const loaded = store.load();
+  const { loaded, path, isSystem } = await loadOwnOrSystem(settings, host);
   if (loaded.condition === "damaged") {
     await host.output.warn("the state file cannot be read; the next check keeps it aside and begins anew");
   }
+  if (loaded.error) await host.output.fail(loaded.error);
+  if (loaded.stateFile) {
+    await host.output.warn(
+      `${quote(path)} cannot be written: this comes from the runtime folder, which is empty after a restart`,
+    );
+  }
   const now = new Date();
-  const channels = [...settings.recipients, ...(settings.onChange === undefined ? [] : [HOOK])];
-  return runStatus(options, readStatus(loaded, channels, now), now, host.output);
+  const rules = isSystem ? rulesOf(loaded.state) : { ...settings, hasHook: settings.onChange !== undefined };
+  return runStatus(options, readStatus(loaded, rules, now), now, host.output);
+}
+
+interface Found {
+  loaded: LoadedState;
+  path: string;
+  isSystem?: true;
+}
+
+/** The user's own state; where there is none, that of a machine-wide installation. */
+async function loadOwnOrSystem(settings: Settings, host: Host): Promise<Found> {
+  const store = openStore(settings.stateFile, host);
+  const loaded = store.load();
+  if (loaded.condition !== "absent" || settings.origins.has("IPCHECK_STATE_FILE")) return { loaded, path: store.path };
+  const path = await findSystemState();
+  if (path === undefined) return { loaded, path: store.path };
+  try {
+    // The service's user is a dynamic one, whose files would look like another user's: they are only read here.
+    const system = openStateFile(path, { uid: undefined }).load();
+    await host.output.note(`this is the state of the machine's timer, in ${path}`);
+    return { loaded: system, path, isSystem: true };
+  } catch (error) {
+    if (!(error instanceof IpcheckError) || !/^(EACCES|EPERM)$/.test(systemCode(error.cause))) throw error;
+    throw new IpcheckError("state", `the machine's timer keeps its state in ${path}, which only root can read`, {
+      hint: "run 'sudo ipcheck status'",
+    });
+  }
+}
+
+// The service's configuration is a credential of its own: whom it tells is taken from what it did.
+function rulesOf({ channels }: State): StatusRules {
+  const recipients = Object.keys(channels).filter((channel) => channel !== HOOK);
+  const revision = Object.values(channels).find(({ deferredFor }) => deferredFor !== undefined)?.deferredFor ?? "";
+  return { recipients, hasHook: HOOK in channels, mailIntervalMs: 0, revision: () => revision };
 }
 
 /** The switches of `status`. */
@@ -40,7 +86,7 @@ export async function runStatus(options: StatusOptions, status: Status, now: Dat
   const maxAgeMs = readMaxAge(options.maxAge);
   if (options.json) await output.print(toJson(status, 2));
   else if (options.prometheus) await output.print(formatPrometheus(status));
-  else for (const line of describeStatus(status, now)) await output.print(line);
+  else for (const line of describeStatus(status, now)) await output.printText(line);
 
   const problem =
     maxAgeMs === undefined ? undefined : judgeAge(status.lastLook, { text: options.maxAge, ms: maxAgeMs }, now);
@@ -79,9 +125,6 @@ function readMaxAge(text: string | undefined): number | undefined {
   return ms;
 }
 
-/** A server's answer may have several lines. */
-const MAX_REASON = 1000;
-
 function describeStatus(status: Status, now: Date): string[] {
   const { families, pending, lastLook, rests } = status;
   if (families.length === 0) return ["nothing is recorded yet: 'ipcheck check' makes the first look"];
@@ -90,7 +133,9 @@ function describeStatus(status: Status, now: Date): string[] {
     lastLook === null
       ? "last good look: never"
       : `last good look: ${describeAge(lastLook, now)} (${localTime(lastLook)})`,
-    ...(pending.length === 0 ? ["pending: nothing"] : pending.map((channel) => describePending(channel, now))),
+    ...(pending.length === 0
+      ? ["pending: nothing"]
+      : pending.map((channel) => `pending: ${describePending(channel, now)}`)),
     ...rests.map(({ service, until }) => `left alone: ${quote(service)}, until ${localTime(until)}`),
   ];
 }
@@ -121,14 +166,4 @@ function describeFamily(
 function describeAge(at: string, now: Date): string {
   const ms = plausibleElapsedMs(at, now);
   return ms === undefined ? "an unknown time ago" : `${formatDuration(ms)} ago`;
-}
-
-function describePending({ channel, owed, failures, reason, nextTry }: PendingChannel, now: Date): string {
-  const what = owed === 1 ? "1 notice" : `${owed} notices`;
-  const tries =
-    failures === 0
-      ? "not tried yet"
-      : `${failures} failed ${failures === 1 ? "try" : "tries"}: ${quote(reason ?? "", MAX_REASON)}`;
-  const next = nextTry !== null && new Date(nextTry) > now ? `after ${localTime(nextTry)}` : "with the next run";
-  return `pending: ${what} to ${quote(channel)}, ${tries}; next try ${next}`;
 }

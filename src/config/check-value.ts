@@ -9,6 +9,7 @@ const READERS: Record<string, read.Read<unknown>> = {
   IPCHECK_SMTP_HOST: read.host,
   IPCHECK_SMTP_PORT: read.port,
   IPCHECK_SMTP_SECURITY: read.security,
+  IPCHECK_SSH: read.sshLine,
   IPCHECK_FAMILY: read.families,
   IPCHECK_LANG: read.language,
 };

@@ -5,6 +5,8 @@ export interface EnvText {
   values: Record<string, string>;
   /** The number of the line on which each name was given. */
   lines: Record<string, number>;
+  /** Everything that is neither blank nor a comment: its lines, and its name where it can be read. */
+  statements: { name: string | undefined; line: number; endLine: number }[];
   /** What it cannot mean, each with its line; never with the line's text, which may be a password. */
   problems: string[];
 }
@@ -14,13 +16,16 @@ const ASSIGNMENT = /^\s*(?:export\s+)?([\w.-]+)(?:\s*=|:\s)\s*/;
 /** A value between quotes, over several lines or not, and what may stand behind it; as dotenv sees it. */
 const QUOTED = /(?:'(?:\\'|[^'])*'|"(?:\\"|[^"])*"|`(?:\\`|[^`])*`)[^\S\n]*(?:#.*)?$/my;
 
+/** One of our variables in a further line of a value. */
+const SWALLOWED = /\n\s*(?:export\s+)?IPCHECK_\w+(?:\s*=|:\s)/;
+
 /**
  * Reads an env file with dotenv, one assignment at a time. Given the whole file, dotenv drops what it does not
  * understand without a word, lets a lone quote swallow the lines below it, takes the last of two values,
  * and needs a minute for 200,000 blank lines.
  */
 export function readEnvText(given: string): EnvText {
-  const result: EnvText = { values: {}, lines: {}, problems: [] };
+  const result: EnvText = { values: {}, lines: {}, statements: [], problems: [] };
   // An invisible mark that Windows editors write; dotenv, too, knows all these line ends.
   const text = given.replace(/^\uFEFF/, "").replace(/\r\n?|[\u2028\u2029]/g, "\n");
   const undecodable = /[\0\uFFFD]/.exec(text);
@@ -34,6 +39,8 @@ export function readEnvText(given: string): EnvText {
     const first = text.slice(start, end);
     if (/^\s*(#|$)/.test(first)) continue;
     const assignment = ASSIGNMENT.exec(first);
+    const statement = { name: assignment?.[1], line, endLine: line };
+    result.statements.push(statement);
     if (!assignment) {
       const name = /^\s*(?:export\s+)?(IPCHECK_[A-Z0-9_]+)/.exec(first)?.[1] ?? "NAME";
       result.problems.push(`line ${line}: expected ${name}=value, a comment or a blank line`);
@@ -46,9 +53,21 @@ export function readEnvText(given: string): EnvText {
       end = QUOTED.lastIndex;
     } else if (/['"`]/.test(quote) && !text.slice(valueAt + 1, end).includes(quote)) {
       // Where the value ends nobody can tell, and so nothing that follows.
+      statement.name = undefined;
       result.problems.push(`line ${line}: the quote (${quote}) in front of the value is never closed`);
       return result;
+    } else if (/^[^#]*[^\s#]#/.test(text.slice(valueAt - 1, end))) {
+      result.problems.push(`line ${line}: the value would end at the # in it, put the whole value between quotes`);
+      continue;
     }
+    if (SWALLOWED.test(text.slice(start, end))) {
+      // The quote was meant to be closed before; a variable of ours would be lost in a value of somebody else's.
+      result.problems.push(
+        `line ${line}: the value goes on over a line that sets another variable, close its quote (${quote})`,
+      );
+      continue;
+    }
+    statement.endLine = line + countLines(text, start, end) - 1;
     take(text.slice(start, end), line, result);
   }
   return result;

@@ -95,7 +95,7 @@ export function loadSettings(envFileFlag: string | undefined, environment: Envir
     from: readFrom(reader, user, recipients),
     smtp,
     machineName: reader.read("IPCHECK_NAME", environment.hostName, read.anyText) ?? "",
-    sshLine: reader.read("IPCHECK_SSH", `ssh ${environment.userName}@{ip}`, read.sshLine) ?? "",
+    sshLine: reader.read("IPCHECK_SSH", defaultSshLine(environment), read.sshLine) ?? "",
     language: reader.read("IPCHECK_LANG", localeLanguage(environment.env), read.language) ?? "en",
     families: family ?? [4],
     ipv6PrefixLength: reader.read("IPCHECK_IPV6_PREFIX", "64", read.prefixLength) ?? 64,
@@ -127,6 +127,11 @@ export function loadSettings(envFileFlag: string | undefined, environment: Envir
   return settings;
 }
 
+/** Whether nothing at all has been set: a new installation, or another user's. */
+export function isUnconfigured({ envFile, origins }: Settings): boolean {
+  return envFile === undefined && origins.size === 0;
+}
+
 function collectSecrets({ serviceUrls, reachUrl, heartbeatUrl, onChange, smtp }: Settings, secrets: string[]): void {
   for (const url of serviceUrls ?? []) secrets.push(...urlSecrets(url));
   if (URL.canParse(reachUrl)) secrets.push(...urlSecrets(new URL(reachUrl)));
@@ -135,6 +140,16 @@ function collectSecrets({ serviceUrls, reachUrl, heartbeatUrl, onChange, smtp }:
     secrets.push(...urlSecrets(heartbeatUrl), ...heartbeatUrl.pathname.split("/"), heartbeatUrl.pathname.slice(1));
   if (onChange !== undefined) secrets.push(...commandSecrets(onChange));
   if (smtp.password?.kind === "command") secrets.push(...commandSecrets(smtp.password.command));
+}
+
+/** systemd takes the users of DynamicUser= from here; nobody logs in as one of them. */
+const isDynamicUser = (uid: number | undefined) => uid !== undefined && uid >= 61_184 && uid <= 65_519;
+
+/** The machine's timer, and root, act for the user who ran sudo. */
+function defaultSshLine({ env, uid, userName }: Environment): string {
+  const login = uid === 0 || isDynamicUser(uid) ? (env["SUDO_USER"] ?? "") : "";
+  const user = /^[\w.][\w.-]*$/.test(login) ? login : isDynamicUser(uid) ? "" : userName;
+  return `ssh ${user && `${user}@`}{ip}`;
 }
 
 /** The default state file, or an empty string where no home folder is known. */
@@ -221,11 +236,25 @@ function revisionOf({ smtp, from, extraCa }: Settings): string {
 function configError(problems: string[], envFile: EnvFile | undefined): IpcheckError {
   const where = envFile ? ` (env file ${quote(envFile.path)})` : "";
   const [first = ""] = problems;
-  const hint = "every variable is described in .env.example; 'ipcheck init' writes a new env file";
+  const hint = cureOf(problems);
   return problems.length === 1
     ? new IpcheckError("config", `${first}${where}`, { hint })
     : new IpcheckError("config", `${problems.length} problems in the configuration${where}`, {
         details: problems,
         hint,
       });
+}
+
+/** What 'init' asks for; a file that is missing or a variable of another kind is not its to mend. */
+const ASKED =
+  /^IPCHECK_(TO|FROM|SMTP_(HOST|PORT|SECURITY|USER|PASSWORD|PASSWORD_VIGENERE)|VIGENERE_KEY|NAME|SSH|LANG|FAMILY)\b/;
+
+function cureOf(problems: readonly string[]): string {
+  if (problems.every((problem) => ASKED.test(problem))) {
+    return "'ipcheck init' asks for it again and keeps the rest; every variable is described in .env.example";
+  }
+  if (problems.some((problem) => /^(--config|IPCHECK_CONFIG): .* does not exist$/.test(problem))) {
+    return "name a file that exists, or let 'ipcheck init' write one; every variable is described in .env.example";
+  }
+  return "correct it there; every variable is described in .env.example";
 }

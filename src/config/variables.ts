@@ -68,6 +68,8 @@ export const OTHER_NAMES: readonly string[] = [
   "IPCHECK_NEW",
   "IPCHECK_COUNT",
   "IPCHECK_UNCONFIRMED",
+  "IPCHECK_SUBJECT",
+  "IPCHECK_TEXT",
 ];
 
 /** What earlier versions called otherwise. */

@@ -80,7 +80,10 @@ export function isLoopbackAddress(address: string): boolean {
   return canonical === "::1" || /^(::ffff:)?127\./.test(canonical);
 }
 
-/** True for what is meant to be this very machine (RFC 6761, 6.3); where a name really leads is seen at its look-up. */
+/** By RFC 6761, and by the /etc/hosts that distributions bring along. */
+const LOOPBACK_NAMES = /^(.+\.)?localhost\.?$|^localhost[46]?(\.localdomain[46]?)?\.?$|^ip6-(localhost|loopback)\.?$/i;
+
+/** True for what is meant to be this very machine; where a name really leads is seen at its look-up. */
 export function isLoopbackHost(host: string): boolean {
-  return isLoopbackAddress(host) || /^(.+\.)?localhost\.?$|^ip6-(localhost|loopback)$/i.test(host);
+  return isLoopbackAddress(host) || LOOPBACK_NAMES.test(host);
 }

@@ -1,6 +1,7 @@
 import { type ClientRequest, type IncomingMessage, request as requestHttp } from "node:http";
 import { request as requestHttps } from "node:https";
 import { type ResolvedAddress, resolveHost } from "../base/resolver";
+import { isLoopbackAddress, isLoopbackHost } from "../lookup/address";
 import type { Family } from "./address";
 import type { RawAnswer } from "./answer";
 
@@ -36,12 +37,33 @@ export interface AskOptions {
 /**
  * Asks one URL over a socket of one family, address by address until one can be connected to, and
  * returns the answer unjudged.
- * @throws Error with a `code`: a system, resolver, TLS or HTTP parser code, `ETIMEDOUT`, `EMSGSIZE`
+ * @throws Error with a `code`: a system, resolver, TLS or HTTP parser code, `ETIMEDOUT`, `EMSGSIZE`, `ENOTLOCAL`
  */
 export async function ask(url: URL, options: AskOptions): Promise<RawAnswer> {
-  const addresses = bothFamiliesFirst(await resolveHost(url.hostname, options)).slice(0, MAX_ADDRESSES);
-  // The whole of it is timed: a byte a second keeps every idle time-out waiting for ever.
-  const signal = AbortSignal.any([options.signal, AbortSignal.timeout(options.timeoutMs)]);
+  const found = await resolveHost(url.hostname, options);
+  // Whoever answers DNS questions must not become several operators, or the monitor, on this very machine.
+  if (isLoopbackHost(url.hostname) && !found.every(({ address }) => isLoopbackAddress(address))) {
+    throw coded("ENOTLOCAL");
+  }
+  const addresses = bothFamiliesFirst(found).slice(0, MAX_ADDRESSES);
+  // The whole of it is timed: a byte a second keeps every idle time-out waiting for ever. With a timer of our own:
+  // Node.js 20 collects an AbortSignal.timeout() behind an AbortSignal.any() as garbage, and it never fires.
+  const ending = new AbortController();
+  const { signal } = ending;
+  const end = () => ending.abort();
+  const timer = setTimeout(end, options.timeoutMs);
+  if (options.signal.aborted) end();
+  options.signal.addEventListener("abort", end, { once: true });
+  try {
+    return await askOneOf(addresses, url, { ...options, signal });
+  } finally {
+    clearTimeout(timer);
+    options.signal.removeEventListener("abort", end);
+  }
+}
+
+async function askOneOf(addresses: ResolvedAddress[], url: URL, options: AskOptions): Promise<RawAnswer> {
+  const { signal } = options;
   let firstError: unknown;
   for (const [index, address] of addresses.entries()) {
     const isLast = index === addresses.length - 1;
@@ -52,7 +74,7 @@ export async function ask(url: URL, options: AskOptions): Promise<RawAnswer> {
       isConnected = true;
     };
     try {
-      return await exchange(url, address, { ...options, signal, connectMs, onConnect });
+      return await exchange(url, address, { ...options, connectMs, onConnect });
     } catch (error) {
       firstError ??= error;
       if (isConnected || signal.aborted) throw error;

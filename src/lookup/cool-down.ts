@@ -28,11 +28,11 @@ export function isCoolingDown(until: string | undefined, now: Date): boolean {
 export interface CoolDownState {
   /** Services that asked to be left alone: host → until (ISO 8601 UTC). */
   coolDowns: Readonly<Record<string, string>>;
-  /** When one last did, or was asked in vain in spite of it. */
+  /** When one did, or was asked in vain in spite of it; in an hour's time the first that did. */
   backedOffAt?: string;
 }
 
-/** Whether services may be asked although they cool down: an hour after one last asked to be left alone. */
+/** Whether services may be asked although they cool down: an hour after the first asked to be left alone, or the last such try. */
 export function mayOverrideCoolDowns({ backedOffAt }: CoolDownState, now: Date): boolean {
   return isDue(backedOffAt, OVERRIDE_INTERVAL_MS, now);
 }
@@ -52,6 +52,8 @@ export function updateCoolDowns<S extends CoolDownState>(
   const coolDowns = Object.fromEntries(
     Object.entries(merged).flatMap(([host, until]) => (until && isCoolingDown(until, now) ? [[host, until]] : [])),
   );
-  const isBackingOff = changed.some(([, until]) => until !== undefined);
-  return { ...state, coolDowns, ...(isBackingOff && { backedOffAt: now.toISOString() }) };
+  // The hour is not put off by each further refusal: one service that refuses every quarter of an hour would make us
+  // blind for as long as all others cool down.
+  const beginsHour = changed.some(([, until]) => until !== undefined) && mayOverrideCoolDowns(state, now);
+  return { ...state, coolDowns, ...(beginsHour && { backedOffAt: now.toISOString() }) };
 }

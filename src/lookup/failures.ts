@@ -166,6 +166,7 @@ const CONNECTION_FAILURES: Record<string, LookupFailure> = {
   ENOTFOUND: { kind: "dns", detail: "has no address in the DNS (ENOTFOUND)" },
   EAI_AGAIN: { kind: "dns", detail: "cannot be looked up: no DNS server answers (EAI_AGAIN)" },
   EAI_FAIL: { kind: "dns", detail: "cannot be looked up: the DNS server failed (EAI_FAIL)" },
+  ENOTLOCAL: { kind: "dns", detail: "leads to another machine, though its name means this one: look at /etc/hosts" },
   ECONNREFUSED: { kind: "refused", detail: "refused the connection (ECONNREFUSED)" },
   ETIMEDOUT: { kind: "timeout", detail: "did not answer in time" },
   ECONNRESET: { kind: "reset", detail: "broke off the connection (ECONNRESET)" },

@@ -29,6 +29,8 @@ export interface LookupOptions {
   ask?: typeof ask;
   /** Spread into the options of each HTTPS request. */
   tls?: object | undefined;
+  /** Told which service is asked next. */
+  onAsk?: ((service: string) => void) | undefined;
   /** Addresses of this machine to ask from over IPv6, the best first. @default those that last */
   findSources?: typeof findSources;
 }
@@ -104,7 +106,8 @@ async function lookFrom(request: LookRequest, options: SourceOptions): Promise<L
   const underWay = new Map<EchoService, Promise<Exchange>>();
   const losers = new AbortController();
   const signal = AbortSignal.any([options.signal, losers.signal]);
-  let mayOverride = request.mayOverrideCoolDowns === true;
+  const mayOverride = request.mayOverrideCoolDowns === true;
+  let isBlindLook = false;
 
   // A change, or a contradiction, is worth a question to those that cool down, after all others.
   const isInDoubt = () =>
@@ -122,10 +125,11 @@ async function lookFrom(request: LookRequest, options: SourceOptions): Promise<L
       const decision: Decision = isGivenUp
         ? { kind: "silence" }
         : decideOn(request, options, services, responses, [...queue, ...underWay.keys()], now);
-      if (decision.kind === "silence" && !isGivenUp && mayOverride && cooling.length > 0) {
-        // Cool-downs never make us blind: the one that is due soonest is asked all the same.
+      if (decision.kind === "silence" && !isGivenUp && mayOverride && !isBlindLook && cooling.length > 0) {
+        // Cool-downs never make us blind: the one that is due soonest is asked all the same, and where it tells
+        // of a change the others are, too.
         queue.push(...cooling.splice(0, 1));
-        mayOverride = false;
+        isBlindLook = true;
         continue;
       }
       if (decision.kind !== "ask") {
@@ -204,6 +208,7 @@ async function exchange(
   others: readonly Exchange[],
 ): Promise<Exchange> {
   const { acceptRanges, localAddress, monotonicMs, now, redact, signal, timeoutMs, tls, userAgent } = options;
+  options.onAsk?.(service.name);
   const start = monotonicMs();
   const respond = (vote: Vote) => responseOf(service, vote, Math.round(monotonicMs() - start));
   try {

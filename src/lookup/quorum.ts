@@ -1,3 +1,4 @@
+import { plausibleElapsedMs } from "../base/duration";
 import { isSamePlace } from "./address";
 import { explain, type LookupFailure } from "./failures";
 
@@ -109,9 +110,9 @@ function decideCandidate(tally: Tally, group: VoteGroup): Decision {
   const { candidate, ipv6PrefixLength, now } = tally;
   const isSame = candidate && isSamePlace(candidate.address, group.address, ipv6PrefixLength);
   const since = isSame ? candidate.since : undefined;
-  const ageMs = now.getTime() - new Date(since ?? "").getTime();
-  // A first run in the future, or at no known time, proves nothing.
-  if (!candidate || since === undefined || !(ageMs >= 0)) return unconfirmed(tally, group, 1);
+  const ageMs = plausibleElapsedMs(since ?? "", now);
+  // A first run in the future, at no known time, or before the clock was set, proves nothing.
+  if (!candidate || since === undefined || ageMs === undefined) return unconfirmed(tally, group, 1);
   const runs = candidate.runs + 1;
   return runs >= RUNS_TO_ACCEPT && ageMs >= TIME_TO_ACCEPT_MS
     ? { kind: "accepted", ...group }

@@ -59,7 +59,9 @@ export async function deliver(
   context: DeliveryContext,
 ): Promise<Map<string, Outcome>> {
   const { smtp, from, machineName } = settings;
-  const { redactor, signal, remainingMs } = context;
+  const { redactor, signal } = context;
+  const endsAt = performance.now() + context.remainingMs() * (notice.share ?? 1);
+  const remainingMs = () => Math.max(0, endsAt - performance.now());
   const login = await fetchLogin(smtp, context);
   if ("ok" in login) {
     return new Map(notice.recipients.map((recipient) => [recipient, login]));
@@ -73,7 +75,7 @@ export async function deliver(
     history: readRecentHistory(context.historyFile),
     unwritable: notice.stateError === undefined ? undefined : (STATE_ERRORS[notice.stateError] ?? "other"),
     lateReason: notice.lateReason,
-    reach: await reachOf(notice, settings, context),
+    reach: await reachOf(notice, settings, { ...context, remainingMs }),
     restartedMinutesAgo: restartedBefore(notice.events),
   });
   if (bug !== undefined) context.onBug(bug);
@@ -129,8 +131,17 @@ const RESTART_WINDOW_MINUTES = 60;
 function restartedBefore(events: readonly AddressEvent[]): number | undefined {
   const change = events.findLast(({ kind }) => kind === "change");
   if (!change) return undefined;
-  const minutes = uptime() / 60 - elapsedMs(change.at, new Date()) / 60_000;
+  const minutes = uptimeSeconds() / 60 - elapsedMs(change.at, new Date()) / 60_000;
   return minutes >= 0 && minutes <= RESTART_WINDOW_MINUTES ? minutes : undefined;
+}
+
+// Some containers hide it.
+function uptimeSeconds(): number {
+  try {
+    return uptime();
+  } catch {
+    return Number.POSITIVE_INFINITY;
+  }
 }
 
 /** The login to use, or why there is none; secrets become known to the redactor before anybody sees them. */
@@ -148,6 +159,7 @@ export async function fetchLogin(
   const fail = (reason: string): FailedOutcome => ({
     ok: false,
     isPermanent: false,
+    about: "login",
     reason: redactor.redact(reason),
     hint: `run it by hand, as the user that runs ipcheck: see ${password.origin}`,
   });

@@ -1,5 +1,6 @@
 import { isDue } from "../base/duration";
 import { IpcheckError, systemCode } from "../base/errors";
+import { localTime } from "../base/local-time";
 import { REPEAT_AFTER_MS, speakOnceADay } from "../state/once-a-day";
 import {
   acknowledge,
@@ -41,6 +42,12 @@ export interface Recorded {
   stateFile?: State | undefined;
 }
 
+/** Events that a channel has acknowledged in this run. */
+export interface Delivered {
+  channel: string;
+  events: readonly AddressEvent[];
+}
+
 /** The second half of a run: the state as it develops while people are told. */
 export class Dispatch {
   /** In the order they are printed; the exit code is taken from them. */
@@ -50,6 +57,7 @@ export class Dispatch {
   /** Exceptions that nothing foresaw: reported after everybody was told. */
   readonly bugs: unknown[] = [];
   waiting: Deferred[] = [];
+  readonly delivered: Delivered[] = [];
   state: State;
   private keeping: Keeping | undefined;
   private isUnsaved = false;
@@ -119,7 +127,7 @@ export class Dispatch {
     } catch (cause) {
       if (!(cause instanceof IpcheckError)) this.bugs.push(cause);
       const reason = cause instanceof IpcheckError ? cause.message : "an error in ipcheck";
-      const error = new IpcheckError("undelivered", `the address is recorded, but nobody has been told: ${reason}`, {
+      const error = new IpcheckError("undelivered", `${this.whatIsKnown}, but nobody has been told: ${reason}`, {
         hint: "the next run prints it again; IPCHECK_TO names who is mailed instead",
       });
       this.report("announcement", error);
@@ -144,7 +152,10 @@ export class Dispatch {
       const remindedAt = hasNew || isReminderDue || !unsaved ? now.toISOString() : unsaved.remindedAt;
       this.state = { ...this.state, unsaved: { remindedAt } };
     }
-    this.report("state", error, error.message);
+    const repeats = `until then a change is told all the same, ${place === "nowhere" ? "by every run" : "once a day"}`;
+    const { message, cause } = error;
+    const told = new IpcheckError("state", message, { hint: [error.hint, repeats].filter(Boolean).join("; "), cause });
+    this.report("state", told, systemCode(cause) || message);
   }
 
   // What cannot be kept afterwards will be told again: the mail says so, and a full disk shows here.
@@ -174,13 +185,14 @@ export class Dispatch {
       ignoreDeferral: rules.isInteractive,
     });
     this.waiting = waiting;
-    for (const { channels, events } of deliveries) {
+    for (const [index, { channels, events }] of deliveries.entries()) {
       this.ensureKept();
       const lateReason = channels.map((channel) => this.state.channels[channel]?.reason).find((reason) => reason);
       const notice = {
         id: noticeId(events),
         recipients: channels,
         events,
+        share: 1 / (deliveries.length - index),
         ...this.stateErrorNote(),
         ...(lateReason !== undefined && { lateReason }),
       };
@@ -218,6 +230,7 @@ export class Dispatch {
     const { rules, dependencies } = this;
     const context = { ...rules, now: dependencies.now(), random: () => dependencies.random() };
     this.state = recordOutcome(this.state, channel, events, outcome, context);
+    if (outcome.ok) this.delivered.push({ channel, events });
   }
 
   private stateErrorNote(): { stateError?: string } {
@@ -239,7 +252,7 @@ export class Dispatch {
     const reasons = owing.map((channel) => `${nameOf(channel)} has not been told yet: ${this.reasonFor(channel)}`);
     const hint = owing.map((channel) => this.state.channels[channel]?.hint).find((text) => text !== undefined);
     const what = reasons.length === 1 ? reasons[0] : `${reasons.length} have not been told yet`;
-    const error = new IpcheckError("undelivered", `the address is recorded, but ${what}`, {
+    const error = new IpcheckError("undelivered", `${this.whatIsKnown}, but ${what}`, {
       hint: hint ?? "the next run tries again; nothing is lost",
       details: reasons.length === 1 ? [] : reasons,
     });
@@ -251,7 +264,11 @@ export class Dispatch {
     const record = this.state.channels[channel];
     const deferred = this.waiting.find((wait) => wait.channel === channel);
     const reason = record?.reason ?? "not tried yet";
-    return deferred ? `${reason} (next try after ${deferred.until.slice(0, 16)}Z)` : reason;
+    return deferred ? `${reason} (next try after ${localTime(deferred.until)})` : reason;
+  }
+
+  private get whatIsKnown(): string {
+    return this.isUnsaved ? "an address was seen" : "the address is recorded";
   }
 
   private get speech(): { now: Date; isInteractive: boolean } {

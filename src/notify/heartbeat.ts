@@ -1,15 +1,19 @@
 import { systemCode } from "../base/errors";
+import { EXIT_BUG, EXIT_MEANINGS } from "../base/exit-codes";
+import { localTime } from "../base/local-time";
 import { quote } from "../base/quote";
 import type { RawAnswer } from "../lookup/answer";
 import { ask } from "../lookup/client";
 import { failureOfConnection } from "../lookup/failures";
+import { owedTo } from "../state/outbox";
+import type { State } from "../state/state";
 
 /** A monitor that does not answer by then is not waited for: the run is done. */
 const PING_TIMEOUT_MS = 10_000;
 
 export interface Ping {
   isSuccess: boolean;
-  /** What is known, for the monitor to show: sent by POST; Uptime Kuma gets its first line as the message. */
+  /** What is known, for the monitor to show: sent by POST; Uptime Kuma gets it as its message, in one line. */
   body?: string | undefined;
   userAgent: string;
   /** Further TLS options, such as authorities that are trusted. */
@@ -39,6 +43,31 @@ export async function pingHeartbeat(url: URL, ping: Ping): Promise<string | unde
   }
 }
 
+/**
+ * What a monitor is told: a second place to find the address when the mailbox is what failed. No mail address and
+ * no server's words, for it is shown to more people than a mail.
+ */
+export function describeRun(
+  exitCode: number,
+  { machineName, recipients }: { machineName: string; recipients: readonly string[] },
+  state: State | undefined,
+): string {
+  const recorded = ([4, 6] as const).flatMap((family) => {
+    const known = state?.families[family]?.recorded;
+    return known ? [{ ...known, family: `IPv${family}` }] : [];
+  });
+  const since = recorded.map((one) => `${one.since === undefined ? "unknown" : localTime(one.since)} (${one.family})`);
+  const owing = recipients.filter((recipient) => state && owedTo(state, recipient).length > 0).length;
+  const people = owing === 1 ? "1 recipient has" : `${owing} recipients have`;
+  return [
+    `name: ${quote(machineName)}`,
+    `address: ${recorded.map(({ address, isUnconfirmed }) => `${address}${isUnconfirmed ? " (unconfirmed)" : ""}`).join(", ") || "none yet"}`,
+    `since: ${since.join(", ") || "never"}`,
+    `owed: ${owing === 0 ? "nothing" : `${people} not been told yet`}`,
+    `run: ${EXIT_MEANINGS[exitCode] ?? EXIT_MEANINGS[EXIT_BUG]}`,
+  ].join("\n");
+}
+
 /** Uptime Kuma's push URL, at the server's root or below a path. */
 function isKumaPush({ pathname }: URL): boolean {
   return /\/api\/push\/[^/]+\/?$/.test(pathname);
@@ -47,7 +76,7 @@ function isKumaPush({ pathname }: URL): boolean {
 /** The state of things goes in the query; what the copied URL says of it (`status=up&msg=OK&ping=`) is replaced. */
 function kumaTarget(url: URL, { isSuccess, body }: Ping): URL {
   const target = new URL(url);
-  const message = body?.trim().split("\n", 1)[0] || (isSuccess ? "OK" : "the run failed");
+  const message = body?.trim().replaceAll("\n", "; ") || (isSuccess ? "OK" : "the run failed");
   target.searchParams.set("status", isSuccess ? "up" : "down");
   target.searchParams.set("msg", quote(message));
   target.searchParams.set("ping", "");

@@ -98,12 +98,14 @@ function outcomesFor(
 }
 
 function buildMessage({ id, recipients }: Notice, message: MailMessage, { from, machineName }: MailOptions) {
+  const inAscii = recipients.filter((recipient) => /^\p{ASCII}*$/u.test(recipient));
   const domain = from.slice(from.lastIndexOf("@") + 1);
   // The same for every mail of one machine, so that mail programs show them as one thread.
   const thread = `<ipcheck-${createHash("sha256").update(machineName).digest("hex").slice(0, 16)}@${domain}>`;
   const composer = new MailComposer({
     from: { name: quote(machineName, 60), address: from },
-    to: [...recipients],
+    // An address outside ASCII would make a header that few servers take, to the cost of everybody else in it.
+    to: inAscii.length > 0 ? inAscii : [...recipients],
     subject: message.subject,
     text: message.text,
     html: message.html,

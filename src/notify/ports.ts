@@ -8,6 +8,8 @@ export interface Notice {
   id: string;
   recipients: readonly string[];
   events: readonly AddressEvent[];
+  /** How much of the run's time that is left it may take: others wait for theirs. @default 1 */
+  share?: number;
   /** The state file cannot be used, so this will be repeated until it is mended: its system error code. */
   stateError?: string;
   /** Why an earlier try to deliver it failed. */

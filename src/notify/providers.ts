@@ -33,12 +33,17 @@ interface ProviderRule {
 const RULES: readonly ProviderRule[] = [
   {
     host: /(^|\.)(gmail|googlemail)\.com\.?$/i,
-    note: "Gmail wants an app password, not the account's own: make one at https://myaccount.google.com/apppasswords (two-step verification must be on)",
+    note: "Gmail wants an app password, not the account's own: make one at https://myaccount.google.com/apppasswords; where that page offers none, two-step verification is off or uses security keys only, Advanced Protection is on, or an administrator forbids it, and another mailbox is the way",
     isUnusable: false,
   },
   {
-    host: /(^|\.)(outlook|hotmail|live|office365)\.com\.?$/i,
-    note: "Microsoft takes no passwords from programs any more: use a mailbox of another provider",
+    host: /(^|\.)office365\.com\.?$/i,
+    note: "Microsoft 365 takes a password only where an administrator allows authenticated SMTP for the mailbox (off by default from the end of 2026): ask for that, or use a mailbox of another provider",
+    isUnusable: false,
+  },
+  {
+    host: /(^|\.)(outlook|hotmail|live)\.com\.?$/i,
+    note: "Microsoft takes no passwords from programs at Outlook.com, Hotmail and Live any more: use a mailbox of another provider",
     isUnusable: true,
   },
   {

@@ -1,5 +1,6 @@
 import { isTlsCode } from "../base/errors";
 import { quote } from "../base/quote";
+import { isLoopbackHost } from "../lookup/address";
 import type { FailedOutcome } from "../state/outbox";
 import { loginRule } from "./providers";
 
@@ -44,28 +45,41 @@ export function explainSmtp(error: SmtpError, server: SmtpServer): FailedOutcome
   const where = `${server.host}:${server.port}`;
   const said = error.response ? `: ${quote(error.response)}` : "";
   const isPermanent = isForGood(error);
-  const fail = (reason: string, hint: string): FailedOutcome => ({
+  const fail: Fail = (reason, hint, about) => ({
     ok: false,
     isPermanent,
+    ...(about && { about }),
     reason: `${reason}${said}`,
     hint,
   });
+  if (error.code === "ENOAUTH" && error.response) {
+    return fail(
+      `${where} offers no login with a password, so the mail was not sent`,
+      loginRule(server.host)?.note ?? "look at IPCHECK_SMTP_PORT (587 or 465), or use a mailbox of another provider",
+    );
+  }
   if (error.code === "ENOAUTH") {
     return fail(
       `${where} offers no login, so the mail was not sent`,
-      "for a server that wants none leave IPCHECK_SMTP_USER out; others offer it on port 587 or 465, encrypted",
+      `for a server that wants none leave IPCHECK_SMTP_USER out; else look at ${portOf(server)}`,
+      "server",
     );
   }
   if (error.responseCode >= 400 && error.code !== "ETLS") {
     return explainStatus(error, server, where, fail) ?? explainReply(error, server, where, fail);
   }
-  if (error.code === "EAUTH") return fail(`${where} refused the login`, loginHint(server.host));
-  return explainConnection(error, server, where, fail);
+  if (error.code === "EAUTH") return fail(`${where} refused the login`, loginHint(server.host), "login");
+  return explainConnection(error, server, where, (reason, hint) => fail(reason, hint, "server"));
 }
 
 /** The outcome where the whole message was sent and no answer came: it may have arrived (RFC 1047). */
 export function explainUnknown(error: SmtpError, server: SmtpServer): FailedOutcome {
-  const how = error.code === "ETIMEDOUT" ? "did not answer in time" : "broke off the connection";
+  const how =
+    error.code === "ETIMEDOUT"
+      ? "did not answer in time"
+      : error.response
+        ? `answered neither yes nor no (${quote(error.response, 120)})`
+        : "broke off the connection";
   return {
     ok: false,
     isPermanent: false,
@@ -75,7 +89,7 @@ export function explainUnknown(error: SmtpError, server: SmtpServer): FailedOutc
   };
 }
 
-type Fail = (reason: string, hint: string) => FailedOutcome;
+type Fail = (reason: string, hint: string, about?: FailedOutcome["about"]) => FailedOutcome;
 
 const TRY_AGAIN = "the next run tries again; nothing is lost";
 const SENDER_HINT = "look at IPCHECK_FROM: it must usually be the mailbox of IPCHECK_SMTP_USER";
@@ -85,6 +99,10 @@ const LOGIN_WANTED = "set IPCHECK_SMTP_USER and a password; 'ipcheck init' asks 
 const LIMIT =
   /\b(quota|rate|daily|hourly|sending|messages?)\b.{0,60}\b(limit|exceed)|\b(limit|quota) exceeded|too many/i;
 
+/** Words for a refusal of the asker, whose code (x.7.1) is that of a refused relay too. */
+const BLOCKED =
+  /client host|block ?list|blacklist|spamhaus|\b(dns|r)bl\b|blocked using|reverse (dns|hostname)|\bspf\b/i;
+
 /** Only a refusal that time does not heal: 5xx that no enhanced status code calls a matter of time. */
 function isForGood(error: SmtpError): boolean {
   const { responseCode, response, command, code } = error;
@@ -92,6 +110,8 @@ function isForGood(error: SmtpError): boolean {
   // How older servers say 'too many recipients' (RFC 5321, 4.5.3.1.10).
   if (responseCode === 552 && command.startsWith("RCPT")) return false;
   const { severity, detail } = readStatus(response);
+  // Without an enhanced code it is a full mailbox (RFC 5321, 4.2.2).
+  if (responseCode === 552 && detail === "") return false;
   return severity !== "4" && !/^(2\.2|3\.\d+|4\.\d+|5\.3)$/.test(detail) && !LIMIT.test(response);
 }
 
@@ -110,23 +130,29 @@ function explainStatus(error: SmtpError, server: SmtpServer, where: string, fail
     return fail(
       `${where} wants an encrypted connection`,
       "set IPCHECK_SMTP_SECURITY=starttls, or tls with IPCHECK_SMTP_PORT=465",
+      "server",
     );
   }
   // Postfix speaks of the sender when it answers RCPT, with a code for 'policy' or 'syntax' as often as not.
   const isSender = /\bsender\b.*\b(reject|refuse|denied|not owned|not allowed|verif|invalid)|send as this sender/is;
   if (/^1\.[78]$|^7\.60$/.test(detail) || (code !== "EAUTH" && isSender.test(response))) {
-    return fail(`${where} ${isNow ? "does not take the sender's address for now" : "refused the sender"}`, SENDER_HINT);
+    return fail(
+      `${where} ${isNow ? "does not take the sender's address for now" : "refused the sender"}`,
+      SENDER_HINT,
+      "sender",
+    );
   }
   if (code === "EAUTH") return undefined;
-  if (detail === "7.8") return fail(`${where} refused the login`, loginHint(server.host));
-  if (responseCode === 530) return fail(`${where} wants a login`, LOGIN_WANTED);
+  if (detail === "7.8") return fail(`${where} refused the login`, loginHint(server.host), "login");
+  if (responseCode === 530) return fail(`${where} wants a login`, LOGIN_WANTED, "login");
   if (/^1\.([1236]|10)$/.test(detail)) {
     return fail(
       `${where} ${isNow ? "cannot take mail for this recipient yet" : "refused the recipient"}`,
       "look for a typing error in IPCHECK_TO",
+      "recipient",
     );
   }
-  if (detail === "2.2")
+  if (detail === "2.2" || (responseCode === 552 && detail === "" && !command.startsWith("RCPT")))
     return fail(`${where} says that the recipient's mailbox is full`, `make room in it; ${TRY_AGAIN}`);
   if (detail === "4.5" || LIMIT.test(response)) {
     return fail(`${where} says that a limit is reached`, `it passes with time; ${TRY_AGAIN}`);
@@ -134,10 +160,17 @@ function explainStatus(error: SmtpError, server: SmtpServer, where: string, fail
   if (responseCode !== 421 && /^[34]\./.test(detail)) return fail(`${where} cannot take the mail now`, TRY_AGAIN);
   if (detail === "6.7") return fail(`${where} takes no addresses outside ASCII`, PLAIN_ADDRESS_HINT);
   const isGreylisting = /gr[ae]y-?list/i.test(response);
+  if (/^7\./.test(detail) && !isGreylisting && BLOCKED.test(response)) {
+    return fail(
+      `${where} takes no mail from this machine${isNow ? " for now" : ""}`,
+      "many servers take none from home lines: send through the provider of your mailbox, with its login",
+    );
+  }
   if (command.startsWith("RCPT") && !isGreylisting && (detail === "7.1" || /\brelay/i.test(response))) {
     return fail(
       `${where} ${isNow ? "does not pass mail on to this recipient for now" : "refused to pass mail on to this recipient"}`,
       "a server that relays only for its own users wants a login (IPCHECK_SMTP_USER) and its own sender (IPCHECK_FROM)",
+      "login",
     );
   }
   return undefined;
@@ -151,15 +184,16 @@ function explainReply({ responseCode, command, code }: SmtpError, server: SmtpSe
     if (responseCode < 530) {
       return fail(
         `${where} takes no login with a password`,
-        loginRule(server.host)?.note ?? "look at IPCHECK_SMTP_PORT (587 or 465), or use a mailbox of another provider",
+        loginRule(server.host)?.note ?? `look at ${portOf(server)}, or use a mailbox of another provider`,
+        "login",
       );
     }
-    return fail(`${where} refused the login`, loginHint(server.host));
+    return fail(`${where} refused the login`, loginHint(server.host), "login");
   }
   if (responseCode === 421) return fail(`${where} is closing for now`, TRY_AGAIN);
   if (command.startsWith("MAIL")) {
     return responseCode >= 500
-      ? fail(`${where} refused the sender`, SENDER_HINT)
+      ? fail(`${where} refused the sender`, SENDER_HINT, "sender")
       : fail(`${where} cannot take mail from this sender now`, TRY_AGAIN);
   }
   if (command.startsWith("RCPT")) {
@@ -170,13 +204,14 @@ function explainReply({ responseCode, command, code }: SmtpError, server: SmtpSe
       responseCode === 550 || responseCode === 553
         ? "look for a typing error in IPCHECK_TO; a server that relays only for its own users wants a login"
         : "look at the server's words, and at IPCHECK_TO";
-    return fail(`${where} refused the recipient`, hint);
+    return fail(`${where} refused the recipient`, hint, "recipient");
   }
   if (/^(CONN|EHLO|HELO|LHLO)/.test(command)) {
     return responseCode >= 500
       ? fail(
           `${where} refused to talk to this machine`,
           "look at the server's words; it may block this network, or be no server for sending mail",
+          "server",
         )
       : fail(`${where} cannot talk now`, TRY_AGAIN);
   }
@@ -210,10 +245,7 @@ function explainConnection(error: SmtpError, server: SmtpServer, where: string, 
     case "ENOUTF8":
       return fail(`${where} takes no addresses outside ASCII`, PLAIN_ADDRESS_HINT);
     case "ECONNREFUSED":
-      return fail(
-        `${where} refused the connection`,
-        "look at IPCHECK_SMTP_PORT (587 or 465), and whether the mail server runs",
-      );
+      return fail(`${where} refused the connection`, refusedHint(server));
     case "ENETUNREACH":
     case "EHOSTUNREACH":
       return fail(`there is no route to ${where}`, `look at the network; ${TRY_AGAIN}`);
@@ -224,7 +256,12 @@ function explainConnection(error: SmtpError, server: SmtpServer, where: string, 
       );
     case "ETIMEDOUT":
     case "EABORT":
-      return fail(`${where} did not answer in time`, `some providers block this port; ${TRY_AGAIN}`);
+      return fail(
+        `${where} did not answer in time`,
+        server.port === 25
+          ? `most providers block port 25 of homes: use 587 or 465; ${TRY_AGAIN}`
+          : `some providers block this port; ${TRY_AGAIN}`,
+      );
     case "ETLSFIRST":
       return fail(
         `${where} speaks TLS from the first byte and never greets in clear`,
@@ -247,7 +284,7 @@ function explainConnection(error: SmtpError, server: SmtpServer, where: string, 
     case "EPROTOCOL":
       return fail(
         `${where} does not speak as a mail server does`,
-        `look at IPCHECK_SMTP_HOST and IPCHECK_SMTP_PORT (587 or 465); ${TRY_AGAIN}`,
+        `look at IPCHECK_SMTP_HOST and ${portOf(server)}; ${TRY_AGAIN}`,
       );
     case "CERT_NOT_YET_VALID":
       return fail(
@@ -283,6 +320,17 @@ function explainConnection(error: SmtpError, server: SmtpServer, where: string, 
         );
   }
   return fail(`${where} could not be used (${code || "unknown error"}: ${quote(error.message, 120)})`, TRY_AGAIN);
+}
+
+function refusedHint(server: SmtpServer): string {
+  return isLoopbackHost(server.host)
+    ? "nothing listens there: start the mail server of this machine ('ss -ltn' shows its port), or look at IPCHECK_SMTP_PORT"
+    : `look at IPCHECK_SMTP_HOST and ${portOf(server)}, and whether the mail server runs`;
+}
+
+// A relay listens elsewhere than a provider's server does.
+function portOf({ port, security }: SmtpServer): string {
+  return `IPCHECK_SMTP_PORT${port === 25 || security === "none" ? "" : " (587 or 465)"}`;
 }
 
 function loginHint(host: string): string {

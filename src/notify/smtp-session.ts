@@ -55,6 +55,8 @@ interface Envelope {
 interface Internals {
   _onData(chunk: Buffer): void;
   _supportedExtensions: readonly string[];
+  _supportedAuth: readonly string[];
+  _ehloLines?: readonly string[];
 }
 
 /** The library queues and answers every line of a server that floods, after its end too; here it gets no more of them. */
@@ -67,6 +69,16 @@ class BoundedConnection extends SMTPConnection {
 
   get takesUtf8Addresses(): boolean {
     return (this as unknown as Internals)._supportedExtensions.includes("SMTPUTF8");
+  }
+
+  /** Whether a password can be given; after HELO, and to mechanisms that it does not know, the library would try PLAIN. */
+  get takesPassword(): boolean {
+    return (this as unknown as Internals)._supportedAuth.some((mechanism) => mechanism !== "XOAUTH2");
+  }
+
+  /** The server's own list of mechanisms, empty where there is none. */
+  get loginLine(): string {
+    return (this as unknown as Internals)._ehloLines?.find((line) => /^AUTH\b/i.test(line)) ?? "";
   }
 
   _onData(chunk: Buffer): void {
@@ -149,7 +161,9 @@ export class SmtpSession {
     const { connection } = this;
     const { login } = this.settings;
     if (!login || !connection) return;
-    if (!connection.allowsAuth) throw failure("ENOAUTH", "no AUTH in the answer to EHLO");
+    if (!connection.takesPassword) {
+      throw Object.assign(failure("ENOAUTH", "no login for a password"), { response: connection.loginLine });
+    }
     const auth = { user: login.user, pass: login.password };
     await this.step(callback((done) => connection.login(auth, done)));
   }

@@ -1,7 +1,8 @@
 import { IpcheckError } from "../base/errors";
 import { quote } from "../base/quote";
 import { CommandError, run } from "../base/run";
-import { commandOf, type Installed, isScript, readCheck, type Schedule, type Scheduler } from "./plan";
+import { isAnyRunning } from "./daemon";
+import { commandOf, type Installed, intervalOf, isScript, readCheck, type Schedule, type Scheduler } from "./plan";
 
 /** The user's crontab, edited between two marks; every other byte stays. */
 export const cron: Scheduler = {
@@ -29,6 +30,10 @@ export const cron: Scheduler = {
     await writeCrontab(editCrontab(table, undefined), table);
   },
   find: async () => findInstalled(await readCrontab().catch(() => "")),
+  async findStandstill() {
+    if (await isAnyRunning(["cron", "crond", "cronie", "fcron"])) return undefined;
+    return { text: "no cron daemon is running", hint: "'sudo systemctl enable --now cron' starts it" };
+  },
 };
 
 /** True where this user may have a crontab. */
@@ -87,8 +92,16 @@ export function findInstalled(table: string): Installed | undefined {
     text: lines.map((line) => Buffer.from(line, "latin1").toString()).join("\n"),
     command: words,
     configFile: readCheck(words)?.configFile,
+    everyMinutes: lines.map(readInterval).find((minutes) => minutes !== undefined),
+    mailsOutput: !/^\s*MAILTO\s*=\s*(""|'')?\s*$/m.test(table),
     ...(!block && { isForeign: true }),
   };
+}
+
+function readInterval(line: string): number | undefined {
+  const nicknames: Record<string, number> = { "@hourly": 60, "@daily": 1440, "@midnight": 1440 };
+  const [minute = "", hour = ""] = line.trim().split(/\s+/);
+  return /^[\d*]/.test(minute) ? intervalOf(minute, hour) : nicknames[minute];
 }
 
 function toText(line: string): string {
@@ -175,6 +188,8 @@ function splitCommands(text: string): Command[] {
   const commands: Command[] = [{ words: [], operator: "" }];
   let isTarget = false;
   for (const [token, operator, word] of text.matchAll(TOKEN)) {
+    // A comment, to the end of the line.
+    if (token.startsWith("#")) break;
     const words = commands.at(-1)?.words ?? [];
     if (operator !== undefined && /[<>]/.test(operator)) {
       // The number of a stream is no word.
@@ -216,7 +231,11 @@ function classifyLine(raw: string): OwnLine | undefined {
   const isWhole = own.length === 1 && only?.operator === "" && !hasInput;
   if (isWhole && check && !only?.words.some(({ isExpanded }) => isExpanded) && isAbsolute(check.configFile))
     return { line, kind: "plain", command: words };
-  const part = all.map((one) => fromScript(one.words.map(({ text }) => text))).find((part) => readCheck(part));
+  // A word with spaces may be a command for another shell: sh -c 'ipcheck check'.
+  const inner = all.flatMap(({ words }) => words.flatMap(({ text }) => (/\s/.test(text) ? splitCommands(text) : [])));
+  const part = [...all, ...inner]
+    .map(({ words }) => fromScript(words.map(({ text }) => text)))
+    .find((part) => readCheck(part));
   return part && { line, kind: "mixed", command: part };
 }
 

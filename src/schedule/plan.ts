@@ -21,6 +21,10 @@ export interface Installed {
   /** The words of its command. */
   command: string[];
   configFile?: string | undefined;
+  /** How often it runs; undefined where that was not understood. */
+  everyMinutes?: number | undefined;
+  /** What a run prints is mailed, where the machine can mail. */
+  mailsOutput?: boolean;
   /** Not written by `schedule install`: shown, and never removed. */
   isForeign?: boolean;
 }
@@ -39,6 +43,24 @@ export interface Scheduler {
   remove(): Promise<void>;
   /** Undefined where there is nothing. */
   find(): Promise<Installed | undefined>;
+  /** Why nothing runs what is installed; undefined where it is run, or that cannot be told. */
+  findStandstill?(): Promise<Standstill | undefined>;
+}
+
+export interface Standstill {
+  text: string;
+  hint: string;
+}
+
+/** How often two fields of a time mean, as cron and OnCalendar= write them: `7`, `7-59/15`, `*`, `0,30`. */
+export function intervalOf(minute: string, hour: string): number | undefined {
+  const count = (field: string) => field.split(",").length;
+  const step = (field: string) => Number(/\/(\d+)$/.exec(field)?.[1] ?? 0);
+  const minutes = minute === "*" ? 1 : step(minute);
+  const result =
+    minutes ||
+    (hour === "*" ? 60 / count(minute) : step(hour) ? step(hour) * 60 : 1440 / (count(hour) * count(minute)));
+  return Number.isInteger(result) && result > 0 ? result : undefined;
 }
 
 /** What every scheduler can express: divisors of an hour, of a day, or a day. */
@@ -106,12 +128,12 @@ export function isScript(word: string, next: string | undefined): boolean {
 }
 
 /**
- * A control character would become a line of a crontab or a directive of a unit.
+ * A control character would become a line of a crontab or a directive of a unit, or show another path than it is.
  * @throws IpcheckError `usage`
  */
 export function checkPaths(paths: readonly (string | undefined)[]): void {
   for (const path of paths) {
-    if (path === undefined || !/[\p{Cc}\p{Zl}\p{Zp}\p{Cs}\uFFFD-\uFFFF]/u.test(path)) continue;
+    if (path === undefined || !/[\p{Cc}\p{Bidi_Control}\p{Zl}\p{Zp}\p{Cs}\uFFFD-\uFFFF]/u.test(path)) continue;
     throw new IpcheckError("usage", `no schedule can carry a path with a control character: ${quote(path)}`, {
       hint: "rename the file or folder",
     });

@@ -2,8 +2,11 @@ import { mkdir, readFile, rm, rmdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { systemCode } from "../base/errors";
 import { quote } from "../base/quote";
-import { run } from "../base/run";
-import { clockTime, commandOf, readCheck, refuseForeign, type Schedule, type Scheduler } from "./plan";
+import { CommandError, run } from "../base/run";
+import { clockTime, commandOf, intervalOf, readCheck, refuseForeign, type Schedule, type Scheduler } from "./plan";
+
+/** Where the machine's administrator keeps units. */
+export const SYSTEM_UNITS = "/etc/systemd/system";
 
 const MARK = "# Written by 'ipcheck schedule install'";
 /** How the units of version 1.0.0 begin, which had no mark. */
@@ -61,10 +64,29 @@ export function systemd(folder: string, options: SystemdOptions): Scheduler {
         text: text === undefined ? (foreign ?? "") : `${service}\n${text}`,
         command,
         configFile: credential ?? readCheck(command)?.configFile,
+        everyMinutes: readCalendar((await readUnit(paths[1] ?? "")) ?? ""),
         ...(foreign !== undefined && { isForeign: true }),
       };
     },
+    async findStandstill() {
+      try {
+        await systemctl("is-active", "ipcheck.timer");
+        return undefined;
+      } catch (error) {
+        // systemctl itself complains where there is no systemd, or no session of this user.
+        const isTold = error instanceof CommandError && error.stderr === "" && error.message.includes("failed");
+        const words = [options.isSystem ? "sudo systemctl" : "systemctl --user", "enable --now ipcheck.timer"];
+        return isTold ? { text: "the timer is not active", hint: `'${words.join(" ")}' starts it` } : undefined;
+      }
+    },
   };
+}
+
+/** Where the machine's timer keeps its state; undefined where no such timer is installed. */
+export async function findSystemState(folder = SYSTEM_UNITS, states = "/var/lib"): Promise<string | undefined> {
+  const unit = await readUnit(join(folder, "ipcheck.service"));
+  const name = /^StateDirectory=([\w-]+)$/m.exec(unit ?? "")?.[1];
+  return name === undefined ? undefined : join(states, name, "state.json");
 }
 
 function isOurs(text: string): boolean {
@@ -97,6 +119,8 @@ export interface SystemdOptions {
   isSystem: boolean;
   /** With `isSystem`: a file with the password, handed over as a credential. */
   passwordFile?: string | undefined;
+  /** With `isSystem`: who logs in here by ssh, for the service has a user of its own. */
+  loginUser?: string | undefined;
 }
 
 /** The two unit files by name. */
@@ -110,6 +134,11 @@ export function readExecStart(unit: string): string[] {
   return [...line.matchAll(/"((?:[^"\\]|\\.)*)"|(\S+)/g)].map(([, quoted, bare]) =>
     (quoted?.replace(/\\(.)/g, "$1") ?? bare ?? "").replaceAll("%%", "%").replaceAll("$$", "$"),
   );
+}
+
+function readCalendar(unit: string): number | undefined {
+  const [, hour = "", minute = ""] = /^OnCalendar=\S+ (\S+?):(\S+?):00$/m.exec(unit) ?? [];
+  return intervalOf(minute, hour);
 }
 
 function timerUnit({ everyMinutes, offsetMinutes }: Schedule): string {
@@ -131,7 +160,8 @@ WantedBy=timers.target
 `;
 }
 
-function serviceUnit(schedule: Schedule, { isSystem, passwordFile }: SystemdOptions): string {
+function serviceUnit(schedule: Schedule, options: SystemdOptions): string {
+  const { isSystem } = options;
   // The unprivileged user of the service cannot read root's files: systemd hands the env file over.
   const command = commandOf(schedule)
     .map((word) => (isSystem && word === schedule.configFile ? "%d/env" : quoteForSystemd(word)))
@@ -147,11 +177,14 @@ ExecStart=${command}
 SuccessExitStatus=3 5 6
 # Twice the default deadline, and the command's own time, fit in several times.
 TimeoutStartSec=10min
-${isSystem ? hardening(schedule, passwordFile) : ""}`;
+${isSystem ? hardening(schedule, options) : ""}`;
 }
 
 // MemoryDenyWriteExecute is missing on purpose: the JIT compiler of Node.js needs such memory.
-function hardening({ configFile, nodePath, scriptPath }: Schedule, passwordFile: string | undefined): string {
+function hardening(
+  { configFile, nodePath, scriptPath }: Schedule,
+  { passwordFile, loginUser }: SystemdOptions,
+): string {
   const isAtHome = [nodePath, scriptPath].some((path) => /^\/(home|root|run\/user)\//.test(path));
   const credentials = [
     ...(configFile === undefined ? [] : [`LoadCredential=env:${escapePath(configFile)}`]),
@@ -161,7 +194,7 @@ function hardening({ configFile, nodePath, scriptPath }: Schedule, passwordFile:
 StateDirectory=ipcheck
 StateDirectoryMode=0700
 UMask=0077
-${credentials.map((line) => `${line}\n`).join("")}NoNewPrivileges=yes
+${loginUser === undefined ? "" : `Environment=SUDO_USER=${loginUser}\n`}${credentials.map((line) => `${line}\n`).join("")}NoNewPrivileges=yes
 ProtectSystem=strict
 ProtectHome=${isAtHome ? "read-only" : "yes"}
 PrivateTmp=yes

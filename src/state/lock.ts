@@ -2,6 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import {
   closeSync,
   existsSync,
+  lstatSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -9,18 +10,18 @@ import {
   readlinkSync,
   renameSync,
   rmdirSync,
-  statSync,
   unlinkSync,
 } from "node:fs";
 import { connect, createServer, type Server } from "node:net";
 import { basename, dirname, join } from "node:path";
 import { formatDuration } from "../base/duration";
 import { IpcheckError, systemCode } from "../base/errors";
+import { quote } from "../base/quote";
 
 /** What a run holds while it works on a state; the kernel lets go of it when the process dies, however it dies. */
 export interface Lock {
   release(): Promise<void>;
-  /** Somebody else holds the lock's public name: a sentence for the owner. The run goes on all the same. */
+  /** Why the lock's public name could not be had: a sentence for the owner. The run goes on all the same. */
   strangers?: string;
 }
 
@@ -62,29 +63,32 @@ export async function takeLock(path: string, options: LockOptions): Promise<Lock
   const { platform = process.platform } = options;
   const name = publicName(path, options.uid);
   if (platform === "win32") return { release: closing(await listenOnPipe(name)) };
-  if (platform !== "linux") return { release: (await takeFolder(path, platform, options)) ?? nothing };
+  if (platform !== "linux") {
+    const release = (await takeFolder(path, platform, options)) ?? nothing;
+    return { release, ...describeForeign(`${path}.lock`, options.uid) };
+  }
 
   const release = await takeName(name, options);
-  if (release) {
+  if (typeof release === "function") {
     // A run that met a stranger at the name holds the folder instead.
-    const entry = await findLiveEntry(`${path}.lock`, unlinkIfThere);
+    const entry = await findLiveEntry(`${path}.lock`, options.uid, unlinkIfThere);
     if (entry === undefined) {
       rmdirIfEmpty(`${path}.lock`);
-      return { release };
+      return { release, ...describeForeign(`${path}.lock`, options.uid) };
     }
     await release();
-    throw locked(holderOfEntry(entry), options.deadlineMs);
+    throw locked(holderOfEntry(entry, options.uid), options.deadlineMs);
   }
   const folder = (await takeFolder(path, platform, options)) ?? nothing;
   try {
     // Once more, after the folder: of two runs of which one met the stranger and the other did not, one sees the other.
     const late = await takeName(name, options);
-    if (late) return { release: () => late().then(folder) };
+    if (typeof late === "function") return { release: () => late().then(folder) };
+    return { release: folder, strangers: late };
   } catch (error) {
     await folder();
     throw error;
   }
-  return { release: folder, strangers: describeStranger(name, findHolder(abstractName(name)) ?? {}) };
 }
 
 /** Another run of ipcheck holds the lock. */
@@ -115,10 +119,10 @@ export async function inspectLock(path: string, options: LockOptions): Promise<L
   const { platform = process.platform, uid } = options;
   const name = publicName(path, uid);
   if (platform === "win32") return (await isAnswering(`\\\\.\\pipe\\${name}`)) ? { run: {} } : {};
-  const entry = await findLiveEntry(`${path}.lock`);
-  const holder = platform === "linux" ? findHolder(abstractName(name)) : undefined;
-  if (entry !== undefined) return { run: holderOfEntry(entry) ?? {} };
-  if (!holder) return {};
+  const entry = await findLiveEntry(`${path}.lock`, uid);
+  const holder = platform === "linux" ? findHolder(abstractName(name), uid) : undefined;
+  if (entry !== undefined) return { run: holderOfEntry(entry, uid) ?? {} };
+  if (!holder) return describeForeign(`${path}.lock`, uid);
   return holder.uid === uid ? { run: holder } : { strangers: describeStranger(name, holder) };
 }
 
@@ -145,15 +149,19 @@ async function listenOnPipe(name: string): Promise<Server> {
   }
 }
 
-/** Takes the abstract name; undefined where somebody else than a run of this user has it. */
-async function takeName(name: string, { uid, deadlineMs }: LockOptions): Promise<Release | undefined> {
+/**
+ * Takes the abstract name, or says why not: somebody else than a run of this user has it, or the system lets nobody
+ * have one (AppArmor, a unit without AF_UNIX).
+ */
+async function takeName(name: string, { uid, deadlineMs }: LockOptions): Promise<Release | string> {
   try {
     return closing(await listen(abstractName(name)));
   } catch (error) {
-    if (systemCode(error) !== "EADDRINUSE") throw cannotLock(error);
-    const holder = findHolder(abstractName(name));
+    const code = systemCode(error);
+    if (code !== "EADDRINUSE") return `cannot take the socket @${name} (${code}): runs go on without it`;
+    const holder = findHolder(abstractName(name), uid);
     if (holder && holder.uid === uid) throw locked(holder, deadlineMs);
-    return undefined;
+    return describeStranger(name, holder ?? {});
   }
 }
 
@@ -188,7 +196,7 @@ async function takeFolder(path: string, platform: string, options: LockOptions):
       renameSync(waiting, folder);
       // Whoever cleans up may have met the socket before it was listening.
       if (existsSync(join(folder, id))) {
-        await removeLeftovers(path);
+        await removeLeftovers(path, options.uid);
         return releasing(server, folder, id);
       }
     } catch (error) {
@@ -200,8 +208,9 @@ async function takeFolder(path: string, platform: string, options: LockOptions):
       }
     }
     removeWaiting(waiting, id, server);
-    const entry = await findLiveEntry(folder, unlinkIfThere);
-    if (entry !== undefined) throw locked(holderOfEntry(entry), options.deadlineMs);
+    if (isForeign(folder, options.uid)) return undefined;
+    const entry = await findLiveEntry(folder, options.uid, unlinkIfThere);
+    if (entry !== undefined) throw locked(holderOfEntry(entry, options.uid), options.deadlineMs);
   }
   return undefined;
 }
@@ -222,16 +231,21 @@ function removeWaiting(waiting: string, id: string, server: Server | undefined):
 }
 
 /** Removes the folders of contenders that were killed before they had taken the lock. */
-async function removeLeftovers(path: string): Promise<void> {
+async function removeLeftovers(path: string, uid: number | undefined): Promise<void> {
   const prefix = `${basename(path)}.lock.`;
   for (const name of list(dirname(path)).filter((name) => name.startsWith(prefix))) {
     const waiting = join(dirname(path), name);
-    if ((await findLiveEntry(waiting, unlinkIfThere)) === undefined) rmdirIfEmpty(waiting);
+    if ((await findLiveEntry(waiting, uid, unlinkIfThere)) === undefined) rmdirIfEmpty(waiting);
   }
 }
 
 /** The name of the socket in `folder` that somebody answers on; the dead ones are handed to `bury`. */
-async function findLiveEntry(folder: string, bury?: (path: string) => void): Promise<string | undefined> {
+async function findLiveEntry(
+  folder: string,
+  uid: number | undefined,
+  bury?: (path: string) => void,
+): Promise<string | undefined> {
+  if (isForeign(folder, uid)) return undefined;
   for (const entry of listSockets(folder)) {
     const isAlive = withAddress(join(folder, entry), isAnswering);
     // The folder may be gone by now.
@@ -241,12 +255,23 @@ async function findLiveEntry(folder: string, bury?: (path: string) => void): Pro
   return undefined;
 }
 
+/** Where the state lies in a folder such as /tmp, anybody can make the lock's folder first. */
+function isForeign(folder: string, uid: number | undefined): boolean {
+  const owner = ownerOf(folder);
+  return uid !== undefined && owner !== undefined && owner !== uid && owner !== 0;
+}
+
+function describeForeign(folder: string, uid: number | undefined): { strangers?: string } {
+  if (!isForeign(folder, uid)) return {};
+  return { strangers: `${quote(folder)} belongs to another user (uid ${ownerOf(folder)}): runs go on without it` };
+}
+
 function listSockets(folder: string): string[] {
   try {
     return readdirSync(folder);
   } catch (error) {
     // On macOS the lock of version 1.0.0 was a socket of this name: unlink removes no folder.
-    return systemCode(error) === "ENOTDIR" ? [""] : [];
+    return systemCode(error) === "ENOTDIR" && existsSync(folder) ? [""] : [];
   }
 }
 
@@ -308,40 +333,42 @@ function isAnswering(address: string): Promise<boolean> {
   });
 }
 
-function holderOfEntry(id: string): Holder | undefined {
-  return findHolder(`/${id}`);
+function holderOfEntry(id: string, uid: number | undefined): Holder | undefined {
+  return findHolder(`/${id}`, uid);
 }
 
 /** The process that listens on the Unix socket whose address ends so, as far as /proc shows it; undefined where there is no such socket. */
-function findHolder(addressEnd: string): Holder | undefined {
+function findHolder(addressEnd: string, uid: number | undefined): Holder | undefined {
   const written = addressEnd.replaceAll("\0", "@");
   const rows = readProc("/proc/net/unix")
     .split("\n")
     .map((line) => line.split(/\s+/));
   const sockets = rows.filter((row) => row.at(-1)?.endsWith(written) && row[4] === STREAM);
-  // The ends of connections carry the name, too.
-  const inode = (sockets.find((row) => row[3] === LISTENING) ?? sockets[0])?.[6];
-  if (inode === undefined) return undefined;
-  const pid = list("/proc").find((name) => /^\d+$/.test(name) && hasSocket(name, inode));
+  // The ends of connections carry the name, too; they belong to whoever listens.
+  const inodes = new Set(sockets.map((row) => `socket:[${row[6]}]`));
+  if (inodes.size === 0) return undefined;
+  const pids = list("/proc").filter((name) => /^\d+$/.test(name));
+  // A stranger's socket file can be named so that it stands there in the same words: a process of this user counts first.
+  const own = pids.filter((name) => ownerOf(`/proc/${name}`) === uid);
+  const pid = [...own, ...pids].find((name) => hasSocket(name, inodes));
   if (pid === undefined) return {};
-  return { pid: Number(pid), uid: ownerOf(pid), elapsedMs: elapsedOf(pid) };
+  return { pid: Number(pid), uid: ownerOf(`/proc/${pid}`), elapsedMs: elapsedOf(pid) };
 }
 
 const STREAM = "0001";
-const LISTENING = "00010000";
 
-function hasSocket(pid: string, inode: string): boolean {
+function hasSocket(pid: string, inodes: ReadonlySet<string>): boolean {
   return list(`/proc/${pid}/fd`).some((fd) => {
     try {
-      return readlinkSync(`/proc/${pid}/fd/${fd}`) === `socket:[${inode}]`;
+      return inodes.has(readlinkSync(`/proc/${pid}/fd/${fd}`));
     } catch {
       return false;
     }
   });
 }
 
-function ownerOf(pid: string): number | undefined {
-  return statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid;
+function ownerOf(path: string): number | undefined {
+  return lstatSync(path, { throwIfNoEntry: false })?.uid;
 }
 
 // Both count from the start of the machine: a clock that is set meanwhile does not matter.

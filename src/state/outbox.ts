@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { isDue } from "../base/duration";
+import { elapsedMs, isDue } from "../base/duration";
 import { type AddressEvent, type Channel, HISTORY, HOOK, type State } from "./state";
 
 /** One message to be told: these events, to these channels. */
@@ -17,6 +17,8 @@ export interface FailedOutcome {
   isPermanent: boolean;
   /** The server never answered after the final dot: it may have taken the message (RFC 1047). */
   isUnknown?: true;
+  /** Which part of the mail's configuration it speaks of, where it does. */
+  about?: "login" | "server" | "sender" | "recipient";
   reason: string;
   hint?: string | undefined;
 }
@@ -104,10 +106,11 @@ export function planMails(
       waiting.push(wait);
       continue;
     }
-    const id = noticeId(events);
-    const delivery = deliveries.get(id) ?? { channels: [], events };
+    // After an answer that never came each is tried alone: it may be one of them over whom the server stumbles.
+    const key = `${noticeId(events)} ${state.channels[channel]?.unknowns ? channel : ""}`;
+    const delivery = deliveries.get(key) ?? { channels: [], events };
     delivery.channels.push(channel);
-    deliveries.set(id, delivery);
+    deliveries.set(key, delivery);
   }
   return { deliveries: [...deliveries.values()], waiting };
 }
@@ -131,6 +134,9 @@ export function noticeId(events: readonly AddressEvent[]): string {
   return createHash("sha256").update(ids).digest("hex").slice(0, 32);
 }
 
+/** No pause after a failure is longer. */
+const LONGEST_DEFERRAL_MS = 24 * 3_600_000;
+
 function waitOf(
   channel: string,
   events: readonly AddressEvent[],
@@ -143,6 +149,8 @@ function waitOf(
     deferredUntil !== undefined &&
     new Date(deferredUntil) > rules.now &&
     new Date(triedAt) <= rules.now &&
+    // A longer pause was not set by us.
+    elapsedMs(triedAt, deferredUntil) <= LONGEST_DEFERRAL_MS &&
     deferredChange === latestChange(events)?.id &&
     !rules.ignoreDeferral &&
     // Last, for it costs a slow hash.

@@ -61,7 +61,13 @@ export function endedOutage(
       .at(-1);
     return since !== undefined && elapsedMs(since, now) >= reportOutageMs ? { since } : undefined;
   }
-  if (!lastLookAt || outages.some((outage) => outage !== undefined)) return undefined;
+  // A family that is recorded and in no outage was seen by the last run: where there is none, runs were made in the
+  // gap. One that never is seen, at a home without IPv6, does not matter.
+  const wasSeen = families.some((family) => {
+    const { recorded, outage } = state.families[family] ?? {};
+    return recorded !== undefined && outage === undefined;
+  });
+  if (!lastLookAt || !wasSeen) return undefined;
   const gapMs = elapsedMs(lastLookAt, now);
   const isUnwatched = gapMs >= Math.max(UNWATCHED_AFTER_MS, reportOutageMs) && gapMs <= LONGEST_UNWATCHED_MS;
   return isUnwatched ? { since: lastLookAt.toISOString(), isUnwatched } : undefined;

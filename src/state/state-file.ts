@@ -66,7 +66,9 @@ export function openStateFile(path: string, who: Principal) {
       const decoded = decodeState(found.text);
       if (!decoded || !isState(decoded.state))
         return { state: EMPTY_STATE, lastLookAt: undefined, condition: "damaged" };
-      const isLookedAt = Object.values(decoded.state.families).some((familyState) => familyState?.recorded);
+      // Older scripts wrote their file at a change alone: its time tells nothing of their last look.
+      const isLookedAt =
+        !decoded.isLegacy && Object.values(decoded.state.families).some((familyState) => familyState?.recorded);
       return {
         state: decoded.state,
         lastLookAt: isLookedAt ? found.mtime : undefined,
@@ -107,8 +109,10 @@ export function openStateFile(path: string, who: Principal) {
           let place = dirname(target);
           while (!existsSync(place)) place = dirname(place);
           accessSync(place, constants.W_OK);
-          const { bavail, bsize } = statfsSync(place);
-          if (bavail * bsize < MIN_FREE_BYTES) throw Object.assign(new Error("no space left"), { code: "ENOSPC" });
+          const { bavail, bsize, files, ffree } = statfsSync(place);
+          // Some file systems count no inodes.
+          const isFull = bavail * bsize < MIN_FREE_BYTES || (files > 0 && ffree === 0);
+          if (isFull) throw Object.assign(new Error("no space left"), { code: "ENOSPC" });
         });
         return undefined;
       } catch (error) {
@@ -171,8 +175,8 @@ function guarded<T>(deed: string, path: string, work: () => T): T {
 }
 
 const HINTS: Record<string, string> = {
-  ENOSPC: "the disk is full: make room; nothing was recorded, so the next run sees the change again",
-  EDQUOT: "the quota is used up: make room; nothing was recorded, so the next run sees the change again",
+  ENOSPC: "the disk is full: make room",
+  EDQUOT: "the quota is used up: make room",
   EROFS: "the file system is read-only, as worn-out SD cards become: look at dmesg, and replace the card",
   EIO: "the disk fails: look at dmesg, and replace the disk or card",
   EACCES: "give the user that runs ipcheck this folder, or set IPCHECK_STATE_FILE to another one",

@@ -3,7 +3,7 @@ import { lstatSync, mkdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { IpcheckError, systemCode } from "../base/errors";
-import type { Principal } from "../base/trusted-file";
+import { type Principal, UnusableFileError } from "../base/trusted-file";
 import { EMPTY_STATE, encodeState, forStateFile, type Keeping, type LoadedState, type State } from "./state";
 import { openStateFile, type StateFile } from "./state-file";
 
@@ -34,11 +34,18 @@ export function openStore(path: string, environment: Principal & { env: NodeJS.P
 export function storeOver(file: StateFile, openCopy: (create: boolean) => StateFile | undefined): Store {
   let copy: StateFile | undefined;
   let found: LoadedState | undefined;
-  /** Why the state file must be left as it is: what it says could not be read. */
+  /** Why the state file is left as it is: what it says could not be read, or its folder not be made. */
   let obstacle: IpcheckError | undefined;
 
   return {
     ...file,
+    prepare() {
+      try {
+        file.prepare();
+      } catch (error) {
+        obstacle = passable(error);
+      }
+    },
     cleanUp() {
       try {
         file.cleanUp();
@@ -50,7 +57,7 @@ export function storeOver(file: StateFile, openCopy: (create: boolean) => StateF
     load() {
       const loaded = loadFile(file);
       found = loaded;
-      obstacle = loaded.error;
+      obstacle = loaded.error ?? obstacle;
       const kept = loadCopy(openCopy(false));
       if (!kept?.state.unsaved || kept.state.unsaved.basedOn !== fingerprint(loaded)) return loaded;
       copy = openCopy(false);
@@ -97,10 +104,19 @@ function loadFile(file: StateFile): LoadedState {
   try {
     return file.load();
   } catch (error) {
-    // A disk that fails to be read is told of; a file that must not be used ends the run.
-    if (!(error instanceof IpcheckError) || systemCode(error.cause) === "") throw error;
-    return { state: EMPTY_STATE, lastLookAt: undefined, condition: "unreadable", error };
+    return { state: EMPTY_STATE, lastLookAt: undefined, condition: "unreadable", error: passable(error) };
   }
+}
+
+/**
+ * The error, where the run goes on without the state file: the disk fails, or something else lies in its place.
+ * @throws IpcheckError `state` where the state must not be used: a newer version's, or one in reach of others
+ */
+function passable(error: unknown): IpcheckError {
+  if (!(error instanceof IpcheckError)) throw error;
+  const { cause } = error;
+  if (cause instanceof UnusableFileError ? cause.cure === undefined : systemCode(cause) !== "") return error;
+  throw error;
 }
 
 function loadCopy(copy: StateFile | undefined): LoadedState | undefined {

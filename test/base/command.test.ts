@@ -58,6 +58,13 @@ test("nothing is left listening for signals", async () => {
   expect(listeners()).toEqual(before);
 });
 
+test("what a command leaves in the background ends with it", async () => {
+  const pidFile = join(makeScratch(), "pid");
+  const result = await runCommand(`sleep 300 >&- 2>&- & echo $! > '${pidFile}'`, options);
+  expect(result).toEqual({ stdout: "", failure: undefined });
+  await vi.waitFor(() => expect(isAlive(Number(readFileSync(pidFile, "utf8")))).toBe(false), 5000);
+});
+
 test("a command that is stopped takes what it started along", async () => {
   const pidFile = join(makeScratch(), "pid");
   const running = new AbortController();

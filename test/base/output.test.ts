@@ -1,4 +1,4 @@
-import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -6,7 +6,7 @@ import { openFileStream } from "../../src/base/file-stream";
 import { Output, type Stream } from "../../src/base/output";
 import { startEchoServer } from "../support/echo-server";
 import { Home } from "../support/home";
-import { BIN } from "../support/run-ipcheck";
+import { runIpcheck } from "../support/run-ipcheck";
 import { makeScratch } from "../support/scratch";
 
 const UNSAID = /^ipcheck: error: cannot write to standard output \(E[A-Z]+\)\nipcheck: hint: [^\n]+\n$/;
@@ -81,7 +81,7 @@ describe("a file as standard output", () => {
     await new Promise((resolve) => child.once("close", resolve));
   });
 
-  test("on a disk that fills up in the middle of a text fails, for what was taken was not all", ({ skip }) => {
+  test("on a disk that fills up in the middle of a text fails, for what was taken was not all", async ({ skip }) => {
     const folder = makeScratch();
     try {
       execFileSync("mount", ["-t", "tmpfs", "-o", "size=8k", "tmpfs", folder], { stdio: "ignore" });
@@ -92,11 +92,10 @@ describe("a file as standard output", () => {
       // Four kilobytes are left: less than the help of 'init' with what stands before it.
       writeFileSync(join(folder, "filler"), Buffer.alloc(4096));
       writeFileSync(join(folder, "out"), "x".repeat(3500));
-      const fd = openSync(join(folder, "out"), "a");
-      const run = spawnSync(process.execPath, [BIN, "--help"], { stdio: ["ignore", fd, "pipe"], encoding: "utf8" });
-      closeSync(fd);
+      const through = (command: readonly string[]) => ["sh", "-c", `"$@" >> '${folder}/out'`, "sh", ...command];
+      const run = await runIpcheck({ args: ["--help"], through });
       expect(readFileSync(join(folder, "out"), "utf8")).toHaveLength(4096);
-      expect(run).toMatchObject({ status: 1, stderr: expect.stringMatching(UNSAID) });
+      expect(run).toMatchObject({ exitCode: 1, stderr: expect.stringMatching(UNSAID) });
     } finally {
       execFileSync("umount", [folder]);
     }
@@ -109,16 +108,9 @@ describe("the built program", () => {
     const echo = await startEchoServer("203.0.113.7");
     const home = new Home().useServices(echo);
     await home.run();
-    const script = `"${process.execPath}" "${BIN}" ${args} ${redirection}`;
-    const run = spawn("bash", ["-c", `${script}; exit "\${PIPESTATUS[0]}"`], {
-      env: { PATH: process.env["PATH"] ?? "", ...home.env },
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-    let stderr = "";
-    run.stderr.setEncoding("utf8").on("data", (text: string) => {
-      stderr += text;
-    });
-    const exitCode = await new Promise((resolve) => run.once("close", resolve));
+    const script = `"$@" ${redirection}; exit "\${PIPESTATUS[0]}"`;
+    const through = (command: readonly string[]) => ["bash", "-c", script, "bash", ...command];
+    const { exitCode, stderr } = await home.run(args.split(" "), { through });
     await echo.close();
     return { exitCode, stderr };
   }

@@ -22,6 +22,13 @@ describe("a line that says nothing is named, never repeated", () => {
     ["A='1\n\n2'\nhunter22", [expect.stringMatching("^line 4: ")]],
     ["A='hunter22\nB=2\nC=3", ["line 1: the quote (') in front of the value is never closed"]],
     ['A=1\nB="hunter22\nC="3"', ['line 2: the quote (") in front of the value is never closed']],
+    ["A=hunter#22", ["line 1: the value would end at the # in it, put the whole value between quotes"]],
+    ["A=#hunter22\nB=2", [expect.stringMatching("^line 1: the value would end at the #")]],
+    ["A='hunter'22#3", [expect.stringMatching("^line 1: the value would end at the #")]],
+    [
+      "A='1\nIPCHECK_TO=me@example.net\nB='",
+      ["line 1: the value goes on over a line that sets another variable, close its quote (')"],
+    ],
     ["A=1\nA=2", ["A: has two values, on line 1 and on line 2: keep one of them"]],
     ["A=1\nB=\nexport A='2'", ["A: has two values, on line 1 and on line 3: keep one of them"]],
     ["A=1\nA=", ["A: has two values, on line 1 and on line 2: keep one of them"]],
@@ -35,6 +42,7 @@ describe("a line that says nothing is named, never repeated", () => {
     ["A='1\n# no comment\nno assignment\n2' # c\nB=2", { A: "1\n# no comment\nno assignment\n2", B: "2" }],
     ['A="a\\nb"', { A: "a\nb" }],
     ["A='a'b\nB='", { A: "'a'b" }],
+    ["A=1 #2#3\nB= # c\nC='#'", { A: "1", B: "", C: "#" }],
     ["A=it's", { A: "it's" }],
     ["A='it\\'s'", { A: "it\\'s" }],
     ["A=\u00a01", { A: "1" }],
@@ -62,6 +70,7 @@ describe("a file that is not UTF-8", () => {
     expect(readEnvText(bytes.toString("utf8"))).toEqual({
       values: {},
       lines: {},
+      statements: [],
       problems: [`line ${line}: is not UTF-8 text, save the file as UTF-8`],
     });
   });

@@ -124,6 +124,21 @@ describe("defaults", () => {
     expect(load({ ...MAIL, ...written() }).revision()).toBe(load(MAIL).revision());
   });
 
+  test.for([
+    [1000, undefined, "ssh pi@{ip}"],
+    [1000, "eve", "ssh pi@{ip}"],
+    [0, "ann", "ssh ann@{ip}"],
+    [0, "x\u001b[2J", "ssh pi@{ip}"],
+    // The user of a service with DynamicUser=: nobody logs in as that.
+    [61_184, "ann", "ssh ann@{ip}"],
+    [65_519, undefined, "ssh {ip}"],
+    [65_534, undefined, "ssh pi@{ip}"],
+  ] as const)("the login as uid %i with SUDO_USER=%j", ([uid, SUDO_USER, expected]) => {
+    const env = SUDO_USER === undefined ? {} : { SUDO_USER };
+    expect(load(env, { uid }).sshLine).toBe(expected);
+    expect(load({ ...env, IPCHECK_SSH: "ssh me@{ip}" }, { uid }).sshLine).toBe("ssh me@{ip}");
+  });
+
   test("those that .env.example shows are these", () => {
     const example = readFileSync(join(__dirname, "../../.env.example"), "utf8");
     const shown = parse(example.replace(/^#(?=IPCHECK_)/gm, ""));
@@ -324,6 +339,8 @@ describe("problems", () => {
     ["a narrow one", "\u202f", "a space that is no plain one (U+202F)"],
     ["an ideographic one", "\u3000", "a space that is no plain one (U+3000)"],
     ["a zero-width space", "\u200b", "an invisible character (U+200B)"],
+    ["a variation selector", "\ufe0f", "an invisible character (U+FE0F)"],
+    ["a combining grapheme joiner", "\u034f", "an invisible character (U+034F)"],
     ["a joiner", "\u200d", "an invisible character (U+200D)"],
     ["a soft hyphen", "\u00ad", "an invisible character (U+00AD)"],
     ["a direction", "\u202e", "an invisible character (U+202E)"],
@@ -379,6 +396,8 @@ describe("problems", () => {
 
   test("a password of several lines was closed too late", () => {
     writeEnvFile("IPCHECK_SMTP_PASSWORD='hunter22\nIPCHECK_TO='\n");
+    expect(problemsOf({})[0]).toMatch(/^line 1: the value goes on over a line that sets another variable/);
+    writeEnvFile("IPCHECK_SMTP_PASSWORD='hunter\n22'\n");
     expect(problemsOf({})[0]).toMatch(/^IPCHECK_SMTP_PASSWORD: holds a control character or a line break/);
   });
 

@@ -1,13 +1,12 @@
 // Nothing outlives a run: neither what a library left open, nor a look-up, nor a child.
-import { spawn } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import type { ChildProcess } from "node:child_process";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, test, vi } from "vitest";
 import { makeAuthority } from "../support/certificates";
 import { startEchoServer } from "../support/echo-server";
 import { Home } from "../support/home";
 import { isAlive } from "../support/processes";
-import { BIN } from "../support/run-ipcheck";
 
 const ENDING = [join(__dirname, "..", "support", "ending.cjs")];
 const NAMES = [join(__dirname, "..", "support", "names.cjs")];
@@ -33,14 +32,10 @@ describe.concurrent("the process ends", () => {
 
   test("with all its output, however slowly that is read", async () => {
     const home = new Home();
-    const child = spawn("/bin/sh", ["-c", `'${process.execPath}' '${BIN}' --help | (sleep 1; wc -c)`], {
-      env: { ...home.env, PATH: process.env["PATH"] },
-    });
-    const chunks: Buffer[] = [];
-    child.stdout.on("data", (chunk: Buffer) => chunks.push(chunk));
-    await new Promise((resolve) => child.once("close", resolve));
+    const through = (command: readonly string[]) => ["/bin/sh", "-c", '"$@" | (sleep 1; wc -c)', "sh", ...command];
+    const counted = await home.run(["--help"], { through });
     const { stdout } = await home.run(["--help"]);
-    expect(Number(Buffer.concat(chunks).toString())).toBe(Buffer.byteLength(stdout));
+    expect(Number(counted.stdout)).toBe(Buffer.byteLength(stdout));
   });
 
   test("with 1 and a sentence when what it waits for never comes", async () => {
@@ -57,6 +52,18 @@ describe.concurrent("the process ends", () => {
     expect(run.stderr).toMatch(/^ipcheck: error: .*IPCHECK_DEADLINE.*\nipcheck: hint: .*\n$/);
   });
 
+  test("also where its last warning is never read: a lock held for ever would silence all that follow", async () => {
+    const home = new Home().useServices(await serve(ADDRESS));
+    const preload = join(home.path, "unread.cjs");
+    const unread = `const { setTimeout: real } = globalThis;
+globalThis.setTimeout = (call, ms, ...args) => real(call, ms > 60_000 ? 3000 : ms, ...args);
+Object.defineProperty(process, "stderr", { value: { on() {}, write: () => true } });`;
+    writeFileSync(preload, unread);
+    const env = { IPCHECK_DEADLINE: "10s", IPCHECK_HEARTBEAT_URL: "http://127.0.0.1:1/" };
+    const run = await home.run([], { env, preload: [preload] });
+    expect(run).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("IPCHECK_DEADLINE") });
+  });
+
   test("before it begins, under a node that is too old, with one sentence", async () => {
     const run = await new Home().run([], { env: { ENDING: "old" }, preload: ENDING });
     expect(run).toMatchObject({ exitCode: 1, stdout: "" });
@@ -65,23 +72,27 @@ describe.concurrent("the process ends", () => {
 });
 
 describe.concurrent("a signal ends the run and the command it runs", () => {
-  test.for(["SIGTERM", "SIGINT", "SIGHUP"] as const)("%s", async (signal) => {
-    const home = new Home().useServices(await serve(ADDRESS), await serve(ADDRESS));
-    const pidFile = join(home.path, "pid");
-    home.env["IPCHECK_ON_CHANGE"] = `sleep 300 & echo $! > '${pidFile}'; wait`;
-    const child = spawn(process.execPath, [BIN], {
-      env: { ...home.env, PATH: process.env["PATH"] },
-      stdio: "ignore",
-    });
-    const ended = new Promise((resolve) => child.once("exit", (...how) => resolve(how)));
-    await vi.waitFor(() => expect(existsSync(pidFile) && readFileSync(pidFile, "utf8")).toMatch(/\n/), 15_000);
-    child.kill(signal);
-    expect(await ended).toEqual([null, signal]);
-    await vi.waitFor(() => expect(isAlive(Number(readFileSync(pidFile, "utf8")))).toBe(false), 5000);
-    home.env["IPCHECK_ON_CHANGE"] = "true";
-    expect(await home.run()).toMatchObject({ exitCode: 0, stderr: "" });
-    expect(home.readState()).toMatchObject({ outbox: [], families: { 4: { recorded: { address: ADDRESS } } } });
-  });
+  test.for(["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGALRM", "SIGUSR2", "SIGXCPU"] as const)(
+    "%s",
+    async (signal) => {
+      const home = new Home().useServices(await serve(ADDRESS), await serve(ADDRESS));
+      const pidFile = join(home.path, "pid");
+      home.env["IPCHECK_ON_CHANGE"] = `sleep 300 & echo $! > '${pidFile}'; wait`;
+      let child: ChildProcess | undefined;
+      const run = home.run([], {
+        onStart: (started) => {
+          child = started;
+        },
+      });
+      await vi.waitFor(() => expect(existsSync(pidFile) && readFileSync(pidFile, "utf8")).toMatch(/\n/), 15_000);
+      child?.kill(signal);
+      expect(await run).toMatchObject({ exitCode: null, signal });
+      await vi.waitFor(() => expect(isAlive(Number(readFileSync(pidFile, "utf8")))).toBe(false), 5000);
+      home.env["IPCHECK_ON_CHANGE"] = "true";
+      expect(await home.run()).toMatchObject({ exitCode: 0, stderr: "" });
+      expect(home.readState()).toMatchObject({ outbox: [], families: { 4: { recorded: { address: ADDRESS } } } });
+    },
+  );
 });
 
 describe.concurrent("a hook", () => {

@@ -23,7 +23,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { EMPTY_STATE, encodeState } from "../../src/state/state";
 import { type EchoServer, startEchoServer } from "../support/echo-server";
 import { Home } from "../support/home";
-import { BIN } from "../support/run-ipcheck";
+import { runIpcheck } from "../support/run-ipcheck";
 
 const SILENCE = { exitCode: 0, stdout: "", stderr: "" };
 const isRoot = process.getuid?.() === 0;
@@ -174,25 +174,20 @@ describe("the state", () => {
 });
 
 // Where only one user is mapped (rootless containers, hardened units of a user), root seems to be 'nobody'.
-test("in a user namespace root's folders are still root's", ({ skip }) => {
+test("in a user namespace root's folders are still root's", async ({ skip }) => {
   if (!isRoot) return skip("becoming another user needs root");
   const home = mkdtempSync(join(tmpdir(), "ipcheck-namespace-"));
   try {
     chownSync(home, 4711, 4711);
     const asUser = ["--reuid", "4711", "--regid", "4711", "--clear-groups", "unshare", "--user", "--map-user=4711"];
-    const run = (...command: string[]) =>
-      execFileSync("setpriv", [...asUser, ...command], {
-        cwd: "/",
-        env: { HOME: home },
-        encoding: "utf8",
-        stdio: "pipe",
-      });
+    const through = (command: readonly string[]) => ["setpriv", ...asUser, ...command];
     try {
-      run("true");
+      execFileSync("setpriv", [...asUser, "true"], { stdio: "pipe" });
     } catch {
       return skip("user namespaces are not to be had");
     }
-    expect(run(process.execPath, BIN, "status")).toContain("nothing is recorded yet");
+    const { stdout } = await runIpcheck({ args: ["status"], env: { HOME: home }, through });
+    expect(stdout).toContain("nothing is recorded yet");
   } finally {
     rmSync(home, { recursive: true });
   }
@@ -308,7 +303,7 @@ test("init: the backup is for its owner alone, a link stays, and an unsafe folde
   const args = ["init", "--yes", "--to", "me@example.net", "--user", "pi@example.net", "--password", "hunter22"];
   const rest = ["--smtp-host", "127.0.0.1", "--no-send", "--no-schedule"];
   expect(await home.run([...args, ...rest])).toMatchObject({ exitCode: 0 });
-  const backups = readdirSync(home.path).filter((name) => name.startsWith("dotfiles.env.backup-"));
+  const backups = readdirSync(home.path).filter((name) => name.startsWith("dotfiles.env.backup"));
   expect(backups.map((name) => statSync(join(home.path, name)).mode & 0o777)).toEqual([0o600]);
   expect(readFileSync(join(home.path, backups[0] ?? ""), "utf8")).toBe("IPCHECK_NAME=old\n");
   expect(readFileSync(real, "utf8")).toContain("me@example.net");

@@ -10,13 +10,14 @@ import { Home } from "../support/home";
 import { HAS_IPV6 } from "../support/ipv6";
 import { type MailServer, startMailServer } from "../support/mail-server";
 import { type Act, afterRequest, drip, endless, hang, http, reply, replyAndHold, startPanel } from "../support/panel";
+import { sample } from "../support/sample";
 
 vi.setConfig({ maxConcurrency: 4 });
 
 /** One thing that is done to us, in each run another variant where there are several. */
 type Row = [name: string, ...acts: Act[]];
 
-const DEADLINE_MS = 5000;
+const DEADLINE_MS = 20_000;
 const IPV4 = { family: "4", host: "127.0.0.1", wrong: "203.0.113.66", right: ["203.0.113.7", "203.0.113.8"] } as const;
 const IPV6 = { family: "6", host: "::1", wrong: "2001:db8:66::1", right: ["2001:db8:7::1", "2001:db8:8::1"] } as const;
 
@@ -41,7 +42,7 @@ async function expectDistrust(where: typeof IPV4 | typeof IPV6, acts: Act[], isO
   const mails = () => mail.arrived.filter(({ recipients }) => recipients.includes(owner));
   const makeHome = () => {
     const home = new Home().useServices(...panel.services).useMail(mail, owner);
-    Object.assign(home.env, { IPCHECK_FAMILY: family, IPCHECK_TIMEOUT: "1s", IPCHECK_DEADLINE: "5s" });
+    Object.assign(home.env, { IPCHECK_FAMILY: family, IPCHECK_TIMEOUT: "2s", IPCHECK_DEADLINE: "20s" });
     return home;
   };
   const act = (run: number): Act => acts[run % acts.length] ?? hang;
@@ -89,7 +90,7 @@ async function expectDistrust(where: typeof IPV4 | typeof IPV6, acts: Act[], isO
 
 function table(title: string, where: typeof IPV4 | typeof IPV6, table: Row[], isLong = false): void {
   describe.skipIf(where === IPV6 && !HAS_IPV6)(title, { concurrent: true }, () => {
-    test.for(table)("%s", ([, ...acts]) => expectDistrust(where, acts, isLong));
+    test.for(isLong ? sample(table, 8) : table)("%s", ([, ...acts]) => expectDistrust(where, acts, isLong));
   });
 }
 

@@ -105,6 +105,19 @@ describe.concurrent("the mail server's name", () => {
     expect(run).toMatchObject({ exitCode: 5, stderr: expect.stringContaining("not this machine") });
   });
 
+  // Two ports of localhost are two operators, because nobody else can answer there.
+  test("services and a monitor on a localhost that leads elsewhere are not asked", async () => {
+    const { home } = await makeBench();
+    const here = (home.env["IPCHECK_SERVICES"] ?? "").replaceAll("127.0.0.1", "localhost");
+    const names = named({ localhost: ["127.0.0.1", "192.0.2.1"] });
+    home.env["IPCHECK_HEARTBEAT_URL"] = here.split(",", 1)[0] ?? "";
+    expect((await home.run([], names)).stderr).toMatch(
+      /heartbeat was not heard: localhost:\d+ leads to another machine/,
+    );
+    const run = await home.run([], { ...names, env: { ...names.env, IPCHECK_SERVICES: here } });
+    expect(run).toMatchObject({ exitCode: 3, stderr: expect.stringContaining("leads to another machine") });
+  });
+
   test.for([
     ["a name that only the system knows", "home-server.test", ["127.0.0.1"]],
     ["a trailing dot", "home-server.test.", ["127.0.0.1"]],

@@ -2,7 +2,7 @@
 // breath with what to do about it, with nothing half done and no secret told.
 
 import { execFile } from "node:child_process";
-import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { parse } from "dotenv";
@@ -13,7 +13,7 @@ import { type EchoServer, startEchoServer } from "../support/echo-server";
 import { Home } from "../support/home";
 import { type MailServerOptions, startMailServer } from "../support/mail-server";
 import { hang, startPanel } from "../support/panel";
-import { BIN, runIpcheck } from "../support/run-ipcheck";
+import { runIpcheck, typing } from "../support/run-ipcheck";
 import { makeScratch } from "../support/scratch";
 
 vi.setConfig({ maxConcurrency: 3 });
@@ -73,6 +73,11 @@ describe.concurrent("a command line or a configuration that cannot be", () => {
     ["help for nothing known", ["help", "nope"], {}, /unknown command 'nope'/, /hint: .*--help/],
     ["help behind an option", ["--json", "help", "vignere"], {}, /'vignere'/, /'ipcheck vigenere'/],
     ["a mistyped action", ["schedule", "instal"], {}, /not 'instal'/, /hint: .*'ipcheck schedule install'/],
+    ["another program's action", ["schedule", "uninstall"], {}, /not 'uninstall'/, /hint: .*'ipcheck schedule remove'/],
+    ["version without dashes", ["version"], {}, /'version'/, /hint: .*'ipcheck --version'/],
+    ["version, mistyped", ["verison"], {}, /'verison'/, /hint: .*'ipcheck --version'/],
+    ["in capitals", ["Status"], {}, /'Status'/, /hint: .*'ipcheck status'/],
+    ["another program's command", ["setup"], {}, /'setup'/, /hint: .*'ipcheck init'/],
     ["no action", ["schedule", "frobnicate"], {}, /install, remove or show/, /hint: .*schedule --help/],
     ["an option's old name", ["--env-file=/dev/null", "check"], {}, /'--env-file'/, /hint: .*--config/],
     ["a secret behind a mistyped option", ["init", "--passwort=hunter22"], {}, /unknown option '--passwort'/],
@@ -210,6 +215,9 @@ describe.concurrent("the state", () => {
     const mail = await startMail();
     const home = new Home().useServices(await startEcho(), await startEcho()).useMail(mail);
     writeState(home, text);
+    // Such scripts write at a change alone: an old file is no outage.
+    const longAgo = new Date(Date.now() - 100 * 86_400_000);
+    utimesSync(home.stateFile, longAgo, longAgo);
     expect(await home.run()).toMatchObject(SILENCE);
     expect(home.readState().families[4].recorded.address).toBe(ADDRESS);
     expect(home.listStateFolder().filter((name) => name.includes("unreadable"))).toEqual([]);
@@ -405,19 +413,18 @@ describe.concurrent("vigenere", () => {
 });
 
 describe("vigenere on a terminal", () => {
-  const TYPIST = join(__dirname, "..", "support", "typist.py");
   const python = (...args: string[]) => promisify(execFile)("python3", args, { timeout: 20_000 });
 
   async function expectSecrecy(pace: "patient" | "hasty", skip: (note: string) => void): Promise<void> {
     const isPossible = await python("-c", "import os, pty, termios; os.waitstatus_to_exitcode").catch(() => false);
     if (!isPossible) return skip("python3 with its pty module is not installed");
-    const command = [process.execPath, "--require", SLOW_TERMINAL, BIN, "vigenere"];
     const patience = pace === "patient" ? ["until the echo is off"] : [];
     const dialogue = [
       ["Key: ", "LEMON\r", ...patience],
       ["Password: ", "ATTACKATDAWN\r", ...patience],
     ];
-    const { stdout } = await python(TYPIST, JSON.stringify(dialogue), ...command);
+    const preload = [SLOW_TERMINAL];
+    const { stdout } = await runIpcheck({ args: ["vigenere"], preload, through: typing(dialogue) });
     expect(stdout).toBe("Key: \nPassword: \nLXFOPVEFRNHR\n\n[exit code 0]\n");
   }
 

@@ -1,14 +1,14 @@
 // Many runs at once, runs that die while they hold the lock, clocks that jump by years, and less time
 // than one request takes: one mail, no negative duration, nobody stuck.
 
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { EventEmitter, once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { describe, expect, test } from "vitest";
 import { Home } from "../support/home";
 import { hang, http, reply, startPanel } from "../support/panel";
-import { BIN, type RunResult } from "../support/run-ipcheck";
+import type { RunResult } from "../support/run-ipcheck";
 import { ERROR_AND_HINT, expectRecovery, FAULTS, messageIds, NEW, OLD, OWNER, openSuite, SILENCE } from "./survival";
 
 const { closing, makeMoved, makeNew, survived } = openSuite("concurrency");
@@ -50,12 +50,16 @@ describe("one lock", () => {
     const asked = new Promise<void>((resolve) => {
       for (const echo of echoes) echo.answer = () => resolve();
     });
-    const env = { PATH: process.env["PATH"] ?? "", ...home.env };
-    const holder = spawn(process.execPath, [BIN], { env, stdio: "ignore" });
+    let holder: ChildProcess | undefined;
+    const held = home.run([], {
+      onStart: (child) => {
+        holder = child;
+      },
+    });
     await asked;
     expect(await home.run()).toMatchObject({ exitCode: 6, stdout: "", stderr: expect.stringMatching(ERROR_AND_HINT) });
-    holder.kill("SIGKILL");
-    await once(holder, "close");
+    holder?.kill("SIGKILL");
+    await held;
     moveTo(NEW);
     expect(await home.run([], { killAfterMs: 5000 })).toMatchObject(SILENCE);
     expect(mail.arrived).toHaveLength(1);

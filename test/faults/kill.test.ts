@@ -4,6 +4,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test, vi } from "vitest";
+import { sample } from "../support/sample";
 import { expectRecovery, FAULTS, NEW, OLD, openSuite, SILENCE } from "./survival";
 
 vi.setConfig({ maxConcurrency: 2 });
@@ -47,7 +48,7 @@ describe.concurrent.each([
   const rows = sections.flatMap((name, index) =>
     WHEN.filter((_, turn) => recorded || index % 4 === 2 * turn).map((when) => [when, index + 1, name] as const),
   );
-  test.for(rows)(`killed %s place %i of ${sections.length}: %s`, async ([when, place]) => {
+  test.for(sample(rows, 12))(`killed %s place %i of ${sections.length}: %s`, async ([when, place]) => {
     const { home, mail, calls, bench } = await make();
     const env = { FAULT_AT: String(place), FAULT_CODE: "KILL", FAULT_WHEN: when };
     expect(await home.run([], { preload: [FAULTS], env })).toMatchObject({ signal: "SIGKILL", stdout: "", stderr: "" });

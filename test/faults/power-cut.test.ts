@@ -5,6 +5,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "nod
 import { basename, dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { Home } from "../support/home";
+import { sample } from "../support/sample";
 import { type Operation, type Tree, treesAfterCut } from "./disk-model";
 import { messageIds, NEW, OLD, openSuite, SILENCE } from "./survival";
 
@@ -68,7 +69,7 @@ describe.each(Object.entries(RUNS))("%s", async (_, make) => {
     }),
   );
 
-  test.each(cuts)("cut $name", async ({ tree, isTold }) => {
+  test.each(sample(cuts, 10))("cut $name", async ({ tree, isTold }) => {
     writeTree(folder, tree);
     mail.arrived.length = 0;
     expect(await home.run()).toMatchObject(SILENCE);

@@ -1,6 +1,7 @@
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { TLSSocket } from "node:tls";
 import type { ServerCertificate } from "../support/certificates";
+import { witnessMail } from "../support/evidence";
 
 /** What is answered where in a delivery; `body` is after the final dot. */
 const REPLIES = {
@@ -44,9 +45,13 @@ export async function startScriptedSmtp(certificate: ServerCertificate, host = "
   };
 
   /** Answers as told; false when the conversation does not go on. */
-  function answer(socket: Socket, stage: Stage, said: readonly string[], line = ""): boolean {
+  function answer(socket: Socket, stage: Stage, said: readonly string[], line = "", envelope: string[] = []): boolean {
     const right = REPLIES[stage];
     const act = server.script?.(stage, line, said) ?? (server.misdeed?.stage === stage ? server.misdeed.act : right);
+    const isAccepting = act.startsWith("2") || ["slow", "late", "flood"].includes(act);
+    if (stage === "MAIL") envelope.length = 0;
+    if (stage === "RCPT" && isAccepting) envelope.push(/<(.*)>/.exec(line)?.[1] ?? "");
+    if (stage === "body" && isAccepting) accept(envelope);
     if (act === "drop") socket.destroy();
     else if (act === "slow") drip(socket, `${right}\r\n`);
     else if (act === "late") {
@@ -64,6 +69,8 @@ export async function startScriptedSmtp(certificate: ServerCertificate, host = "
   function converse(socket: Socket, said: string[]): void {
     let unread = "";
     let isBody = false;
+    /** The recipients that were accepted for the message. */
+    const envelope: string[] = [];
     const onData = (chunk: Buffer) => {
       unread += chunk.toString("latin1");
       for (;;) {
@@ -78,7 +85,7 @@ export async function startScriptedSmtp(certificate: ServerCertificate, host = "
         const id = isBody && (/^Message-ID: (<.+>)/im.exec(line)?.[1] ?? "none");
         if (id) server.heard.push(id);
         if (stage === "AUTH") server.logins.push(line);
-        const isGoingOn = answer(socket, stage, said, isBody ? "" : line);
+        const isGoingOn = answer(socket, stage, said, isBody ? "" : line, envelope);
         if (id && isGoingOn) server.taken.push(id);
         isBody = stage === "DATA" && isGoingOn;
         if (stage !== "STARTTLS" || !isGoingOn) continue;
@@ -101,6 +108,7 @@ export async function startScriptedSmtp(certificate: ServerCertificate, host = "
   });
   await new Promise<void>((resolve) => listener.listen(0, host, resolve));
   server.port = (listener.address() as AddressInfo).port;
+  const accept = witnessMail(server.port);
   return server;
 }
 

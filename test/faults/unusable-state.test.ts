@@ -2,7 +2,17 @@
 // day until somebody mends it.
 
 import { execFileSync } from "node:child_process";
-import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import type { Home } from "../support/home";
@@ -53,7 +63,9 @@ describe("a card turned read-only", () => {
     expect(new Set(messageIds(mail)).size).toBe(1);
     expect(mail.arrived[0]?.mail.text).toMatch(/read-only[\s\S]*repeated/);
     expect(said).toHaveLength(3);
-    expect(said[0]).toMatch(/^ipcheck: error: cannot write the state file .* \(EROFS\)\nipcheck: hint: .*read-only/);
+    expect(said[0]).toMatch(
+      /^ipcheck: error: cannot write the state file .* \(EROFS\)\nipcheck: hint: .*read-only.*once a day/,
+    );
     expect(readdirSync(runtime)).toEqual(["ipcheck"]);
 
     execFileSync("mount", ["-o", "remount,rw", folder]);
@@ -118,6 +130,59 @@ describe("a card turned read-only", () => {
     expect(existsSync(join(home.path, "called"))).toBe(false);
     for (const hour of [0, 1, 2]) await home.run([], at(hour));
     expect(readFileSync(join(home.path, "called"), "utf8")).toBe(`${OLD} ${NEW}\n`);
+    await survived(bench);
+  });
+});
+
+describe("a folder that cannot be made", () => {
+  test.for(["EROFS", "ENOSPC", "EACCES"])("%s: the address is mailed once a day", async (code) => {
+    const { home, mail, bench } = await makeMoved();
+    home.env["TMPDIR"] = home.path;
+    home.env["IPCHECK_STATE_FILE"] = join(home.path, "elsewhere", "state.json");
+    const fault = {
+      preload: [FAULTS],
+      env: { FAULT_ONLY: "^mkdir elsewhere", FAULT_AT: "1", FAULT_CODE: code, FAULT_STAYS: "1" },
+    };
+    const said: string[] = [];
+    for (const hour of [0, 1, 25]) {
+      const run = await home.run([], { ...fault, ...at(hour) });
+      expect(run).toMatchObject({ exitCode: 4, stdout: "" });
+      said.push(run.stderr);
+    }
+    expect(said).toEqual([
+      expect.stringMatching(/cannot make the folder.*\n.*hint: .*until then .* told/),
+      "",
+      said[0],
+    ]);
+    expect(new Set(messageIds(mail)).size).toBe(1);
+    expect(mail.arrived).toHaveLength(2);
+    await survived(bench);
+  });
+});
+
+describe("something else in the place of the state", () => {
+  test.for<[string, (path: string) => void]>([
+    ["folder", (path) => mkdirSync(path)],
+    ["pipe", (path) => execFileSync("mkfifo", [path])],
+    ["device", (path) => symlinkSync("/dev/zero", path)],
+  ])("a %s: the address is mailed once, and it is left as it is", async ([, make]) => {
+    const { home, mail, bench } = await makeMoved();
+    home.env["TMPDIR"] = home.path;
+    rmSync(home.stateFile);
+    make(home.stateFile);
+    const { ino } = lstatSync(home.stateFile);
+    expect((await home.run(["status"])).exitCode).toBe(4);
+    const runs = [await home.run([], at(0)), await home.run([], at(1))];
+    expect(runs).toMatchObject([
+      {
+        exitCode: 4,
+        stdout: "",
+        stderr: expect.stringMatching(/cannot read the state file .*\(is (a directory|no regular file)\)/),
+      },
+      { exitCode: 4, stdout: "", stderr: "" },
+    ]);
+    expect(mail.arrived).toHaveLength(1);
+    expect(lstatSync(home.stateFile).ino).toBe(ino);
     await survived(bench);
   });
 });

@@ -1,4 +1,6 @@
 import { readFileSync } from "node:fs";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { type AskOptions, ask } from "../../src/lookup/client";
 import { type Authority, makeAuthority } from "../support/certificates";
@@ -54,4 +56,17 @@ test("it is asked from the address that is meant", async () => {
   await ask(new URL(plain.url), OPTIONS);
   expect(seen).toEqual(["127.0.0.5", "127.0.0.1"]);
   await plain.close();
+});
+
+test("a request ends in time although garbage is collected meanwhile", async () => {
+  setFlagsFromString("--expose-gc");
+  const collectGarbage = runInNewContext("gc");
+  const silent = await startEchoServer(() => undefined);
+  const timer = setInterval(collectGarbage, 100);
+  const start = performance.now();
+  const { signal } = new AbortController();
+  await expect(ask(new URL(silent.url), { ...OPTIONS, signal, timeoutMs: 1000 })).rejects.toThrow("ETIMEDOUT");
+  clearInterval(timer);
+  expect(performance.now() - start).toBeLessThan(4000);
+  await silent.close();
 });

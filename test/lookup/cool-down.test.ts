@@ -66,6 +66,13 @@ describe("what is remembered", () => {
     });
   });
 
+  test("a further refusal does not put off the hour after which those that cool down are asked", () => {
+    const refused = { ...before, backedOffAt: "2026-06-01T11:15:00.000Z" };
+    expect(updateCoolDowns(refused, [{ c: until }], NOW).backedOffAt).toBe(refused.backedOffAt);
+    const later = new Date("2026-06-01T12:15:00Z");
+    expect(updateCoolDowns(refused, [{ c: until }], later).backedOffAt).toBe(later.toISOString());
+  });
+
   test("a service that answers again is forgotten", () => {
     expect(updateCoolDowns(before, [{ a: undefined }], NOW)).toEqual({ coolDowns: {} });
   });

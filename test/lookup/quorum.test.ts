@@ -171,6 +171,7 @@ describe("one vote, three runs in a row, while nobody else can be reached", () =
     ["two hours, in two runs", 1, minutesAgo(120), "unconfirmed 1 by a, run 2"],
     ["many runs, in no time", 99, minutesAgo(0), "unconfirmed 1 by a, run 100"],
     ["a week", 2, minutesAgo(7 * 1440), "accepted 1 by a"],
+    ["since a time before the clock was set", 2, "1970-01-01T00:01:00.000Z", "unconfirmed 1 by a, run 1"],
     ["since a time in the future", 9, minutesAgo(-1), "unconfirmed 1 by a, run 1"],
     ["since no time at all", 9, "yesterday", "unconfirmed 1 by a, run 1"],
     ["since nobody knows when: the state of version 1.0.0", 9, undefined, "unconfirmed 1 by a, run 1"],

@@ -7,6 +7,7 @@ import { Home } from "../support/home";
 import { type MailServer, startMailServer } from "../support/mail-server";
 
 const BROKEN_INTL = join(__dirname, "broken-intl.cjs");
+const BROKEN_SYSTEM = join(__dirname, "broken-system.cjs");
 const BROKEN_COMPOSER = join(__dirname, "broken-composer.cjs");
 const SILENCE = { exitCode: 0, stdout: "", stderr: "" };
 
@@ -85,6 +86,21 @@ test.each(["en", "fr"])("a Node.js without Intl mails in %s all the same", async
   expect(text).toContain(`203.0.113.7 (${IPCHECK_LANG === "en" ? "held for" : "conservée"} 31 days)`);
   expect(mail?.html).toContain("203.0.113.7 →");
 });
+
+test.each(["os.uptime", "os.hostname", "os.networkInterfaces", "dns.getServers", "fs/promises.open"])(
+  "a system that refuses %s costs no mail",
+  async (BROKEN_CALL) => {
+    const home = makeHome();
+    await home.run(["check"]);
+    echo.answer = "203.0.113.8\n";
+    const { result, text } = await mailOf(() =>
+      home.run(["check"], { preload: [BROKEN_SYSTEM], env: { BROKEN_CALL } }),
+    );
+    echo.answer = "203.0.113.7\n";
+    expect(result).toMatchObject(SILENCE);
+    expect(text).toContain("203.0.113.8");
+  },
+);
 
 test("when composing fails all the same a plain mail goes out, and then the bug is reported", async () => {
   const home = makeHome({ IPCHECK_SSH: "ssh pi@{ip}" });

@@ -49,8 +49,19 @@ test("each outcome is written before the next is tried", async () => {
   expect([run.errors, run.state.outbox]).toEqual([[], []]);
 });
 
+test("recipients who are owed different things share the time that is left", async () => {
+  await tell({ outbox: [event("1", { told: [B] }), event("2")] }, { recipients: [A, B] });
+  expect(home.mails).toMatchObject([
+    { recipients: [A], share: 1 / 2 },
+    { recipients: [B], share: 1 },
+  ]);
+});
+
 describe("when the state cannot be written", () => {
-  const full = new IpcheckError("state", "no space left", { cause: Object.assign(new Error(), { code: "ENOSPC" }) });
+  const full = new IpcheckError("state", "no space left", {
+    hint: "make room",
+    cause: Object.assign(new Error(), { code: "ENOSPC" }),
+  });
   const outbox = [event("1")];
   beforeEach(() => {
     home.unwritable = full;
@@ -59,7 +70,10 @@ describe("when the state cannot be written", () => {
   test("everybody is told all the same, the mail says so, and it is an error", async () => {
     const run = await tell({ outbox }, { hasHook: true });
     expect(home.mails).toMatchObject([{ recipients: [A], stateError: "ENOSPC" }]);
-    expect([home.hooked.length, run.errors]).toEqual([1, [full]]);
+    expect(home.hooked).toHaveLength(1);
+    expect(run.errors).toMatchObject([
+      { code: "state", message: full.message, hint: /^make room; until then .* told/ },
+    ]);
     expect(run.state.outbox).toEqual([]);
   });
 

@@ -1,7 +1,10 @@
 import type { IncomingMessage } from "node:http";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Ping, pingHeartbeat } from "../../src/notify/heartbeat";
+import { localTime } from "../../src/base/local-time";
+import { describeRun, type Ping, pingHeartbeat } from "../../src/notify/heartbeat";
+import { EMPTY_STATE, type State } from "../../src/state/state";
 import { type EchoServer, startEchoServer } from "../support/echo-server";
+import { Home } from "../support/home";
 
 const OK: Ping = { isSuccess: true, userAgent: "ipcheck/test" };
 const FAILED: Ping = { ...OK, isSuccess: false };
@@ -53,13 +56,92 @@ describe("where a ping goes", () => {
     ["/api/push/a", FAILED, KUMA, "GET /api/push/a?status=down&msg=the+run+failed&ping="],
     ["/api/push/a?status=up&msg=OK&ping=", FAILED, KUMA, "GET /api/push/a?status=down&msg=the+run+failed&ping="],
     ["/kuma/api/push/a/?x=1", OK, KUMA, "GET /kuma/api/push/a/?x=1&status=up&msg=OK&ping="],
-    ["/api/push/a", { ...OK, body: "at home\nmore" }, KUMA, "GET /api/push/a?status=up&msg=at+home&ping="],
+    ["/api/push/a", { ...OK, body: "at home\nmore" }, KUMA, "GET /api/push/a?status=up&msg=at+home%3B+more&ping="],
     ["/api/pushy/a", FAILED, "OK", "GET /api/pushy/a/fail"],
   ] as const)("%s, %j", async ([path, how, answer, expected]) => {
     const { heard, why } = await ping(path, how, answer);
     const body = expected.startsWith("POST") ? how.body : "";
     expect([`${heard.method} ${heard.url}`, heard.body, why]).toEqual([expected, body, undefined]);
     if (body) expect(heard.type).toBe("text/plain; charset=utf-8");
+  });
+});
+
+describe("what a monitor is told", () => {
+  const settings = { machineName: "home", recipients: ["me@example.net", "dad@example.net"] };
+  const recorded = { address: "203.0.113.7", since: "2026-06-01T10:00:00.000Z", confirmedBy: [] };
+  const event = {
+    id: "a",
+    kind: "change" as const,
+    family: 4 as const,
+    at: "",
+    address: "203.0.113.7",
+    confirmedBy: [],
+  };
+  const since = localTime(recorded.since);
+  test.for<[number, Partial<State> | undefined, string[]]>([
+    [
+      4,
+      undefined,
+      ["address: none yet", "since: never", "owed: nothing", "run: the state could not be read or written"],
+    ],
+    [
+      0,
+      { families: { 4: { recorded } } },
+      [
+        "address: 203.0.113.7",
+        `since: ${since} (IPv4)`,
+        "owed: nothing",
+        "run: done: unchanged, or changed, recorded and mailed",
+      ],
+    ],
+    [
+      5,
+      {
+        families: {
+          4: { recorded },
+          6: { recorded: { address: "2001:db8::1", confirmedBy: [], isUnconfirmed: true } },
+        },
+        outbox: [{ ...event, told: ["me@example.net"] }],
+      },
+      [
+        "address: 203.0.113.7, 2001:db8::1 (unconfirmed)",
+        `since: ${since} (IPv4), unknown (IPv6)`,
+        "owed: 1 recipient has not been told yet",
+        "run: a change is recorded, but not everybody has been told yet",
+      ],
+    ],
+  ])("exit %i, %j", ([exitCode, state, expected]) => {
+    const body = describeRun(exitCode, settings, state && { ...EMPTY_STATE, ...state });
+    expect(body.split("\n")).toEqual(["name: home", ...expected]);
+  });
+
+  test("by a run that went well, one that did not, and one that could not begin", async () => {
+    const echo = await startEchoServer("203.0.113.7");
+    const home = new Home().useServices(echo);
+    home.env["IPCHECK_HEARTBEAT_URL"] = `${monitor.url}token`;
+    home.env["IPCHECK_NAME"] = "Maison";
+    const heard: string[] = [];
+    monitor.answer = async (request, response) => {
+      let body = "";
+      for await (const chunk of request) body += chunk;
+      heard.push(`${request.method} ${request.url}\n${body}`);
+      response.end("OK");
+    };
+    await home.run();
+    await echo.close();
+    await home.run();
+    await home.run([], { env: { IPCHECK_STATE_FILE: `${home.stateFile}/nope/state.json` } });
+    expect(heard).toEqual([
+      expect.stringMatching(
+        /^POST \/token\nname: Maison\naddress: 203\.0\.113\.7\nsince: .+ \(IPv4\)\nowed: nothing\nrun: done/,
+      ),
+      expect.stringMatching(
+        /^POST \/token\/fail\nname: Maison\naddress: 203\.0\.113\.7\n.*\n.*\nrun: no trustworthy address/,
+      ),
+      expect.stringMatching(
+        /^POST \/token\/fail\nname: Maison\naddress: none yet\n.*\n.*\nrun: the state could not be/,
+      ),
+    ]);
   });
 });
 

@@ -175,12 +175,39 @@ describe.concurrent("a login that is configured", () => {
     const noAuth = (stage: Stage) => (stage === "EHLO" ? "250-scripted.example\r\n250 STARTTLS" : undefined);
     const server = await startScripted(noAuth);
     const options = await optionsFor(server.port);
-    const failure = { ok: false, isPermanent: false, reason: expect.stringMatching(/^localhost:\d+ offers no login/) };
+    const failure = {
+      ok: false,
+      isPermanent: false,
+      about: "server",
+      reason: expect.stringMatching(/^localhost:\d+ offers no login/),
+    };
     expect(await send([ME], options)).toEqual({
       [ME]: { ...failure, hint: expect.stringContaining("IPCHECK_SMTP_USER") },
     });
     const probe = await probeMail({ ...options, timeoutMs: 5000 }, (text) => text);
     expect(probe).toMatchObject({ isConnected: true, isLoggedIn: false, failure });
+    expect(server.conversations.flat().filter((line) => /^(AUTH|MAIL)/.test(line))).toEqual([]);
+  });
+
+  test.each([
+    ["a token alone", "250 AUTH XOAUTH2 OAUTHBEARER", /no login with a password, so .*: AUTH XOAUTH2 OAUTHBEARER$/],
+    ["what is unknown", "250 AUTH GSSAPI", /no login with a password, so .*: AUTH GSSAPI$/],
+    ["an empty list", "250 AUTH", /no login with a password, so .*: AUTH$/],
+    ["HELO alone", "502 5.5.1 what?", /offers no login, so/],
+  ])("and offered for %s: the password stays here", async (_, answer, reason) => {
+    const ehlo = `250-scripted.example\r\n250-STARTTLS\r\n${answer}`;
+    const script = (stage: Stage, line: string) =>
+      stage !== "EHLO"
+        ? undefined
+        : /^HELO/.test(line)
+          ? "250 scripted.example"
+          : answer.startsWith("5")
+            ? answer
+            : ehlo;
+    const server = await startScripted(script);
+    const security = answer.startsWith("5") ? ("none" as const) : ("starttls" as const);
+    const options = await optionsFor(server.port, { server: { host: "localhost", port: server.port, security } });
+    expect(await send([ME], options)).toMatchObject({ [ME]: { ok: false, reason: expect.stringMatching(reason) } });
     expect(server.conversations.flat().filter((line) => /^(AUTH|MAIL)/.test(line))).toEqual([]);
   });
 
@@ -325,6 +352,14 @@ describe("addresses outside ASCII", () => {
       [ROSE]: { ok: false, reason: expect.stringContaining("takes no addresses outside ASCII") },
     });
     expect(server.conversations.flat().some((line) => line.includes("ros"))).toBe(false);
+  });
+
+  test("make no header that would cost the others their mail", async () => {
+    const mail = await startMailServer();
+    closers.push(mail.close);
+    const options = await optionsFor(mail.port, { server: plain(mail.port), login: undefined });
+    expect(await send([ROSE, ME], options)).toMatchObject({ [ME]: { ok: true } });
+    expect(mail.arrived[0]?.raw.split("\r\n\r\n")[0]).toMatch(/^[\x20-\x7e\r\n]*\r\nTo: me@example.net\r\n/);
   });
 
   test("are used where it does", async () => {

@@ -27,7 +27,7 @@ describe("replies", () => {
     ["EENVELOPE", "RCPT TO", 554, true, /refused the recipient/, /IPCHECK_TO/],
     ["EENVELOPE", "RCPT TO", 450, false, /for this recipient yet/, /greylisting/],
     ["EENVELOPE", "RCPT TO", 552, false, /for this recipient yet/, /next run/],
-    ["EMESSAGE", "DATA", 552, true, /refused the message/, /full/],
+    ["EMESSAGE", "DATA", 552, false, /mailbox is full/, /make room/],
     ["EMESSAGE", "DATA", 554, true, /refused the message/, /server's words/],
     ["EMESSAGE", "DATA", 451, false, /cannot take the message now/, /next run/],
     ["EPROTOCOL", "CONN", 554, true, /refused to talk/, /block/],
@@ -53,6 +53,27 @@ describe("the enhanced status code comes first", () => {
     ["RCPT TO", "550 5.7.1 Relaying denied", true, /refused to pass mail on/, /IPCHECK_SMTP_USER/],
     ["RCPT TO", "554 5.7.1 <x@example.net>: Relay access denied", true, /refused to pass mail on/, /IPCHECK_FROM/],
     ["RCPT TO", "550 relay not permitted", true, /refused to pass mail on/, /IPCHECK_SMTP_USER/],
+    [
+      "RCPT TO",
+      "554 5.7.1 Service unavailable; Client host [192.0.2.1] blocked using a list",
+      true,
+      /from this machine/,
+      /home/,
+    ],
+    [
+      "RCPT TO",
+      "450 4.7.1 Client host rejected: cannot find your hostname",
+      false,
+      /from this machine for now/,
+      /login/,
+    ],
+    [
+      "RCPT TO",
+      "450 4.7.1 <x@example.net>: Client host rejected: Greylisted",
+      false,
+      /for this recipient yet/,
+      /greylisting/,
+    ],
     ["RCPT TO", "451 4.7.1 Greylisting in action", false, /for this recipient yet/, /greylisting/],
     ["RCPT TO", "450 4.2.0 Greylisted", false, /for this recipient yet/, /greylisting/],
     ["RCPT TO", "450 4.1.8 <pi@home>: Sender address rejected: Domain not found", false, /sender/, /IPCHECK_FROM/],
@@ -122,7 +143,16 @@ describe("connections: never for good", () => {
   test.each([
     ["EDNS", "ENOTFOUND", {}, /no address in the DNS/, /IPCHECK_SMTP_HOST/],
     ["EDNS", "", {}, /no address in the DNS/, /network/],
-    ["ESOCKET", "ECONNREFUSED", {}, /refused the connection/, /IPCHECK_SMTP_PORT/],
+    ["ESOCKET", "ECONNREFUSED", {}, /refused the connection/, /^look at IPCHECK_SMTP_HOST/],
+    [
+      "ESOCKET",
+      "ECONNREFUSED",
+      { port: 2525 },
+      /refused the connection/,
+      /IPCHECK_SMTP_HOST and IPCHECK_SMTP_PORT \(587 or 465\)/,
+    ],
+    ["ESOCKET", "ECONNREFUSED", { host: "localhost", port: 25 }, /refused/, /start the mail server of this machine/],
+    ["ETIMEDOUT", "", { port: 25 }, /did not answer in time/, /block port 25 of homes: use 587 or 465/],
     ["ESOCKET", "ENETUNREACH", {}, /no route/, /network/],
     ["ETIMEDOUT", "", {}, /did not answer in time/, /block this port/],
     ["ECONNECTION", "EABORT", {}, /did not answer in time/, /next run/],
@@ -161,9 +191,39 @@ describe("connections: never for good", () => {
 });
 
 test.each([
+  ["login", { code: "EAUTH", responseCode: 535 }],
+  ["login", { command: "MAIL FROM", responseCode: 530, response: "530 5.7.0 Authentication required" }],
+  ["login", { command: "RCPT TO", responseCode: 554, response: "554 5.7.1 Relay access denied" }],
+  ["server", { command: "MAIL FROM", responseCode: 530, response: "530 5.7.0 Must issue a STARTTLS command first" }],
+  ["server", { code: "ECONNREFUSED" }],
+  ["server", { code: "ETIMEDOUT" }],
+  ["server", { code: "ENOTFOUND" }],
+  ["server", { code: "ETLS" }],
+  ["server", { code: "ERR_TLS_CERT_ALTNAME_INVALID" }],
+  ["server", { code: "ENOAUTH" }],
+  ["server", { code: "EPROTOCOL", command: "CONN", responseCode: 554 }],
+  ["sender", { command: "MAIL FROM", responseCode: 550 }],
+  ["sender", { command: "RCPT TO", responseCode: 553, response: "553 5.1.8 Domain of sender address does not exist" }],
+  ["recipient", { command: "RCPT TO", responseCode: 550 }],
+  ["recipient", { command: "RCPT TO", responseCode: 550, response: "550 5.1.1 no such user" }],
+  [undefined, { command: "DATA", responseCode: 451 }],
+  [undefined, { command: "RCPT TO", responseCode: 450, response: "450 4.2.0 Greylisted" }],
+])("it is about the %s: %j", (about, error) => expect(explain(error).about).toBe(about));
+
+test.each([
+  [{ port: 587 }, true],
+  [{ port: 25 }, false],
+  [{ port: 2525, security: "none" as const }, false],
+])("the usual ports are named to a client of a provider, not of a relay: %j", (server, isNamed) => {
+  for (const error of [{ code: "ECONNREFUSED" }, { code: "EPROTOCOL" }, { code: "ENOAUTH" }])
+    expect(explain(error, server).hint?.includes("587 or 465")).toBe(isNamed);
+});
+
+test.each([
   ["smtp.gmail.com", /https:\/\/myaccount\.google\.com\/apppasswords/],
-  ["smtp.office365.com", /another provider/],
-  ["smtp-mail.outlook.com", /another provider/],
+  ["smtp.gmail.com", /two-step.*security keys.*Advanced Protection.*administrator/],
+  ["smtp.office365.com", /administrator allows.*another provider/],
+  ["smtp-mail.outlook.com", /takes no passwords.*another provider/],
   ["smtp.mail.yahoo.com", /app password/],
   ["smtp.fastmail.com", /app password/],
   ["SMTP.gmail.com.", /app password/],

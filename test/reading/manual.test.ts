@@ -37,8 +37,28 @@ describe("the man page", () => {
   });
 
   test.each(VARIABLE_NAMES)("tells %s", (name) => {
-    const [, meaning] = new RegExp(`^\\.TP\\n\\.B ${name}\\n(.+)$`, "m").exec(section("ENVIRONMENT", "SH")) ?? [];
-    expect(meaning).toMatch(/^\S/);
+    const pattern = new RegExp(`^\\.T[PQ]\\n\\.BR? ${name}(?: =\\S+)?\\n(?:\\.TQ\\n.+\\n)*(.+)$`, "m");
+    const [, meaning = ""] = pattern.exec(section("ENVIRONMENT", "SH")) ?? [];
+    // A whole sentence, and nothing that only makes sense in the env file.
+    expect(meaning).toMatch(/^[A-Z][^#]*\.$/);
+    expect(meaning).not.toMatch(/of these:|\[/);
+  });
+
+  test("shows defaults, and no example as one", () => {
+    const variables = section("ENVIRONMENT", "SH");
+    expect(variables).toContain("\n.TP\n.BR IPCHECK_SMTP_HOST =smtp.gmail.com\n.TQ\n.BR IPCHECK_SMTP_PORT =587\n");
+    for (const word of ["pass show", "/home/pi", "'your ", "invalid"]) expect(variables).not.toContain(word);
+  });
+
+  test("has examples that name commands and options there are", () => {
+    const commands = [...section("EXAMPLES", "SH").matchAll(/^\.B ipcheck (\w+)(.*)$/gm)];
+    expect(commands.length).toBeGreaterThan(5);
+    for (const [, name, rest = ""] of commands) {
+      const command = program.commands.find((one) => one.name() === name);
+      const known = command?.options.flatMap(({ short, long }) => [short, long]) ?? [];
+      for (const [option] of rest.matchAll(/ (--?[a-z-]+)/g)) expect(known, rest).toContain(option?.trim());
+    }
+    expect(section("EXAMPLES", "SH")).toContain("IPCHECK_ON_CHANGE=\\(aqcurl");
   });
 
   test("tells every exit code, and where the files are", () => {

@@ -1,16 +1,25 @@
+import { spawnSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { quote } from "../../src/base/quote";
 import { formatPrometheus } from "../../src/commands/prometheus";
 import { runStatus, type StatusOptions } from "../../src/commands/status";
 import { readStatus, type Status } from "../../src/commands/status-report";
-import { EMPTY_STATE, encodeState, HOOK, type State } from "../../src/state/state";
+import { systemdUnits } from "../../src/schedule/systemd";
+import { EMPTY_STATE, encodeState, type State } from "../../src/state/state";
+import { startEchoServer } from "../support/echo-server";
 import { Home } from "../support/home";
+import { BIN } from "../support/run-ipcheck";
+import { makeScratch } from "../support/scratch";
 import { parseExposition } from "./exposition";
 import { captureOutput, homeWith, NOW } from "./support";
 
 const OWNER = "owner@example.net";
 const MAIL = { IPCHECK_TO: OWNER, IPCHECK_FROM: "pi@example.net" };
+
+const RULES = { recipients: [OWNER], hasHook: true, mailIntervalMs: 900_000, revision: () => "now" };
 
 const recorded = { address: "203.0.113.7", since: "2026-06-01T10:00:00.000Z", confirmedBy: ["ipify", "deSEC"] };
 const outage = {
@@ -95,7 +104,7 @@ const PERSON: [string, Partial<State>, Record<string, string>, string[]][] = [
     [
       HELD,
       LOOK,
-      `pending: 2 notices to ${OWNER}, 3 failed tries: the server refused the recipient (550 5.1.1 no such user); next try after 2026-06-10 13:00`,
+      `pending: 2 notices to ${OWNER}, 3 failed tries: the server refused the recipient (550 5.1.1 no such user); next try with the next run`,
       "pending: 2 notices to new@example.net, not tried yet; next try with the next run",
       "pending: 1 notice to command, not tried yet; next try with the next run",
     ],
@@ -111,12 +120,14 @@ test.each(PERSON)("for a person: %s", async (_, state, env, lines) => {
 test("--json: the same as plain data, null where nothing is known", async () => {
   const run = await homeWith(PENDING).run(["status", "--json"], { now: NOW, env: MAIL });
   expect(run).toMatchObject({ exitCode: 0, stderr: "" });
-  const { reason, triedAt: lastTry, deferredUntil: nextTry } = PENDING.channels?.[OWNER] ?? {};
+  // The mail settings are others now than when it was refused: the pause is over.
+  const { reason, triedAt: lastTry } = PENDING.channels?.[OWNER] ?? {};
   expect(JSON.parse(run.stdout)).toEqual({
     lastLook: "2026-06-10T11:00:00.000Z",
     lastLookAgeSeconds: 3600,
     families: [{ family: "ipv4", ...recorded, unconfirmed: false, failing: null }],
-    pending: [{ channel: OWNER, owed: 2, failures: 3, reason, lastTry, nextTry }],
+    pending: [{ channel: OWNER, owed: 2, failures: 3, reason, lastTry, groupedUntil: null, nextTry: null }],
+    unsaved: false,
     rests: [],
   });
 });
@@ -166,7 +177,7 @@ test("--prometheus: any label arrives, quoted", () => {
   fc.assert(
     fc.property(text, (address) => {
       const state = { ...EMPTY_STATE, families: { 4: { recorded: { ...recorded, address } } } };
-      const status = readStatus({ state, lastLookAt: undefined, condition: "sound" }, [], NOW);
+      const status = readStatus({ state, lastLookAt: undefined, condition: "sound" }, RULES, NOW);
       const samples = parseExposition(`${formatPrometheus(status)}\n`).get("ipcheck_address_info")?.samples ?? [];
       expect(samples.map(({ labels }) => labels["address"])).toEqual([quote(address)]);
     }),
@@ -244,6 +255,48 @@ test("a damaged state: said, and left where it is", async () => {
   expect(home.fingerprint()).toBe(before);
 });
 
+test("a pause in force is told, and one whose settings are gone is not", () => {
+  const deferredChange = PENDING.outbox?.[0]?.id ?? "";
+  const nextTry = (revision: string) => {
+    const channels = { [OWNER]: { ...PENDING.channels?.[OWNER], deferredChange } } as State["channels"];
+    const state = { ...EMPTY_STATE, ...PENDING, channels };
+    const loaded = { state, lastLookAt: undefined, condition: "sound" as const };
+    return readStatus(loaded, { ...RULES, revision: () => revision }, NOW).pending[0]?.nextTry;
+  };
+  expect([nextTry("other"), nextTry("new")]).toEqual(["2026-06-10T13:00:00.000Z", null]);
+});
+
+test("a state that cannot be written: what is shown comes from the runtime folder, and that is said", async () => {
+  const home = homeWith(WELL);
+  const echo = await startEchoServer("203.0.113.9");
+  home.useServices(echo);
+  const env = { XDG_RUNTIME_DIR: makeScratch() };
+  const preload = [join(__dirname, "..", "faults", "faults.cjs")];
+  const fault = { FAULT_ONLY: "^rename .*state", FAULT_AT: "1", FAULT_STAYS: "1", FAULT_CODE: "EROFS" };
+  await home.run([], { now: NOW, env: { ...env, ...fault }, preload });
+  await echo.close();
+  const run = await home.run(["status"], { now: NOW, env });
+  expect(run.stdout).toMatch(/^IPv4: 203\.0\.113\.9/);
+  expect(run.stderr).toMatch(/^ipcheck: warning: .*state\.json cannot be written: this comes from the runtime folder/);
+  const json = await home.run(["status", "--json"], { now: NOW, env });
+  expect(JSON.parse(json.stdout)).toMatchObject({ unsaved: true, families: [{ address: "203.0.113.9" }] });
+});
+
+test("the state of the machine's timer is shown to who has none of his own", async ({ skip }) => {
+  const home = homeWith(PENDING);
+  const schedule = { nodePath: "/n", scriptPath: "/s", configFile: undefined, everyMinutes: 60, offsetMinutes: 1 };
+  const unit = join(makeScratch(), "unit");
+  writeFileSync(unit, systemdUnits(schedule, { isSystem: true })["ipcheck.service"] ?? "");
+  const other = new Home();
+  const script = `set -e; mkdir -p /etc/systemd/system; for d in /etc/systemd/system /var/lib; do mount -t tmpfs t $d; done
+    cp ${unit} /etc/systemd/system/ipcheck.service; mkdir -m 700 /var/lib/ipcheck; cp -p ${home.stateFile} /var/lib/ipcheck/
+    chown -R 61234 /var/lib/ipcheck; exec env -i HOME=${other.path} TZ=UTC ${process.execPath} ${BIN} status`;
+  const { status, stdout, stderr } = spawnSync("unshare", ["-m", "sh", "-c", script], { encoding: "utf8" });
+  if (status !== 0) return skip("nothing can be mounted here");
+  expect(stdout).toMatch(/^IPv4: 203\.0\.113\.7.*\n[\s\S]*pending: 2 notices to owner@example\.net, 3 failed tries/);
+  expect(stderr).toBe("ipcheck: this is the state of the machine's timer, in /var/lib/ipcheck/state.json\n");
+});
+
 test.each(["status", "status --json", "status --prometheus"])(
   "%s: a newer version's state is refused",
   async (args) => {
@@ -267,7 +320,7 @@ test.each<[StatusOptions, string]>([
   [{ json: true, prometheus: true }, "do not go together"],
   [{ maxAge: "" }, "--max-age"],
 ])("%j is refused", async (options, message) => {
-  const status: Status = readStatus({ state: EMPTY_STATE, lastLookAt: undefined, condition: "absent" }, [HOOK], NOW);
+  const status: Status = readStatus({ state: EMPTY_STATE, lastLookAt: undefined, condition: "absent" }, RULES, NOW);
   const { said, output } = captureOutput();
   await expect(runStatus(options, status, NOW, output)).rejects.toThrow(message);
   expect(said).toEqual({ stdout: "", stderr: "" });

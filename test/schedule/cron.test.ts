@@ -138,6 +138,7 @@ describe("lines written by hand", () => {
     ["17 * * * * ipcheck check >/dev/null"],
     ["17 * * * * cd /home/pi/ipcheck && /usr/bin/node bin/ipcheck.js check"],
     ["17 * * * * nodejs /srv/ipcheck.js check"],
+    [`17 * * * * ${NODE} check # the public address`],
   ];
   const MIXED = [
     `0 3 * * * backup && ${NODE} check`,
@@ -147,6 +148,8 @@ describe("lines written by hand", () => {
     `17 * * * * IPCHECK_TO=me@example.net ${NODE} check`,
     `17 * * * * /usr/bin/flock -n /tmp/lock ${NODE} check`,
     `17 * * * * nice -n 19 ${NODE}`,
+    `17 * * * * bash -lc '${NODE} check'`,
+    `17 * * * * su pi -c "ipcheck check >/dev/null"`,
     `17 * * * * ${NODE} check --config ~/env`,
     `17 * * * * ${NODE} check --config "$HOME/env"`,
     `17 * * * * ${NODE} check --config env`,

@@ -1,6 +1,12 @@
+import { writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { commandOf, offsetFor, parseInterval } from "../../src/schedule/plan";
+import { crontabLines, findInstalled } from "../../src/schedule/cron";
+import { isAnyRunning } from "../../src/schedule/daemon";
+import { commandOf, intervalOf, offsetFor, parseInterval } from "../../src/schedule/plan";
+import { findSystemState, systemd, systemdUnits } from "../../src/schedule/systemd";
+import { makeScratch } from "../support/scratch";
 import { INTERVALS, makeSchedule } from "./schedules";
 
 test.for(Object.entries(INTERVALS))("%s is %d minutes", ([text, minutes]) => {
@@ -47,4 +53,50 @@ test("an env file is carried only when it was named", () => {
     "--config",
     "/etc/a b",
   ]);
+});
+
+test.for(Object.entries(INTERVALS))("what is installed for %s is read as %d minutes", async ([, everyMinutes]) => {
+  const schedule = makeSchedule({ everyMinutes, offsetMinutes: offsetFor("home", everyMinutes) });
+  expect(findInstalled(`${crontabLines(schedule).join("\n")}\n`)?.everyMinutes).toBe(everyMinutes);
+  const folder = makeScratch();
+  for (const [name, text] of Object.entries(systemdUnits(schedule, { isSystem: false }))) {
+    writeFileSync(join(folder, name), text);
+  }
+  expect((await systemd(folder, { isSystem: false }).find())?.everyMinutes).toBe(everyMinutes);
+});
+
+test.for([
+  ["0,30", "*", 30],
+  ["5", "6,18", 720],
+  ["*/10", "*", 10],
+  ["5", "*/2", 120],
+  ["nonsense", "x", 1440],
+  ["0,1,2,3,4,5,6", "*", undefined],
+] as const)("a person's own %s %s is every %s minutes", ([minute, hour, expected]) => {
+  expect(intervalOf(minute, hour)).toBe(expected);
+});
+
+test.for([
+  ["", true],
+  ["MAILTO=me@example.net\n", true],
+  ['MAILTO=""\n', false],
+  [" MAILTO = ''\n", false],
+  ["MAILTO=\n", false],
+] as const)("with %j in the crontab, what a run says is mailed: %s", ([line, mailsOutput]) => {
+  expect(findInstalled(`${line}${crontabLines(makeSchedule())[0]}\n`)).toMatchObject({ mailsOutput });
+});
+
+test("a daemon is known by the name of its process", async () => {
+  expect(await isAnyRunning(["no-such-daemon", basename(process.execPath)])).toBe(true);
+  expect(await isAnyRunning(["no-such-daemon"])).toBe(false);
+});
+
+test("the state of the machine's timer is where its unit says", async () => {
+  const folder = makeScratch();
+  expect(await findSystemState(folder, "/var/lib")).toBeUndefined();
+  const unit = (isSystem: boolean) => systemdUnits(makeSchedule(), { isSystem })["ipcheck.service"] ?? "";
+  writeFileSync(join(folder, "ipcheck.service"), unit(true));
+  expect(await findSystemState(folder, "/var/lib")).toBe("/var/lib/ipcheck/state.json");
+  writeFileSync(join(folder, "ipcheck.service"), unit(false));
+  expect(await findSystemState(folder, "/var/lib")).toBeUndefined();
 });

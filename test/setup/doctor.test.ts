@@ -128,7 +128,7 @@ const FAULTS: Record<string, Fault> = {
       expect(await home.run()).toMatchObject({ exitCode: 5 });
     }),
     exitCode: 5,
-    said: /ERROR.*outbox: owner@example\.net has not been told after 1 tries: .*no such user/,
+    said: /ERROR.*outbox: owner@example\.net has not been told after 1 failed try: .*no such user/,
     hint: /IPCHECK_TO/,
   },
   "an env file that others can read": {
@@ -141,7 +141,7 @@ const FAULTS: Record<string, Fault> = {
     make: spoilt(({ home, mail }) => configure(home, mail, { IPCHECK_FAMILY: "5", IPCHECK_TOO: "x" })),
     exitCode: 2,
     said: /ERROR.*configuration: (.*IPCHECK_TOO[\s\S]*ERROR.*IPCHECK_FAMILY|.*IPCHECK_FAMILY[\s\S]*ERROR.*IPCHECK_TOO)/,
-    hint: /ipcheck init/,
+    hint: /correct it there; .*\.env\.example/,
   },
   "a password file that is not there": {
     make: spoilt(({ home, mail }) =>
@@ -149,7 +149,7 @@ const FAULTS: Record<string, Fault> = {
     ),
     exitCode: 2,
     said: /ERROR.*IPCHECK_SMTP_PASSWORD_FILE: \/nope\/password/,
-    hint: /ipcheck init/,
+    hint: /correct it there/,
   },
   "a full disk": {
     make: spoilt(({ home, options }) => {
@@ -180,7 +180,7 @@ const FAULTS: Record<string, Fault> = {
       options.now = "1970-01-01T00:05:00Z";
     }),
     exitCode: 3,
-    said: /ERROR.*clock: says 1970-01-01 00:05 UTC, \d+ .* behind of the services/,
+    said: /ERROR.*clock: says 1970-01-01 00:05, \d+ .* behind of the services/,
     hint: /wait for NTP/,
   },
   "a captive portal": {
@@ -221,6 +221,8 @@ const FAULTS: Record<string, Fault> = {
     hint: /'ipcheck schedule install' writes the new paths/,
   },
 };
+
+bench.startCronDaemon();
 
 describe.concurrent("doctor names the fault and the cure, and touches nothing", () => {
   test.for(Object.entries(FAULTS))("%s", async ([, { make, exitCode, said, hint }]) => {
@@ -272,6 +274,7 @@ describe.concurrent("doctor names the fault and the cure, and touches nothing", 
 
   test("all is well: exit 0, only the schedule is missing; with it nothing is", async () => {
     const { home, mail } = await makeHealthy();
+    home.env["IPCHECK_HEARTBEAT_URL"] = (await startEcho("OK")).url;
     const first = await home.run(["doctor"]);
     expect(first).toMatchObject({ exitCode: 0, stderr: "" });
     expect(first.stdout.match(/^(warning|ERROR) .*$/gm)).toEqual(["warning  schedule: none is installed"]);
@@ -289,6 +292,51 @@ describe.concurrent("doctor names the fault and the cure, and touches nothing", 
     expect(exitCode).toBe(0);
     expect(checks.filter(({ status }: { status: string }) => status !== "ok")).toEqual([]);
     expect(checks.length).toBeGreaterThan(10);
+  });
+
+  test("the root cause comes first, and what depends on it is skipped", async () => {
+    const { home, mail } = await makeHealthy();
+    configure(home, mail, { IPCHECK_SMTP_HOST: "smtp.example.net" });
+    const env = {
+      IPCHECK_SERVICES: "https://a.example.net/,https://b.example.net/",
+      IPCHECK_HEARTBEAT_URL: "https://hc.example.net/token",
+      FAKE_NAMES: JSON.stringify(Object.fromEntries(["a", "b"].map((name) => [`${name}.example.net`, ["192.0.2.1"]]))),
+      FAIL_CONNECT_CODE: "ENETUNREACH",
+    };
+    const preload = ["fake-names", "failing-connect"].map((name) => join(__dirname, "..", "support", `${name}.cjs`));
+    const run = await home.run(["doctor", "--send", "--json"], { env, preload });
+    expect(run).toMatchObject({ exitCode: 3, stderr: "" });
+    const checks: { title: string; status: string; hint?: string }[] = JSON.parse(run.stdout).checks;
+    expect(checks.filter(({ status }) => status === "error").map(({ title }) => title)).toEqual(["network"]);
+    const skipped = checks.filter(({ status }) => status === "skipped");
+    expect(skipped.map(({ title }) => title)).toEqual(["echo services", "mail server", "test mail", "heartbeat"]);
+    expect(skipped[1]?.hint).toMatch(/^'openssl s_client -connect smtp\.example\.net:\d+ -starttls smtp'/);
+    expect(checks.indexOf(skipped[0] as never)).toBeGreaterThan(checks.findIndex(({ title }) => title === "network"));
+  });
+
+  test("a test mail is not tried where the login fails, and what is owed waits for it", async () => {
+    const { home, mail } = await makeHealthy({ login: { user: USER, password: "another" } });
+    await home.run();
+    const { exitCode, stdout } = await home.run(["doctor", "--send"]);
+    expect(exitCode).toBe(5);
+    expect(stdout.match(/^(ERROR|skipped) +[^:]+/gm)).toEqual([
+      "ERROR    mail server",
+      "skipped  test mail",
+      "skipped  outbox",
+    ]);
+    expect(mail.arrived).toEqual([]);
+  });
+
+  test("a timer that is not active is found out", async () => {
+    const { home } = await makeHealthy();
+    const systemctl = bench.writeScript(join(home.path, "bin"), "systemctl", '[ "$2" != is-active ] || exit 3');
+    await home.run(["schedule", "install", "--systemd"]);
+    const run = await home.run(["doctor"]);
+    expect(run.stdout).toMatch(
+      /warning {2}schedule: the timer is not active, so nothing is run by the systemd --user\n +hint: 'systemctl --user enable --now/,
+    );
+    writeFileSync(systemctl, "#!/bin/sh\nexit 0\n");
+    expect((await home.run(["doctor"])).stdout).toMatch(/ok {7}schedule: systemd --user runs/);
   });
 
   test("--send sends one mail, marked as a test, and writes no state", async () => {

@@ -7,10 +7,22 @@ import { describe, expect, test, vi } from "vitest";
 import { machineSeed } from "../../src/base/machine-id";
 import { readCommand } from "../../src/schedule/cron";
 import { offsetFor } from "../../src/schedule/plan";
+import { watch } from "../support/oracle";
 import { BIN } from "../support/run-ipcheck";
-import { ERROR_AND_HINT, listTree, makeHome, SILENCE, startMail, writePrivate, writeScript } from "./workbench";
+import {
+  ERROR_AND_HINT,
+  listTree,
+  makeHome,
+  SILENCE,
+  startCronDaemon,
+  startMail,
+  writePrivate,
+  writeScript,
+} from "./workbench";
 
 vi.setConfig({ maxConcurrency: 3 });
+
+startCronDaemon();
 
 describe.concurrent("the crontab", () => {
   const OLD_BLOCK = [
@@ -105,8 +117,10 @@ describe.concurrent("the crontab", () => {
     // cron's part: the five fields go, and the escapes of percent signs.
     const command = lines[0]?.split(" ").slice(5).join(" ").replaceAll("\\%", "%") ?? "";
     const asCron = { env: { HOME, PATH: "/usr/bin:/bin", SHELL: "/bin/sh", LOGNAME: "x" }, cwd: HOME };
+    const judge = watch({ env: asCron.env, args: ["check", "--config", envFile] });
     const said = await promisify(execFile)("/bin/sh", ["-c", command], asCron);
     expect(said).toEqual({ stdout: "", stderr: "" });
+    judge({ exitCode: 0, ...said });
     expect(mail.arrived).toHaveLength(1);
     expect(home.readState()).toMatchObject({ outbox: [] });
     const doctor = await home.run(["doctor"]);
@@ -184,7 +198,7 @@ describe.concurrent("the crontab", () => {
     "%s: no path with a control character",
     async (flag) => {
       const home = await makeHome();
-      for (const path of ["/srv/env\n* * * * * evil", "/srv/\x07", "/srv/\x85x", "/srv/\u2028x"]) {
+      for (const path of ["/srv/env\n* * * * * evil", "/srv/\x07", "/srv/\x85x", "/srv/\u2028x", "/srv/\u202ex"]) {
         for (const option of ["--config", ...(flag === "--system" ? ["--password-file"] : [])]) {
           const run = await home.run(["schedule", "install", flag, option, path]);
           expect(run).toMatchObject({
@@ -382,6 +396,27 @@ describe.concurrent("systemd", () => {
     expect(run.stdout).toContain(`LoadCredential=env:${home.path}/100%% env\n`);
     expect(run.stdout).toContain(`LoadCredential=smtp-password:${home.path}/secret word\n`);
     expect(run.stdout).toContain(`${BIN} check --config %d/env\n`);
+  });
+
+  test("the machine's timer is not installed without a configuration that is there", async () => {
+    const home = await makeHome();
+    for (const flags of [[], ["--config", "/nowhere/env"]]) {
+      const run = await home.run(["schedule", "install", "--system", ...flags]);
+      expect(run).toMatchObject({ exitCode: 2, stdout: "", stderr: expect.stringMatching(ERROR_AND_HINT) });
+      expect(run.stderr).toMatch(/hint: 'sudo ipcheck --config \/etc\/ipcheck\/env init'/);
+    }
+  });
+
+  test("its mails name the login of whoever installed it, not the service's own user", async () => {
+    const home = await makeHome();
+    const envFile = writePrivate(join(home.path, "env"), "");
+    const print = async (SUDO_USER: string) =>
+      (
+        await home.run(["schedule", "install", "--system", "--print", "--config", envFile], { env: { SUDO_USER } })
+      ).stdout.match(/^Environment=.*$/gm);
+    expect(await print("pi")).toEqual(["Environment=SUDO_USER=pi"]);
+    expect(await print("x\nExecStart=/bin/sh")).toBeNull();
+    expect(await print("root")).toBeNull();
   });
 
   // systemd gives a credential the mode 0440 and an ACL: nothing that its user could or should change.

@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, utimesSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test, vi } from "vitest";
-import { renderEnvFile } from "../../src/config/env-lines";
+import { editEnvText } from "../../src/config/env-lines";
 import { encodeVigenere } from "../../src/config/vigenere";
 import * as bench from "./workbench";
 import { envFileOf, makeHome, SILENCE, startEcho, startMail, startProvider, USER, writePrivate } from "./workbench";
@@ -35,7 +35,7 @@ describe.concurrent("no secret in any output, whoever repeats it", () => {
     home.env["IPCHECK_HEARTBEAT_URL"] = withSecrets(monitor, `/${PING}`);
     home.env["IPCHECK_ON_CHANGE"] = `sh -c 'echo "tried $1: no" >&2; exit 1' x pi:${HOOK_TOKEN}`;
     const encoded = encodeVigenere(password, key);
-    const text = renderEnvFile({
+    const text = editEnvText("", {
       IPCHECK_TO: "owner@example.net",
       IPCHECK_SMTP_HOST: "localhost",
       IPCHECK_SMTP_PORT: String(mail.port),

@@ -1,5 +1,14 @@
-import { execFile } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { execFile, spawn } from "node:child_process";
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll } from "vitest";
@@ -50,6 +59,14 @@ export async function makeHome(...services: { url: string }[]): Promise<Home & {
   home.env["PATH"] = crontab.searchPath;
   home.env["CRONTAB_FILE"] = crontab.file;
   return Object.assign(home, { crontab });
+}
+
+/** A cron daemon until the tests of this file are over, as far as doctor looks: it goes by the name of a process. */
+export function startCronDaemon(): void {
+  const program = join(makeScratch(), "cron");
+  copyFileSync("/bin/sleep", program);
+  const daemon = spawn(program, ["600"], { stdio: "ignore" });
+  afterAll(() => daemon.kill());
 }
 
 /** The env file where `init` puts it. */

@@ -1,7 +1,8 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import { inspectLock, isOverdue, takeLock } from "../../src/state/lock";
@@ -120,6 +121,21 @@ describe.skipIf(process.platform === "win32").each(PLATFORMS)("as on %s", (platf
   });
 });
 
+// The state may lie in a folder such as /tmp, where anybody can make the lock's folder.
+test.skipIf(UID !== 0).each(PLATFORMS)("a lock's folder of another user stops no run, as on %s", async (platform) => {
+  const path = makeStatePath();
+  const server = createServer();
+  mkdirSync(`${path}.lock`);
+  await new Promise<void>((resolve) => server.listen(join(`${path}.lock`, "a"), resolve));
+  chownSync(`${path}.lock`, 65534, 65534);
+  const strangers = expect.stringMatching(/state\.json\.lock belongs to another user \(uid 65534\)/);
+  expect(await inspectLock(path, { uid: UID, platform })).toEqual({ strangers });
+  const lock = await takeLock(path, { uid: UID, platform });
+  expect(lock.strangers).toEqual(strangers);
+  await lock.release();
+  await new Promise((resolve) => server.close(resolve));
+});
+
 test("a path that is too long for a socket's address works on Linux and is an error elsewhere", async () => {
   const path = join(makeStatePath(), "..", "x".repeat(150));
   await expect(takeLock(path, { uid: UID, platform: "darwin" })).rejects.toMatchObject({
@@ -181,6 +197,27 @@ describe.skipIf(LINUX_ONLY)("the public name", () => {
     await once(stranger, "close");
     await expect(takeLock(path, { uid: UID })).rejects.toMatchObject({ code: "locked" });
     await lock.release();
+  });
+
+  test("a stranger's socket file of the same wording hides no run of this user", async ({ skip }) => {
+    if (UID !== 0) return skip("only root can act as another user");
+    const path = makeStatePath();
+    // /proc/net/unix shows the zeros of an abstract name as @, and a path as it is.
+    const bindPath = `
+import ctypes, os, socket, sys, time
+os.chdir(sys.argv[1]); os.setuid(65534)
+s = socket.socket(socket.AF_UNIX)
+assert ctypes.CDLL(None).bind(s.fileno(), b"\\1\\0" + sys.argv[2].encode().ljust(108, b"@"), 110) == 0
+s.listen(); print(1, flush=True); time.sleep(60)`;
+    const folder = makeScratch();
+    chmodSync(folder, 0o777);
+    chmodSync(dirname(folder), 0o755);
+    const stranger = spawn("python3", ["-c", bindPath, folder, `@${nameOf(path)}`]);
+    children.add(stranger);
+    await once(stranger.stdout, "data");
+    const { child } = await holdElsewhere(path);
+    await expect(takeLock(path, { uid: UID })).rejects.toEqual(lockedBy(child.pid));
+    expect(await inspectLock(path, { uid: UID })).toMatchObject({ run: { pid: child.pid } });
   });
 
   /** A process that holds the name of the lock of `path`, and nothing in the state folder. */

@@ -36,6 +36,13 @@ function stateOf(outbox: AddressEvent[], channels: Record<string, Partial<Channe
   return { ...EMPTY_STATE, outbox, channels: Object.fromEntries(whole) };
 }
 
+test("after an answer that never came each recipient is tried alone", () => {
+  const state = stateOf([event("1")], { [A]: { unknowns: 1 }, [B]: { unknowns: 2 } });
+  const { deliveries } = planMails(state, [A, B, C], RULES);
+  expect(deliveries.map(({ channels }) => channels)).toEqual([[A], [B], [C]]);
+  expect(new Set(deliveries.map(({ events }) => noticeId(events))).size).toBe(1);
+});
+
 describe("who is owed what", () => {
   const state = stateOf([
     event("1", { kind: "first", told: [A] }),
@@ -113,6 +120,7 @@ describe("the plan", () => {
     ["served a moment ago, and no change is owed", first, { changeServedAt: ago(1) }, ""],
     ["failed a moment ago", change, { triedAt: ago(1), failures: 3, reason: "later" }, ""],
     ["refused", change, { ...REFUSED_ALREADY, deferredUntil: ago(-30) }, "deferred until 12:30"],
+    ["refused, with a pause longer than any of ours", change, { ...REFUSED_ALREADY, deferredUntil: ago(-1500) }, ""],
     ["refused, and another change came up", change, { ...REFUSED_ALREADY, deferredChange: "0" }, ""],
     ["refused before there was a change", change, { deferredUntil: ago(-30), deferredFor: "first" }, ""],
     [
@@ -257,10 +265,13 @@ describe("an outbox that nobody empties stays small", () => {
     }
   });
 
-  test("what is not in the history yet is not folded", () => {
+  test("what is not in the history yet is folded later than the rest", () => {
     let state = EMPTY_STATE;
-    for (let index = 0; index < 100; index++) state = enqueue(state, event(`${index}`));
-    expect(state.outbox).toHaveLength(100);
+    for (let index = 0; index < 90; index++) state = enqueue(state, event(`${index}`));
+    expect(state.outbox).toHaveLength(90);
+    for (let index = 90; index < 300; index++) state = enqueue(state, event(`${index}`));
+    expect(state.outbox).toHaveLength(90);
+    expect(weigh(state.outbox)).toBe(300);
   });
 
   test("what one recipient knows and another does not is not mixed", () => {

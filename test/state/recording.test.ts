@@ -199,6 +199,25 @@ describe("the outage that a good look ends", () => {
     ["both: from when the last one was seen", ended([outageFor(90), outageFor(57_600)]), { since: ago(90) }],
     ["of a family that was never seen", ended([outageFor(90), { ...outageFor(1), since: ago(0) }]), undefined],
     ["no run for a week", ended([undefined], days(7)), { since: ago(7 * 1440), isUnwatched: true }],
+    [
+      "no run for a week, at a home without IPv6",
+      endedOutage(
+        {
+          ...EMPTY_STATE,
+          families: { 4: { recorded }, 6: { outage: { failedAt: ago(7 * 1440), runs: 9, reason: "" } } },
+        },
+        { families: [4, 6], reportOutageMs: HOUR_MS, now: NOW, ...days(7) },
+      ),
+      { since: ago(7 * 1440), isUnwatched: true },
+    ],
+    [
+      "runs for a week that saw nothing, and IPv6 asked for since today",
+      endedOutage(
+        { ...EMPTY_STATE, families: { 4: { recorded, outage: outageFor(7 * 1440) } } },
+        { families: [4, 6], reportOutageMs: HOUR_MS, now: NOW, ...days(7) },
+      ),
+      undefined,
+    ],
     ["a daily run", ended([undefined], days(1)), undefined],
     [
       "no run for a week, where that is not reported",

@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import type { ServerCertificate } from "./certificates";
+import { witnessEcho } from "./evidence";
 
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 
@@ -27,6 +28,12 @@ export async function startEchoServer(
   const { host = "127.0.0.1", tls } = options;
   const listener: Handler = (request, response) => {
     echo.requests.push(request.headers);
+    witness.asked();
+    const end = response.end;
+    response.end = (...args: unknown[]) => {
+      witness.answered(response.statusCode, String(args[0] ?? ""));
+      return Reflect.apply(end, response, args);
+    };
     if (typeof echo.answer === "string") {
       response.setHeader("Content-Type", "text/plain");
       response.end(echo.answer);
@@ -48,6 +55,7 @@ export async function startEchoServer(
   server.on("tlsClientError", () => undefined);
   await new Promise<void>((resolve) => server.listen(options.port ?? 0, host, resolve));
   const { port } = server.address() as AddressInfo;
+  const witness = witnessEcho(port);
   const literal = host === "::1" ? "[::1]" : host;
   const echo: EchoServer = {
     url: `${tls ? "https" : "http"}://${literal}:${port}/`,
@@ -58,6 +66,7 @@ export async function startEchoServer(
     answer,
     close: () =>
       new Promise((resolve) => {
+        witness.closed();
         server.close(() => resolve());
         for (const socket of sockets) socket.destroy();
       }),

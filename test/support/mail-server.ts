@@ -2,6 +2,7 @@ import type { AddressInfo } from "node:net";
 import { type ParsedMail, simpleParser } from "mailparser";
 import { SMTPServer, type SMTPServerOptions } from "smtp-server";
 import type { ServerCertificate } from "./certificates";
+import { witnessMail } from "./evidence";
 
 /** A message as it arrived. */
 export interface Arrived {
@@ -37,6 +38,8 @@ export interface MailServerOptions {
 
 export async function startMailServer(options: MailServerOptions = {}): Promise<MailServer> {
   const { login, security = "none", certificate } = options;
+  /** Every recipient answered with 250, by session; the library's own list leaves out other spellings of one mailbox. */
+  const envelopes = new Map<string, string[]>();
   const settings: SMTPServerOptions = {
     ...certificate,
     secure: security === "tls",
@@ -52,8 +55,13 @@ export async function startMailServer(options: MailServerOptions = {}): Promise<
       if (user === login?.user && password === login.password) return done(null, { user });
       return done(reply(535, options.loginRefusal?.(password) ?? "5.7.8 Username and Password not accepted"));
     },
-    onRcptTo({ address }, _session, done) {
+    onMailFrom(_address, { id }, done) {
+      envelopes.set(id, []);
+      done();
+    },
+    onRcptTo({ address }, { id }, done) {
       const refusal = server.refusals.get(address);
+      if (!refusal) envelopes.get(id)?.push(address);
       done(refusal && reply(...refusal));
     },
     onData(stream, session, done) {
@@ -62,6 +70,7 @@ export async function startMailServer(options: MailServerOptions = {}): Promise<
       stream.on("end", () => {
         const raw = Buffer.concat(chunks).toString("utf8");
         simpleParser(raw).then((mail) => {
+          accept(envelopes.get(session.id) ?? [], `${mail.subject}\n${mail.text}`);
           server.arrived.push({
             raw,
             mail,
@@ -77,8 +86,10 @@ export async function startMailServer(options: MailServerOptions = {}): Promise<
   const smtp = new SMTPServer(settings);
   smtp.on("error", () => undefined);
   await new Promise<void>((resolve) => smtp.listen(options.port ?? 0, "127.0.0.1", resolve));
+  const { port } = smtp.server.address() as AddressInfo;
+  const accept = witnessMail(port);
   const server: MailServer = {
-    port: (smtp.server.address() as AddressInfo).port,
+    port,
     arrived: [],
     logins: [],
     refusals: new Map(),

@@ -1,4 +1,5 @@
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import { witnessEcho } from "./evidence";
 
 /** What one service does with one connection: answers this body, or anything at all. */
 export type Act = string | ((socket: Socket) => void);
@@ -37,17 +38,37 @@ export async function startPanel(
   for (let service = 0; service < size; service++) {
     const server = createServer((socket) => {
       sockets.add(socket);
+      witness.asked();
+      listen(socket, witness.answered);
       socket.on("error", () => undefined).once("close", () => sockets.delete(socket));
       const act = panel.script(panel.asked.push(service) - 1, service);
       if (typeof act === "string") reply(http(200, act))(socket);
       else act(socket);
     });
     await new Promise<void>((resolve) => server.listen(0, host, resolve));
-    const name = `${host === "::1" ? "[::1]" : host}:${(server.address() as AddressInfo).port}`;
+    const { port } = server.address() as AddressInfo;
+    const witness = witnessEcho(port);
+    const name = `${host === "::1" ? "[::1]" : host}:${port}`;
     servers.push(server);
     panel.services.push({ url: `http://${name}/`, name });
   }
   return panel;
+}
+
+/** Hands over what is written to a socket as what it is to its reader. */
+function listen(socket: Socket, answered: ReturnType<typeof witnessEcho>["answered"]): void {
+  let sent = "";
+  for (const name of ["write", "end"] as const) {
+    const original = socket[name].bind(socket) as (...args: unknown[]) => never;
+    Object.assign(socket, {
+      [name]: (...args: unknown[]) => {
+        if (typeof args[0] === "string") sent += args[0];
+        const [, status = "0", body = ""] = /^HTTP\/1\.\d (\d{3}).*?\r\n\r\n(.*)$/s.exec(sent) ?? [];
+        if (sent.length < 10_000) answered(Number(status), body);
+        return original(...args);
+      },
+    });
+  }
 }
 
 /** A whole HTTP message as bytes in latin-1. */

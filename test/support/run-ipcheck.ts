@@ -1,5 +1,6 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
+import { type Unwatched, watch } from "./oracle";
 
 const ROOT = join(__dirname, "..", "..");
 
@@ -8,6 +9,8 @@ export const BIN = join(ROOT, "bin", "ipcheck.js");
 
 /** Shifts or sets the child's wall clock; see the file. */
 const FAKE_CLOCK = join(ROOT, "test", "support", "fake-clock.cjs");
+
+const TYPIST = join(ROOT, "test", "support", "typist.py");
 
 /** The node that runs the program; another version's, when the version matrix says so. */
 const NODE = process.env["IPCHECK_TEST_NODE"] ?? process.execPath;
@@ -24,6 +27,11 @@ export interface RunOptions {
   preload?: readonly string[];
   cwd?: string;
   killAfterMs?: number;
+  /** Wraps the command: a shell that redirects, a terminal, another user. */
+  through?: (command: readonly string[]) => readonly string[];
+  onStart?: (child: ChildProcess) => void;
+  /** Promises that this test breaks, or hides the evidence for, and why. */
+  unwatched?: Unwatched;
 }
 
 export interface RunResult {
@@ -34,12 +42,20 @@ export interface RunResult {
   ms: number;
 }
 
+/** Runs the command on a pseudo-terminal where each question, as soon as it stands there, is answered. */
+export function typing(dialogue: readonly (readonly string[])[]): NonNullable<RunOptions["through"]> {
+  return (command) => ["python3", TYPIST, JSON.stringify(dialogue), ...command];
+}
+
 /** Runs the built program once, without a terminal, as cron does. */
 export function runIpcheck(options: RunOptions = {}): Promise<RunResult> {
   const preload = [...(options.preload ?? []), ...(options.now === undefined ? [] : [FAKE_CLOCK])];
   const nodeArgs = preload.flatMap((path) => ["--require", path]);
+  const judge = watch({ env: {}, ...options });
   const start = performance.now();
-  const child = spawn(NODE, [...nodeArgs, BIN, ...(options.args ?? [])], {
+  const command = [NODE, ...nodeArgs, BIN, ...(options.args ?? [])];
+  const [program = NODE, ...words] = options.through?.(command) ?? command;
+  const child = spawn(program, words, {
     cwd: options.cwd ?? "/",
     env: {
       PATH: process.env["PATH"] ?? "",
@@ -48,8 +64,12 @@ export function runIpcheck(options: RunOptions = {}): Promise<RunResult> {
     },
     stdio: "pipe",
   });
+  options.onStart?.(child);
   // A run that never ends is a failure with a name, not a test that hangs.
-  const timer = setTimeout(() => child.kill("SIGKILL"), options.killAfterMs ?? 25_000);
+  let isStuck = false;
+  const timer = setTimeout(() => {
+    isStuck = child.kill("SIGKILL");
+  }, options.killAfterMs ?? 25_000);
   child.stdin.on("error", () => undefined);
   child.stdin.end(options.input ?? "");
   let stdout = "";
@@ -64,7 +84,13 @@ export function runIpcheck(options: RunOptions = {}): Promise<RunResult> {
     child.once("error", reject);
     child.once("close", (exitCode, signal) => {
       clearTimeout(timer);
-      resolve({ exitCode, signal, stdout, stderr, ms: performance.now() - start });
+      const ms = performance.now() - start;
+      try {
+        judge({ exitCode, stdout, stderr, isStuck });
+        resolve({ exitCode, signal, stdout, stderr, ms });
+      } catch (error) {
+        reject(error);
+      }
     });
   });
 }

@@ -1,12 +1,13 @@
 # Types answers on a pseudo-terminal, each when its question stands there, and prints all that was shown.
 # Arguments: a JSON list of [question, answer], then the command. A third word makes it wait until the
-# terminal no longer echoes.
+# terminal no longer echoes. A number in front of them is the terminal's width.
 import fcntl, json, os, pty, re, struct, sys, termios
 
 dialogue = json.loads(sys.argv[1])
+columns = dialogue.pop(0) if dialogue and isinstance(dialogue[0], int) else 200
 pid, terminal = pty.fork()
 if pid == 0:
-    fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 200, 0, 0))
+    fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
     os.execv(sys.argv[2], sys.argv[2:])
 shown = b""
 seen = 0

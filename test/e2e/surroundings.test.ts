@@ -1,0 +1,141 @@
+// First look, change and quiet wherever the program may be run: every two surroundings meet at least once, and the
+// oracle watches every run.
+import { statSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { afterAll, describe, expect, test, vi } from "vitest";
+import { startEchoServer } from "../support/echo-server";
+import { normalise } from "../support/evidence";
+import { Home } from "../support/home";
+import { startMailServer } from "../support/mail-server";
+
+vi.setConfig({ maxConcurrency: 4 });
+
+const PRELOAD = [join(__dirname, "..", "support", "surroundings.cjs")];
+const SILENCE = { exitCode: 0, stdout: "", stderr: "" };
+const [FIRST, CHANGED] = ["203.0.113.7", "203.0.113.8"] as const;
+const MAIL_HOST = "mail.example.net";
+const ECHO_HOST = "echo.example.net";
+
+const SURROUNDINGS = {
+  zone: ["", "UTC", "Europe/Paris", "GMT+1", ":/etc/localtime", "Nonsense/Zone"],
+  to: [
+    "owner@Example.NET",
+    "me@Bücher.example,dad@xn--bcher-kva.example",
+    "me+home@example.net",
+    "f.i.r.s.t@sub.example.net,it's@example.net",
+    "me@example.net, me@EXAMPLE.net,me@example.net,Me@example.net",
+  ],
+  locale: ["C", "fr_FR.UTF-8", "tr_TR.UTF-8", "\u00e9/../x"],
+  machine: ["", "raspberrypi", "x".repeat(255), "Dachboden-Ähre 🏠", "evil\r\nBcc: a@example.net\u001b[2J\u202e"],
+  stdout: ["", ">&-", "> /dev/null", '> "$HOME/out"'],
+  names: ["at once", "slow", "wrong first", "silent"],
+  from: ["pi@example.net", "pi@Haus.Bücher.example", "Pi@EXAMPLE.net"],
+  umask: ["077", "002", "000"],
+} as const;
+
+type Name = keyof typeof SURROUNDINGS;
+type Row = { [N in Name]: (typeof SURROUNDINGS)[N][number] };
+
+/** Rows in which every two values of different columns meet. */
+function pairwise(): Row[] {
+  const columns = Object.entries(SURROUNDINGS);
+  const missing = new Set<string>();
+  const pair = (a: string, x: string, b: string, y: string) => [a, x, b, y].join("\0");
+  for (const [i, [a, xs]] of columns.entries()) {
+    for (const [b, ys] of columns.slice(i + 1)) {
+      for (const x of xs) for (const y of ys) missing.add(pair(a, x, b, y));
+    }
+  }
+  const rows: Row[] = [];
+  for (const seed of missing) {
+    const [a = "", x = "", b = "", y = ""] = seed.split("\0");
+    const row: Record<string, string> = { [a]: x, [b]: y };
+    const newIn = (name: string, value: string) =>
+      Object.entries(row).filter(
+        ([n, v]) => missing.has(pair(n, v, name, value)) || missing.has(pair(name, value, n, v)),
+      );
+    for (const [name, values] of columns) {
+      if (name in row) continue;
+      row[name] = [...values].sort((v, w) => newIn(name, w).length - newIn(name, v).length)[0] ?? "";
+    }
+    for (const [n, v] of Object.entries(row))
+      for (const [m, w] of Object.entries(row)) missing.delete(pair(n, v, m, w));
+    rows.push(row as Row);
+  }
+  return rows;
+}
+
+const closers: (() => Promise<void>)[] = [];
+afterAll(() => Promise.all(closers.map((close) => close())));
+
+async function makeHome({ zone, to, locale, machine, stdout, names, from, umask }: Row) {
+  const echoes = await Promise.all([1, 2, 3, 4].map(() => startEchoServer(`${FIRST}\n`)));
+  const mail = await startMailServer();
+  closers.push(mail.close, ...echoes.map(({ close }) => close));
+  const byName = { url: `http://${ECHO_HOST}:${echoes[0]?.port}/` };
+  const home = new Home().useServices(byName, ...echoes.slice(1)).useMail(mail, to);
+  // Nobody listens on the first one.
+  const found = names === "wrong first" ? ["127.0.0.9", "127.0.0.1"] : ["127.0.0.1"];
+  Object.assign(home.env, {
+    TZ: zone,
+    LANG: locale,
+    LC_ALL: locale,
+    FAKE_HOSTNAME: machine,
+    IPCHECK_FROM: from,
+    IPCHECK_SMTP_HOST: MAIL_HOST,
+    IPCHECK_MAIL_INTERVAL: "0s",
+    NAMES: JSON.stringify({ [MAIL_HOST]: found, [ECHO_HOST]: names === "silent" ? [] : found }),
+    NAMES_MS: names === "slow" ? "300" : "0",
+    SILENT_MS: "1500",
+  });
+  const script = `umask ${umask}; "$@" ${stdout}`;
+  const through = (command: readonly string[]) => ["sh", "-c", script, "sh", ...command];
+  const run = () => home.run(["check"], { preload: PRELOAD, through });
+  const requests = () => echoes.reduce((sum, echo) => sum + echo.requests.length, 0);
+  return { home, mail, echoes, run, requests };
+}
+
+describe.concurrent("first look, quiet and change", () => {
+  test.for(pairwise())("%j", async (row) => {
+    const { home, mail, echoes, run, requests } = await makeHome(row);
+    // Some servers, this one too, tell the spellings of one mailbox apart no more.
+    const namesOf = (addresses: readonly string[]) =>
+      [...new Set(addresses.map((one) => normalise(one.trim()).toLowerCase()))].sort();
+    const expectMail = (address: string) => {
+      const { mail: message, raw, recipients } = mail.arrived.at(-1) ?? expect.fail("no mail");
+      expect(namesOf(recipients)).toEqual(namesOf(row.to.split(",")));
+      expect(message.subject).toContain(address);
+      expect(message.headers.has("bcc")).toBe(false);
+      expect(raw.split("\r\n\r\n")[0]).toMatch(/^[\x20-\x7e\r\n\t]*$/);
+      expect(home.readState()).toMatchObject({ outbox: [], families: { 4: { recorded: { address } } } });
+      expect(statSync(home.stateFile).mode & 0o777).toBe(0o600);
+      expect(statSync(dirname(home.stateFile)).mode & 0o777).toBe(0o700);
+    };
+
+    expect(await run()).toMatchObject(SILENCE);
+    expect(mail.arrived).toHaveLength(1);
+    expectMail(FIRST);
+
+    const before = { state: home.fingerprint(), requests: requests() };
+    expect(await run()).toMatchObject(SILENCE);
+    expect({ state: home.fingerprint(), requests: requests() }).toEqual({ ...before, requests: before.requests + 1 });
+
+    for (const echo of echoes) echo.answer = `${CHANGED}\n`;
+    expect(await run()).toMatchObject(SILENCE);
+    expect(mail.arrived).toHaveLength(2);
+    expectMail(CHANGED);
+  });
+});
+
+test("a name with control characters is a problem of the configuration, and nothing is asked", async () => {
+  const echo = await startEchoServer(FIRST);
+  closers.push(echo.close);
+  const home = new Home().useServices(echo);
+  const run = await home.run(["check"], { env: { IPCHECK_NAME: "attic\u0007\u001b[2J" } });
+  expect(run).toMatchObject({
+    exitCode: 2,
+    stdout: "",
+    stderr: expect.stringMatching(/^ipcheck: error: .*IPCHECK_NAME/),
+  });
+  expect([run.stderr.includes("\u001b"), echo.requests.length]).toEqual([false, 0]);
+});
