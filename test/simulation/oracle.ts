@@ -292,6 +292,8 @@ export class Oracle {
   }
 
   private judgeHook(): void {
+    const failed = this.run.hooked.findIndex(({ isOk }) => !isOk);
+    if (failed >= 0 && failed < this.run.hooked.length - 1) this.fail("the command is called after one that failed");
     for (const { event, isOk } of this.run.hooked) {
       if (!isMove(event)) this.fail(`the command is called for ${inWords(event)}`);
       if (this.grantedByHook.has(event.id)) this.fail(`the command is called twice for ${inWords(event)}`);

@@ -1,0 +1,88 @@
+import { type Episode, type Settings, SIMPLEST, type Story } from "./story";
+
+const episode = (what: Episode["what"], at: number, hours: number, n = 0, m = 0): Episode => ({
+  what,
+  at,
+  hours,
+  n,
+  m,
+});
+const MOVE = episode("the home moves", 10, 1, 1);
+const FLAP = episode("the address flaps", 10, 10, 1);
+
+const ROWS: [name: string, settings: Partial<Settings>, episodes: Episode[]][] = [
+  // One for each promise: chance need not find them.
+  ["nothing happens", {}, []],
+  ["the home moves", { hasHook: true }, [MOVE]],
+  ["half of the operators lie at first", { services: 4 }, [episode("operators say another address", 0, 1, 3)]],
+  ["one of three lies", {}, [episode("operators say another address", 10, 9, 1)]],
+  [
+    "a lone voice is heard every five minutes for an hour",
+    { intervalMinutes: 5 },
+    [episode("operators are unreachable", 10, 1, 6), episode("operators say another address", 10, 1, 1)],
+  ],
+  ["all operators want to be left alone for a year", {}, [episode("operators answer 429", 10, 1, 7, 4)]],
+  ["a recipient is refused for now", {}, [episode("the mail server refuses some for now", 10, 3, 1), MOVE]],
+  ["a recipient is refused for good", {}, [episode("the mail server refuses some for good", 10, 200, 1), MOVE]],
+  [
+    "the home moves again during a pause",
+    {},
+    [episode("the mail server refuses some for good", 10, 30, 1), MOVE, episode("the home moves", 20, 1, 2)],
+  ],
+  [
+    "a recipient is refused for months, another waits for a sign of life",
+    { recipients: 3, heartbeatDays: 7 },
+    [episode("the mail server refuses some for good", 0, 600, 2)],
+  ],
+  [
+    "the server says nothing of a recipient",
+    {},
+    [episode("the mail server forgets to answer for some", 10, 3, 1), MOVE],
+  ],
+  ["the server hangs for days", {}, [episode("the mail server hangs after the final dot", 10, 90, 1), MOVE]],
+  [
+    "the server takes the mail and its answer is lost",
+    {},
+    [episode("the mail server takes the mail and its answer is lost", 10, 90, 1), MOVE],
+  ],
+  ["the address flaps every five minutes", { intervalMinutes: 5 }, [FLAP]],
+  [
+    "the address flaps and nobody can be told",
+    { intervalMinutes: 5 },
+    [episode("the mail server refuses some for good", 10, 12, 1), FLAP],
+  ],
+  ["the command fails while the address flaps", { hasHook: true }, [episode("the command fails", 10, 5), FLAP]],
+  ["the line comes and goes", {}, [10, 14, 18, 40].map((hour) => episode("the line is down", hour, 2))],
+  ["the line is down for days", {}, [episode("the line is down", 10, 60)]],
+  ["the disk is read-only for days", {}, [episode("the disk is read-only", 10, 60), MOVE]],
+  ["the history cannot be written", {}, [episode("the history cannot be written", 10, 5), MOVE]],
+  ["a backup is restored", {}, [episode("the state file of the beginning is restored at the end", 9, 3), MOVE]],
+
+  // Each broke a promise once, and is the shortest that did.
+  [
+    "a standard output that cannot be written was told of in every run",
+    { recipients: 0 },
+    [episode("standard output cannot be written", 0, 13)],
+  ],
+  [
+    "an outbox grew without end where the history could not be written",
+    { intervalMinutes: 5, families: [4, 6] },
+    [episode("the address flaps", 16, 5, 1), episode("the history cannot be written", 16, 5)],
+  ],
+  [
+    "an outbox grew without end where channels were told in another order",
+    { intervalMinutes: 5, families: [4, 6], recipients: 7, hasHook: true },
+    [episode("the address flaps", 30, 7, 3), episode("the mail server hangs after the final dot", 31, 126, 54)],
+  ],
+  [
+    "a reminder on a read-only disk put the lines of the history out of order",
+    {},
+    [episode("the address flaps", 24, 29, 1), episode("the disk is read-only", 51, 27)],
+  ],
+];
+
+/** Stories that are told in every run of the tests. */
+export const STORIES: [name: string, story: Story][] = ROWS.map(([name, settings, episodes]) => [
+  name,
+  { settings: { ...SIMPLEST, ...settings }, episodes: [...episodes].sort((a, b) => a.at - b.at) },
+]);
