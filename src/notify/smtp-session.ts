@@ -122,7 +122,11 @@ export class SmtpSession {
   /** Resolves the name, connects, waits for the greeting and encrypts. */
   async connect(): Promise<void> {
     const { server, extraCa, timeoutMs } = this.settings;
-    const socket = await this.step(this.openSocket(await this.step(this.resolve())));
+    const addresses = await this.step(this.resolve()).catch((error) => {
+      // The time was over while the name was looked up: nothing is known of the server.
+      throw systemCode(error) === "ETIMEDOUT" ? failure("EAI_AGAIN", server.host) : error;
+    });
+    const socket = await this.step(this.openSocket(addresses));
     const waitMs = Math.min(NEVER_MS, Math.ceil(2 * timeoutMs) + 1000);
     const connection = new BoundedConnection({
       connection: socket,

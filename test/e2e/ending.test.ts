@@ -135,6 +135,16 @@ describe.concurrent("a name", () => {
   });
 });
 
+test("a mail server's name that is never answered is a matter of DNS, too", async () => {
+  const home = new Home().useServices(await serve(ADDRESS)).useMail({ port: 25 });
+  const env = { IPCHECK_SMTP_HOST: "mail.test", NAMES: '{"mail.test":[]}', IPCHECK_DEADLINE: "2s" };
+  const run = await home.run([], { env, preload: NAMES });
+  expect(run).toMatchObject({
+    exitCode: 5,
+    stderr: expect.stringMatching(/mail\.test has no address .* or no DNS answers/),
+  });
+});
+
 describe.concurrent("the heartbeat", () => {
   test.for([
     ["the IPv6 address is dead", { "::1": 0 }],

@@ -160,6 +160,14 @@ describe("a folder that cannot be made", () => {
   });
 });
 
+test("a path below what is no folder: the address is mailed once", async () => {
+  const { home, mail, bench } = await makeMoved();
+  Object.assign(home.env, { TMPDIR: home.path, IPCHECK_STATE_FILE: "/dev/null/state.json" });
+  for (const hour of [0, 1]) expect(await home.run([], at(hour))).toMatchObject({ exitCode: 4, stdout: "" });
+  expect(mail.arrived).toHaveLength(1);
+  await survived(bench);
+});
+
 describe("something else in the place of the state", () => {
   test.for<[string, (path: string) => void]>([
     ["folder", (path) => mkdirSync(path)],
