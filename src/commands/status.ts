@@ -1,6 +1,6 @@
 import { elapsedMs, formatDuration, parseDuration, plausibleElapsedMs } from "../base/duration";
 import { IpcheckError, systemCode } from "../base/errors";
-import { EXIT_CODES } from "../base/exit-codes";
+import { EXIT_CODES, exitCodeFor } from "../base/exit-codes";
 import { localTime } from "../base/local-time";
 import type { Output } from "../base/output";
 import { quote, toJson } from "../base/quote";
@@ -27,6 +27,7 @@ export async function composeStatus(options: StatusOptions & GlobalOptions, host
   if (loaded.condition === "damaged") {
     await host.output.warn("the state file cannot be read; the next check keeps it aside and begins anew");
   }
+  if (loaded.error && !loaded.stateFile) throw loaded.error;
   if (loaded.error) await host.output.fail(loaded.error);
   // A program reads it as a field; under cron each line on stderr is a mail.
   const isForPerson = !options.json && !options.prometheus;
@@ -38,7 +39,8 @@ export async function composeStatus(options: StatusOptions & GlobalOptions, host
   }
   const now = new Date();
   const rules = isSystem ? rulesOf(loaded.state) : { ...settings, hasHook: settings.onChange !== undefined };
-  return runStatus(options, readStatus(loaded, rules, now), now, host.output);
+  const exitCode = await runStatus(options, readStatus(loaded, rules, now), now, host.output);
+  return loaded.error ? exitCodeFor([loaded.error]) : exitCode;
 }
 
 interface Found {

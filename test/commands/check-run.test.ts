@@ -275,7 +275,9 @@ describe("what cannot be written", () => {
     const said: string[] = [];
     for (let hour = 0; hour < 48; hour++) {
       const report = await home.run(60);
-      expect(report.errors).toEqual([full]);
+      expect(report.errors).toMatchObject([
+        { code: "state", message: "no space left", hint: expect.stringContaining("once a day") },
+      ]);
       said.push(...spoken(report));
     }
     expect([said, home.told]).toEqual([["state", "state"], ["first 1"]]);
