@@ -2,9 +2,9 @@
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { startProgress } from "../../src/base/progress";
-import { makeHome, python, startEcho, startMail } from "../setup/workbench";
+import { makeHome, startEcho, startMail, whyNoTerminal } from "../setup/workbench";
 import { Home } from "../support/home";
-import { BIN } from "../support/run-ipcheck";
+import { typing } from "../support/run-ipcheck";
 
 const OWNER = "owner@example.net";
 
@@ -90,11 +90,9 @@ test("on a terminal the fact comes before the error", async ({ skip }) => {
   const mail = await startMail();
   mail.refusals.set(OWNER, [550, "5.1.1 no such user"]);
   const home = (await makeHome(await startEcho())).useMail(mail);
-  const env = Object.entries(home.env).map(([name, value]) => `${name}=${value}`);
-  const command = ["/usr/bin/env", "-i", ...env, process.execPath, BIN, "check"];
-  const typist = join(__dirname, "..", "support", "typist.py");
-  const shown = await python(typist, "[]", ...command).catch(() => undefined);
-  if (!shown) return skip("python3 with its pty module is not installed");
+  const why = await whyNoTerminal();
+  if (why) return skip(why);
+  const shown = await home.run(["check"], { through: typing([]) });
   expect(shown.stdout).toMatch(
     /^203\.0\.113\.7 is recorded \(first look\)\nipcheck: error: the address is recorded, but/,
   );

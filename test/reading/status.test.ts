@@ -1,4 +1,3 @@
-import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -11,7 +10,6 @@ import { systemdUnits } from "../../src/schedule/systemd";
 import { EMPTY_STATE, encodeState, type State } from "../../src/state/state";
 import { startEchoServer } from "../support/echo-server";
 import { Home } from "../support/home";
-import { BIN } from "../support/run-ipcheck";
 import { makeScratch } from "../support/scratch";
 import { parseExposition } from "./exposition";
 import { captureOutput, homeWith, NOW } from "./support";
@@ -291,9 +289,10 @@ test("the state of the machine's timer is shown to who has none of his own", asy
   const other = new Home();
   const script = `set -e; mkdir -p /etc/systemd/system; for d in /etc/systemd/system /var/lib; do mount -t tmpfs t $d; done
     cp ${unit} /etc/systemd/system/ipcheck.service; mkdir -m 700 /var/lib/ipcheck; cp -p ${home.stateFile} /var/lib/ipcheck/
-    chown -R 61234 /var/lib/ipcheck; exec env -i HOME=${other.path} TZ=UTC ${process.execPath} ${BIN} status`;
-  const { status, stdout, stderr } = spawnSync("unshare", ["-m", "sh", "-c", script], { encoding: "utf8" });
-  if (status !== 0) return skip("nothing can be mounted here");
+    chown -R 61234 /var/lib/ipcheck; exec "$@"`;
+  const through = (command: readonly string[]) => ["unshare", "-m", "sh", "-c", script, "sh", ...command];
+  const { exitCode, stdout, stderr } = await other.run(["status"], { through });
+  if (exitCode !== 0) return skip("nothing can be mounted here");
   expect(stdout).toMatch(/^IPv4: 203\.0\.113\.7.*\n[\s\S]*pending: 2 notices to owner@example\.net, 3 failed tries/);
   expect(stderr).toBe("ipcheck: this is the state of the machine's timer, in /var/lib/ipcheck/state.json\n");
 });

@@ -8,7 +8,7 @@ import { readSshAnswer, shortenSshLine } from "../../src/commands/init-questions
 import { editEnvText } from "../../src/config/env-lines";
 import { decodeVigenere } from "../../src/config/vigenere";
 import type { Home } from "../support/home";
-import { BIN, type RunResult } from "../support/run-ipcheck";
+import { BIN, type Dialogue, type RunResult, typing } from "../support/run-ipcheck";
 import {
   ADDRESS,
   ERROR_AND_HINT,
@@ -17,7 +17,6 @@ import {
   issue,
   listTree,
   makeHome,
-  python,
   SILENCE,
   startMail,
   startProvider,
@@ -45,19 +44,13 @@ function expectSecrecy(home: Home, password: string, { stdout, stderr }: Pick<Ru
 const PASSWORD = "corr3ct h0rse #b4ttery";
 const CLEAR_LINE = "\x15";
 const DOWN = "\x1b[B";
-const TYPIST = join(__dirname, "..", "support", "typist.py");
 const PRELOADS = ["no-ipv6.cjs", "moved-ports.cjs", "../support/fake-names.cjs"].map((name) => join(__dirname, name));
 
-type Dialogue = readonly (number | readonly string[])[];
-
 async function type(home: Home, dialogue: Dialogue, ...flags: string[]): Promise<string> {
-  const node = process.env["IPCHECK_TEST_NODE"] ?? process.execPath;
-  const env = Object.entries({ ...home.env, TERM: "xterm" }).map((pair) => pair.join("="));
-  const preloads = PRELOADS.flatMap((path) => ["--require", path]);
-  const command = ["/usr/bin/env", "-i", ...env, node, ...preloads, BIN, "init", ...flags];
   // The last question of all, where it comes.
-  const whole = [...dialogue, ["can be reached from outside?", "\r"]];
-  return (await python(TYPIST, JSON.stringify(whole), ...command)).stdout;
+  const through = typing([...dialogue, ["can be reached from outside?", "\r"]]);
+  const options = { env: { TERM: "xterm" }, preload: PRELOADS, through, killAfterMs: 12_000 };
+  return (await home.run(["init", ...flags], options)).stdout;
 }
 
 /** A home whose mailbox's server is not known from its domain, and whose names are all looked up here. */

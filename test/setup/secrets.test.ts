@@ -124,7 +124,8 @@ describe.concurrent("what was measured or stored is shown as it is, whatever the
     const commands = ["check -v", "check --json", "status --json", "history", "history --json", "doctor --json"];
     for (const [hour, command] of commands.entries()) {
       const now = new Date(Date.UTC(2026, 5, 10, hour));
-      const { exitCode, stdout, stderr } = await home.run(command.split(" "), { now });
+      const unwatched = { secret: "the password is the address" };
+      const { exitCode, stdout, stderr } = await home.run(command.split(" "), { now, unwatched });
       const text = (stdout + stderr)
         .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z|[0-9a-f]{8}-[0-9a-f-]{27}|\/tmp\/\S+/g, "*")
         .replaceAll(/:\d{4,5}\b|PORT=\d+|\d+ ms|seconds": ?\d+|lastLookAgeSeconds": \d+|\d seconds?/g, "*");

@@ -149,7 +149,7 @@ const sources = readdirSync(TESTS, { recursive: true, encoding: "utf8" })
   .map((path) => ({ path, text: readFileSync(join(TESTS, path), "utf8") }));
 
 test("every run of the program is watched", () => {
-  const runs = sources.filter(({ text }) => /\b(spawn|execFile)(Sync)?\(/.test(text) && /\bBIN\b/.test(text));
+  const runs = sources.filter(({ text }) => /\b(spawn|execFile|python)(Sync)?\(/.test(text) && /\bBIN\b/.test(text));
   // The command of a crontab is run as cron runs it, and handed to the oracle by hand.
   expect(runs.filter(({ text }) => !/\bwatch\(/.test(text)).map(({ path }) => path)).toEqual([]);
 });
@@ -157,9 +157,9 @@ test("every run of the program is watched", () => {
 test("few runs are not judged, and each says why", () => {
   const exceptions = sources.flatMap(({ path, text }) => {
     if (path.startsWith("support")) return [];
-    return [...text.matchAll(/unwatched: \{ (\w+): "/g)].map(
+    return [...text.matchAll(/\bunwatched\b.*\{ (\w+): "/g)].map(
       ([, name]) => `${path}: ${name}` as `${string}: ${PromiseName}`,
     );
   });
-  expect(exceptions).toEqual([]);
+  expect(exceptions).toEqual(["setup/secrets.test.ts: secret"]);
 });

@@ -42,8 +42,11 @@ export interface RunResult {
   ms: number;
 }
 
+/** Questions with their answers; see typist.py. */
+export type Dialogue = readonly (number | readonly string[])[];
+
 /** Runs the command on a pseudo-terminal where each question, as soon as it stands there, is answered. */
-export function typing(dialogue: readonly (readonly string[])[]): NonNullable<RunOptions["through"]> {
+export function typing(dialogue: Dialogue): NonNullable<RunOptions["through"]> {
   return (command) => ["python3", TYPIST, JSON.stringify(dialogue), ...command];
 }
 

@@ -27,4 +27,6 @@ for question, answer, *patience in dialogue + [[None, ""]]:
         os.write(terminal, answer.encode())
 plain = re.sub(rb"\x1b\[[0-9;?]*[a-zA-Z]", b"", shown).replace(b"\r", b"")
 sys.stdout.buffer.write(plain)
-sys.stdout.buffer.write(b"\n[exit code %d]\n" % os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+exit_code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+sys.stdout.buffer.write(b"\n[exit code %d]\n" % exit_code)
+sys.exit(exit_code)
