@@ -3,7 +3,7 @@ import { lstatSync, mkdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { IpcheckError, systemCode } from "../base/errors";
-import { type Principal, UnusableFileError } from "../base/trusted-file";
+import type { Principal } from "../base/trusted-file";
 import { EMPTY_STATE, encodeState, forStateFile, type Keeping, type LoadedState, type State } from "./state";
 import { openStateFile, type StateFile } from "./state-file";
 
@@ -108,15 +108,16 @@ function loadFile(file: StateFile): LoadedState {
   }
 }
 
+/** A path that leads nowhere is a mistake in the configuration, and no disk that fails. */
+const MISTAKES = ["", "ENOENT", "ENOTDIR", "EISDIR", "ELOOP", "ENAMETOOLONG", "EINVAL"];
+
 /**
- * The error, where the run goes on without the state file: the disk fails, or something else lies in its place.
- * @throws IpcheckError `state` where the state must not be used: a newer version's, or one in reach of others
+ * The error, where the disk fails and the run goes on without the state file.
+ * @throws IpcheckError `state` where the state must not be used: a newer version's, one in reach of others, or none
  */
 function passable(error: unknown): IpcheckError {
-  if (!(error instanceof IpcheckError)) throw error;
-  const { cause } = error;
-  if (cause instanceof UnusableFileError ? cause.cure === undefined : systemCode(cause) !== "") return error;
-  throw error;
+  if (!(error instanceof IpcheckError) || MISTAKES.includes(systemCode(error.cause))) throw error;
+  return error;
 }
 
 function loadCopy(copy: StateFile | undefined): LoadedState | undefined {

@@ -2,7 +2,7 @@
 // words with exit 4, everybody told all the same, and all made good by the next healthy run.
 
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { lstatSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, describe, expect, test, vi } from "vitest";
 import { startMailServer } from "../support/mail-server";
@@ -161,18 +161,22 @@ describe.concurrent("what is no state", () => {
   const DIRECTORY: Obstacle = ["a directory", (path) => mkdirSync(path)];
   const FIFO: Obstacle = ["a FIFO", (path) => execFileSync("mkfifo", [path])];
 
-  test("a newer version's in its place: refused, soon, and not touched", async () => {
+  const NEWER: Obstacle = ["a newer version's", (path, text) => writeFileSync(path, text.replace('n": 1', 'n": 2'))];
+
+  test.for([NEWER, DIRECTORY, FIFO])("%s in its place: refused, soon, and not touched", async ([, put]) => {
     const { home, mail, bench } = await makeMoved();
     const state = readFileSync(home.stateFile, "utf8");
-    const newer = state.replace('n": 1', 'n": 2');
-    writeFileSync(home.stateFile, newer);
+    rmSync(home.stateFile);
+    put(home.stateFile, state);
+    const { ino } = lstatSync(home.stateFile);
     for (const command of ["check", "status"]) {
       const run = await home.run([command], { killAfterMs: 5000 });
       expect(run).toMatchObject({ exitCode: 4, stdout: "", stderr: expect.stringMatching(ERROR_AND_HINT) });
     }
-    expect(readFileSync(home.stateFile, "utf8")).toBe(newer);
+    expect(lstatSync(home.stateFile).ino).toBe(ino);
     expect(mail.arrived).toEqual([]);
-    writeFileSync(home.stateFile, state);
+    rmSync(home.stateFile, { recursive: true });
+    writeFileSync(home.stateFile, state, { mode: 0o600 });
     await expectRecovery(home, mail, 1);
     await survived(bench);
   });

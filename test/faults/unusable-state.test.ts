@@ -2,17 +2,7 @@
 // day until somebody mends it.
 
 import { execFileSync } from "node:child_process";
-import {
-  chmodSync,
-  cpSync,
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-} from "node:fs";
+import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import type { Home } from "../support/home";
@@ -156,41 +146,6 @@ describe("a folder that cannot be made", () => {
     ]);
     expect(new Set(messageIds(mail)).size).toBe(1);
     expect(mail.arrived).toHaveLength(2);
-    await survived(bench);
-  });
-});
-
-test("a path below what is no folder: the address is mailed once", async () => {
-  const { home, mail, bench } = await makeMoved();
-  Object.assign(home.env, { TMPDIR: home.path, IPCHECK_STATE_FILE: "/dev/null/state.json" });
-  for (const hour of [0, 1]) expect(await home.run([], at(hour))).toMatchObject({ exitCode: 4, stdout: "" });
-  expect(mail.arrived).toHaveLength(1);
-  await survived(bench);
-});
-
-describe("something else in the place of the state", () => {
-  test.for<[string, (path: string) => void]>([
-    ["folder", (path) => mkdirSync(path)],
-    ["pipe", (path) => execFileSync("mkfifo", [path])],
-    ["device", (path) => symlinkSync("/dev/zero", path)],
-  ])("a %s: the address is mailed once, and it is left as it is", async ([, make]) => {
-    const { home, mail, bench } = await makeMoved();
-    home.env["TMPDIR"] = home.path;
-    rmSync(home.stateFile);
-    make(home.stateFile);
-    const { ino } = lstatSync(home.stateFile);
-    expect((await home.run(["status"])).exitCode).toBe(4);
-    const runs = [await home.run([], at(0)), await home.run([], at(1))];
-    expect(runs).toMatchObject([
-      {
-        exitCode: 4,
-        stdout: "",
-        stderr: expect.stringMatching(/cannot read the state file .*\(is (a directory|no regular file)\)/),
-      },
-      { exitCode: 4, stdout: "", stderr: "" },
-    ]);
-    expect(mail.arrived).toHaveLength(1);
-    expect(lstatSync(home.stateFile).ino).toBe(ino);
     await survived(bench);
   });
 });
