@@ -107,14 +107,15 @@ export function announcement({ kind, old, address, family, isUnconfirmed }: Addr
 const UNCONFIRMED = ", unconfirmed: only one operator could be asked";
 
 /** Nothing where the same has been announced already. */
-function resultLine(report: CheckReport, { family }: LookupResult, announced: readonly AddressEvent[]): string[] {
+function resultLine(report: CheckReport, { family, decision }: LookupResult, announced: readonly AddressEvent[]): string[] {
   const before = report.before.families[family]?.recorded;
   const after = report.after.families[family]?.recorded;
   const address = after?.address ?? "";
   if (before?.address === address) {
     const heldMs = plausibleElapsedMs(before.since ?? "", report.startedAt);
     const held = heldMs === undefined ? "" : `, for ${formatDuration(heldMs)}`;
-    return [`${address} is unchanged${held}`];
+    // Over IPv6 another address of the same prefix may be the one in use now.
+    return [`${"seen" in decision ? decision.seen : address} is unchanged${held}`];
   }
   if (announced.some((event) => event.family === family && event.address === address)) return [];
   const note = after?.isUnconfirmed ? UNCONFIRMED : "";

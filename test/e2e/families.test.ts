@@ -183,6 +183,14 @@ describe.skipIf(!HAS_IPV6)("IPv6 is judged by its prefix", { concurrent: true },
     }
   });
 
+  test("what is told by hand is the address seen now, what is recorded stays", async () => {
+    const { home, say, recorded } = await startDual();
+    say(6, V6.privacy);
+    const run = await home.run(["-v"], { now: new Date(START) });
+    expect(run.stdout).toContain(`${V6.privacy} is unchanged`);
+    expect(recorded(6)).toBe(V6.old);
+  });
+
   test("two services that see two addresses of one /64 agree", async () => {
     const { mail, echoes, at, recorded } = await startDual();
     for (const [index, echo] of echoes[6].entries()) echo.answer = `2001:db8:9:9::${index + 1}`;
