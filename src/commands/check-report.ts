@@ -107,7 +107,11 @@ export function announcement({ kind, old, address, family, isUnconfirmed }: Addr
 const UNCONFIRMED = ", unconfirmed: only one operator could be asked";
 
 /** Nothing where the same has been announced already. */
-function resultLine(report: CheckReport, { family, decision }: LookupResult, announced: readonly AddressEvent[]): string[] {
+function resultLine(
+  report: CheckReport,
+  { family, decision }: LookupResult,
+  announced: readonly AddressEvent[],
+): string[] {
   const before = report.before.families[family]?.recorded;
   const after = report.after.families[family]?.recorded;
   const address = after?.address ?? "";
