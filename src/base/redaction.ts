@@ -39,7 +39,8 @@ function formsOf(secret: string): string[] {
     percent,
     percent.replaceAll("%20", "+"),
     JSON.stringify(secret).slice(1, -1),
-    quote(secret, secret.length),
+    // Whole: an escape is longer than the character it stands for.
+    quote(secret, Number.POSITIVE_INFINITY),
   ];
   return forms.filter((form) => form !== "");
 }

@@ -44,6 +44,8 @@ test.each([
   ["no hunter22hunt…", ["hunter22hunter22"], "no [redacted]…"],
   ["no hun…", ["hunter22"], "no hun…"],
   ["a.b", ["a.b"], "[redacted]"],
+  // An escape is longer than the character.
+  ["no \\u{2028}\\u{7}xyz", ["\u2028\u0007xyz"], "no [redacted]"],
   ["[x] (y) {z}|^", ["[x] (y) {z}|^"], "[redacted]"],
   ["", ["hunter22", ""], ""],
 ])("%j without %j: %j", (text, secrets, expected) => expect(redact(text, ...secrets)).toBe(expected));
