@@ -133,8 +133,6 @@ describe.concurrent("what was measured or stored is shown as it is, whatever the
     }
     return { runs, state: home.readState() };
   }
-  const usual = readEverything("LEMON");
-
   test.for([
     ["203"],
     ["203.0.113.7"],
@@ -142,9 +140,10 @@ describe.concurrent("what was measured or stored is shown as it is, whatever the
     ["ipv4", "/family"],
     ["true"],
     ["4", "/address/status"],
-  ] as const)("key %s", async ([key, path]) => {
-    const { runs, state } = await readEverything(key, path);
-    expect(runs).toEqual((await usual).runs);
+    // What a busy machine makes slow is told otherwise; what a key changes, it changes in every attempt.
+  ] as const)("key %s", { retry: 2 }, async ([key, path]) => {
+    const [{ runs, state }, usual] = await Promise.all([readEverything(key, path), readEverything("LEMON")]);
+    expect(runs).toEqual(usual.runs);
     expect(state.families[4].recorded.address).toBe("203.0.113.7");
     expect(JSON.stringify(runs)).not.toContain("[redacted]");
   });
