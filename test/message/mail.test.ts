@@ -1,11 +1,12 @@
 import fc from "fast-check";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
 import { quote } from "../../src/base/quote";
 import { sendMail } from "../../src/notify/mail";
 import { composeMessage } from "../../src/notify/message/compose";
-import { type EchoServer, startEchoServer } from "../support/echo-server";
+import { startEcho, startMail } from "../setup/workbench";
+import type { EchoServer } from "../support/echo-server";
 import { Home } from "../support/home";
-import { type Arrived, type MailServer, startMailServer } from "../support/mail-server";
+import type { Arrived, MailServer } from "../support/mail-server";
 import { factsIn, KINDS } from "./examples";
 import { hostileText } from "./hostile-text";
 
@@ -25,10 +26,9 @@ const HEADERS = [
 let server: MailServer;
 let echo: EchoServer;
 beforeAll(async () => {
-  server = await startMailServer();
-  echo = await startEchoServer("203.0.113.7\n");
+  server = await startMail();
+  echo = await startEcho("203.0.113.7\n");
 });
-afterAll(() => Promise.all([server.close(), echo.close()]));
 
 function headersOf({ raw }: Pick<Arrived, "raw">): string[][] {
   const [head = ""] = raw.split("\r\n\r\n", 1);

@@ -1,10 +1,10 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { makeHome as makeInitHome, startProvider, USER } from "../setup/workbench";
-import { type EchoServer, startEchoServer } from "../support/echo-server";
+import { beforeAll, expect, test } from "vitest";
+import { makeHome as makeInitHome, startEcho, startMail, startProvider, USER } from "../setup/workbench";
+import type { EchoServer } from "../support/echo-server";
 import { Home } from "../support/home";
-import { type MailServer, startMailServer } from "../support/mail-server";
+import type { MailServer } from "../support/mail-server";
 
 const BROKEN_INTL = join(__dirname, "broken-intl.cjs");
 const BROKEN_SYSTEM = join(__dirname, "broken-system.cjs");
@@ -14,10 +14,9 @@ const SILENCE = { exitCode: 0, stdout: "", stderr: "" };
 let server: MailServer;
 let echo: EchoServer;
 beforeAll(async () => {
-  server = await startMailServer();
-  echo = await startEchoServer("203.0.113.7\n");
+  server = await startMail();
+  echo = await startEcho("203.0.113.7\n");
 });
-afterAll(() => Promise.all([server.close(), echo.close()]));
 
 const makeHome = (env: Record<string, string> = {}) => {
   const home = new Home().useServices(echo).useMail(server);

@@ -1,15 +1,15 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { type EchoServer, startEchoServer } from "../support/echo-server";
+import { beforeAll, expect, test } from "vitest";
+import { startEcho, startMail } from "../setup/workbench";
+import type { EchoServer } from "../support/echo-server";
 import { Home } from "../support/home";
-import { type MailServer, startMailServer } from "../support/mail-server";
+import type { MailServer } from "../support/mail-server";
 
 let server: MailServer;
 let echo: EchoServer;
 beforeAll(async () => {
-  server = await startMailServer();
-  echo = await startEchoServer("203.0.113.7\n");
+  server = await startMail();
+  echo = await startEcho("203.0.113.7\n");
 });
-afterAll(() => Promise.all([server.close(), echo.close()]));
 
 // A board without a battery: its clock begins in 1970, and the first look comes before NTP.
 test("what a clock of 1970 recorded has lasted for an unknown time, wherever it is told", async () => {
