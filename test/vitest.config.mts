@@ -8,6 +8,7 @@ export default defineConfig(({ mode }) => ({
   test: {
     root: import.meta.dirname,
     globalSetup: "support/scratch.ts",
+    setupFiles: "support/seed.ts",
     include: mode === "long" ? LONG : ["**/*.test.ts"],
     exclude: mode === "long" ? [] : ["faults/years.test.ts"],
     env: { IPCHECK_LONG: mode === "long" ? "1" : "" },

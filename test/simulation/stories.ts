@@ -79,6 +79,11 @@ const ROWS: [name: string, settings: Partial<Settings>, episodes: Episode[]][] =
     {},
     [episode("the address flaps", 24, 29, 1), episode("the disk is read-only", 51, 27)],
   ],
+  [
+    "two changes of the same millisecond, by a clock that was set back, had one name",
+    {},
+    [episode("the address flaps", 11, 4, 1), episode("the clock goes wrong", 12, 1, 33)],
+  ],
 ];
 
 /** Stories that are told in every run of the tests. */

@@ -197,7 +197,8 @@ export class World {
     const truth = this.truth();
     const run: Run = {
       hour,
-      now: new Date(this.boot + hour * HOUR_MS + this.clockErrorMs),
+      // A millisecond later with each run: a clock that was set back never shows the same one twice.
+      now: new Date(this.boot + hour * HOUR_MS + this.clockErrorMs + this.runs),
       rules,
       says: {},
       truth,
