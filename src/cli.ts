@@ -1,7 +1,6 @@
 import { Argument, Command, CommanderError, Option } from "commander";
 import { IpcheckError } from "./base/errors";
-import { quote } from "./base/quote";
-import { suggest } from "./base/suggest";
+import { quote, suggest } from "./base/text";
 import type { CheckOptions } from "./commands/check-report";
 import type { DoctorOptions } from "./commands/doctor";
 import type { HistoryOptions } from "./commands/history";

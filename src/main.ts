@@ -4,11 +4,10 @@ import { homedir, hostname, userInfo } from "node:os";
 import { join } from "node:path";
 import { isatty } from "node:tty";
 import { Deadline } from "./base/deadline";
-import { IpcheckError } from "./base/errors";
-import { EXIT_BUG, exitCodeFor } from "./base/exit-codes";
+import { EXIT_BUG, exitCodeFor, IpcheckError } from "./base/errors";
 import { openFileStream } from "./base/file-stream";
+import { resolverOptions } from "./base/network";
 import { Output } from "./base/output";
-import { resolverOptions } from "./base/resolver";
 import { composeCheck } from "./commands/check";
 import type { Host } from "./commands/host";
 

@@ -58,9 +58,9 @@ const PACKAGES: Record<string, RegExp> = {
   commander: /^(cli|commands\/manual)$/,
   "nodemailer/lib/mail-composer": /^notify\/mail$/,
   "nodemailer/lib/smtp-connection": /^notify\/smtp-session$/,
-  "nodemailer/lib/well-known": /^notify\/mail-providers$/,
+  "nodemailer/lib/well-known": /^notify\/providers$/,
   "@clack/prompts": /^base\/prompts$/,
-  dotenv: /^config\/(env-text|env-lines)$/,
+  dotenv: /^config\/env-text$/,
 };
 
 test("each package has one file", () => {
@@ -74,13 +74,13 @@ test("each package has one file", () => {
 const EFFECTS: Record<string, string> = {
   main: "main",
   "write-manual": "write-manual",
-  base: "atomic-file command file-stream machine-id prompts resolver run secret-prompt tls-trust trusted-file",
-  config: "env-file env-writer password new-key settings",
+  base: "atomic-file command file-stream network prompts trusted-file",
+  config: "env-file password settings",
   lookup: "client lookup source-address",
-  state: "state-file store lock history-file write-probe",
-  notify: "smtp-session deliver hook heartbeat host-keys",
-  schedule: "daemon systemd launchd windows",
-  commands: "check init init-probes reach",
+  state: "state-file store lock history",
+  notify: "smtp-session deliver hook heartbeat",
+  schedule: "cron systemd launchd windows",
+  commands: "check host init reach",
 };
 const touchesWorld = (path: string) =>
   EFFECTS[roomOf(path)]?.split(" ").includes(path.replace(/^.*\/|\.ts$/g, "")) ?? false;

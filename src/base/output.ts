@@ -1,7 +1,6 @@
 import { IpcheckError, systemCode } from "./errors";
-import { toJson } from "./quote";
 import { Redactor } from "./redaction";
-import { wrap } from "./screen";
+import { quote, toJson } from "./text";
 
 /** A stream of the process, as far as printing needs it. */
 export interface Stream {
@@ -96,4 +95,97 @@ function write(stream: Stream, text: string): Promise<Error | undefined> {
   return new Promise((resolve) => {
     stream.write(text, (error) => resolve(error ?? undefined));
   });
+}
+
+/** What the place where results are shown can do. */
+export interface Screen {
+  columns: number;
+  isUnicode: boolean;
+  bold(text: string): string;
+  accent(text: string): string;
+}
+
+/** Looks at the stream and at what the user wants: NO_COLOR (no-color.org), TERM=dumb, the locale. */
+export function screenOf(
+  stream: { isTTY?: boolean | undefined; columns?: number | undefined },
+  env: NodeJS.ProcessEnv,
+): Screen {
+  const hasColor = Boolean(stream.isTTY) && !env["NO_COLOR"] && env["TERM"] !== "dumb";
+  const locale = env["LC_ALL"] || env["LC_CTYPE"] || env["LANG"] || "";
+  const style = (open: number, close: number) => (text: string) =>
+    hasColor ? `\u001b[${open}m${text}\u001b[${close}m` : text;
+  return {
+    columns: stream.columns || readColumns(env["COLUMNS"]),
+    isUnicode: /utf-?8/i.test(locale),
+    bold: style(1, 22),
+    accent: style(36, 39),
+  };
+}
+
+/**
+ * Breaks each line of `text` at spaces so that it fits into `columns`; what continues a line begins with `indent`
+ * spaces. A longer word, such as a URL or a path, stays whole; a long list is broken after commas. Without `columns` nothing is broken.
+ */
+export function wrap(text: string, columns: number | undefined, indent = 0): string {
+  if (!columns) return text;
+  const margin = " ".repeat(Math.min(indent, Math.floor(columns / 4)));
+  return text
+    .split("\n")
+    .map((line) => wrapLine(line, columns, margin))
+    .join("\n");
+}
+
+function wrapLine(line: string, columns: number, margin: string): string {
+  const lines: string[] = [];
+  let last = line.slice(0, line.length - line.trimStart().length);
+  for (const word of line.trimStart().split(/(?<= )/)) {
+    for (const piece of margin.length + word.length > columns ? word.split(/(?<=,)/) : [word]) {
+      if (last.trim() !== "" && [...(last + piece).trimEnd()].length > columns) {
+        lines.push(last.trimEnd());
+        last = margin;
+      }
+      last += piece;
+    }
+  }
+  return [...lines, last.trimEnd()].join("\n");
+}
+
+function readColumns(text: string | undefined): number {
+  const columns = Number(text);
+  return Number.isInteger(columns) && columns > 0 ? columns : 80;
+}
+
+/** What is being done, on the terminal of a person who waits. */
+export interface Progress {
+  show(text: string): void;
+  /** Erases the line, until the next is shown; before anything else is printed. */
+  end(): void;
+}
+
+/** What is over by then needs no explanation. */
+const SHOWN_AFTER_MS = 1000;
+
+/** A line on a terminal that appears after a second, is replaced by the next and erased at the end. */
+export function startProgress(stream: { write(text: string): boolean; columns?: number | undefined }): Progress {
+  let text = "";
+  let isVisible = false;
+  const draw = () => {
+    isVisible = true;
+    // A line that wraps could not be erased.
+    stream.write(`\r\u001b[K${quote(text, Math.max(1, (stream.columns ?? 80) - 2))}`);
+  };
+  let timer: NodeJS.Timeout | undefined;
+  return {
+    show(next) {
+      text = next;
+      timer ??= setTimeout(draw, SHOWN_AFTER_MS).unref();
+      if (isVisible) draw();
+    },
+    end() {
+      clearTimeout(timer);
+      timer = undefined;
+      if (isVisible) stream.write("\r\u001b[K");
+      isVisible = false;
+    },
+  };
 }

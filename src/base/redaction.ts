@@ -4,7 +4,7 @@
 // address, a time, an id, a field's name) is never redacted: it is no secret because a key looks like
 // it. Values of the configuration are shown as config/variables.ts says, which leaves no secret in them.
 
-import { quote } from "./quote";
+import { quote } from "./text";
 
 /** Shorter secrets are in every word: they are taken out where they stand as a word of their own. */
 const SHORTEST_PART = 4;

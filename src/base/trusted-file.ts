@@ -18,7 +18,7 @@ import {
 } from "node:fs";
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { systemCode } from "./errors";
-import { quote } from "./quote";
+import { quote } from "./text";
 
 /** Who runs the program. Without a uid (Windows) owners and modes say nothing, and nothing is judged. */
 export interface Principal {

@@ -1,10 +1,8 @@
-import { formatDuration, plausibleElapsedMs } from "../base/duration";
-import { exitCodeFor } from "../base/exit-codes";
-import { recentTime } from "../base/local-time";
+import { exitCodeFor } from "../base/errors";
 import type { Output } from "../base/output";
-import { quote } from "../base/quote";
-import { describe, isGood, reasonOf } from "../lookup/explanation";
-import type { LookupResult } from "../lookup/lookup-result";
+import { quote } from "../base/text";
+import { formatDuration, plausibleElapsedMs, recentTime } from "../base/time";
+import { describe, isGood, type LookupResult, reasonOf } from "../lookup/lookup-result";
 import { type AddressEvent, channelName, HOOK } from "../state/state";
 import type { CheckReport } from "./check-run";
 

@@ -1,21 +1,18 @@
 import { randomUUID } from "node:crypto";
 import type { Deadline } from "../base/deadline";
-import { IpcheckError } from "../base/errors";
-import { EXIT_BUG, exitCodeFor } from "../base/exit-codes";
-import { machineSeed } from "../base/machine-id";
-import { type Progress, startProgress } from "../base/progress";
-import { trustOptions } from "../base/tls-trust";
+import { EXIT_BUG, exitCodeFor, IpcheckError } from "../base/errors";
+import { trustOptions } from "../base/network";
+import { type Progress, startProgress } from "../base/output";
 import { isUnconfigured, loadSettings, type Settings } from "../config/settings";
 import { look } from "../lookup/lookup";
-import type { CheckRules } from "../notify/ports";
+import type { CheckRules } from "../notify/dispatch";
 import { LockedError, takeLock } from "../state/lock";
-import { speakOnceADay } from "../state/once-a-day";
+import { speakOnceADay } from "../state/recording";
 import type { AddressEvent, State } from "../state/state";
 import { openStore, type Store } from "../state/store";
 import { announcement, type CheckOptions, printJsonReport, printReport } from "./check-report";
-import { type CheckReport, check, type Dependencies } from "./check-run";
-import { withoutEffects } from "./dry-run";
-import type { GlobalOptions, Host } from "./host";
+import { type CheckReport, check, type Dependencies, withoutEffects } from "./check-run";
+import { type GlobalOptions, type Host, machineSeed } from "./host";
 
 /** `ipcheck check`: loads the configuration, takes the lock, runs, pings. Resolves to the exit code. */
 export async function composeCheck(options: CheckOptions & GlobalOptions, host: Host): Promise<number> {

@@ -1,10 +1,8 @@
-import { formatDuration, plausibleElapsedMs } from "../base/duration";
 import type { ErrorCode } from "../base/errors";
-import { localTime } from "../base/local-time";
-import { quote } from "../base/quote";
-import { describe, explainLookup, isGood } from "../lookup/explanation";
+import { quote } from "../base/text";
+import { formatDuration, localTime, plausibleElapsedMs } from "../base/time";
 import { explain, type FailureKind, mostSpecific } from "../lookup/failures";
-import type { LookupResult } from "../lookup/lookup-result";
+import { describe, explainLookup, isGood, type LookupResult } from "../lookup/lookup-result";
 import { PLAIN_HTTP } from "../lookup/services";
 import type { InterfaceAddress } from "../lookup/source-address";
 import type { Standstill } from "../schedule/plan";

@@ -1,30 +1,25 @@
 import { isAbsolute } from "node:path";
 import type { Deadline } from "../base/deadline";
-import { IpcheckError } from "../base/errors";
-import { exitCodeFor } from "../base/exit-codes";
-import { localTime } from "../base/local-time";
-import { machineSeed } from "../base/machine-id";
-import type { Output } from "../base/output";
-import { type Progress, startProgress } from "../base/progress";
-import { quote } from "../base/quote";
-import { trustOptions } from "../base/tls-trust";
+import { exitCodeFor, IpcheckError } from "../base/errors";
+import { trustOptions } from "../base/network";
+import { type Output, type Progress, startProgress } from "../base/output";
+import { quote } from "../base/text";
+import { localTime } from "../base/time";
 import { describeSetting } from "../config/secrets";
 import { isUnconfigured, loadSettings, type Settings } from "../config/settings";
 import { VARIABLE_NAMES } from "../config/variables";
-import type { Family } from "../lookup/address";
-import { isLoopbackHost } from "../lookup/address";
+import { type Family, isLoopbackHost } from "../lookup/address";
 import { lookAtAll } from "../lookup/lookup";
 import type { LookupResult } from "../lookup/lookup-result";
 import { readInterfaceAddresses } from "../lookup/source-address";
 import { deliver, fetchLogin } from "../notify/deliver";
 import { pingHeartbeat } from "../notify/heartbeat";
-import { probeMail } from "../notify/mail-probe";
-import { testNotice } from "../notify/test-notice";
+import { probeMail, testNotice } from "../notify/test-mail";
 import { type CheckCommand, readCheck, type Scheduler } from "../schedule/plan";
 import { inspectLock } from "../state/lock";
 import type { LoadedState } from "../state/state";
+import { findMissing, probeWrite } from "../state/state-file";
 import { openStore, type Store } from "../state/store";
-import { findMissing, probeWrite } from "../state/write-probe";
 import {
   diagnoseAlarm,
   diagnoseClock,
@@ -39,7 +34,7 @@ import {
   seenAddress,
   skipped,
 } from "./diagnosis";
-import type { GlobalOptions, Host } from "./host";
+import { type GlobalOptions, type Host, machineSeed } from "./host";
 import { type Addresses, checkReach } from "./reach";
 import { allSchedulers } from "./schedule";
 
@@ -183,8 +178,8 @@ function* configuration(settings: Settings): Generator<Finding> {
   }
 }
 
-async function* writability(path: string): AsyncGenerator<Finding> {
-  const code = await probeWrite(path);
+function* writability(path: string): Generator<Finding> {
+  const code = probeWrite(path);
   if (code === undefined || code === "ENOENT") return;
   const isFull = code === "ENOSPC" || code === "EDQUOT";
   yield {
@@ -331,7 +326,7 @@ async function findSchedule(host: Host): Promise<FoundSchedule | undefined> {
     const check = found && readCheck(found.command);
     if (!found || (found.isForeign && !check)) continue;
     const { command, everyMinutes, mailsOutput = false } = found;
-    const hasMailer = (await findMissing(["/usr/sbin/sendmail"])).length === 0;
+    const hasMailer = findMissing(["/usr/sbin/sendmail"]).length === 0;
     return { scheduler, command, check, everyMinutes, mailsOutput, hasMailer };
   }
   return undefined;
@@ -342,7 +337,7 @@ async function diagnoseScheduleOf(found: FoundSchedule | undefined): Promise<Fin
   const { scheduler, command, check } = found;
   const { files, isOutdated } = check ?? { files: command.slice(0, 2), isOutdated: false };
   // What is looked up on PATH, or from a folder of its own, cannot be judged from here.
-  const missing = (await findMissing(files)).filter((path) => isAbsolute(path));
+  const missing = findMissing(files).filter((path) => isAbsolute(path));
   const standstill = await scheduler.findStandstill?.();
   return diagnoseSchedule({ name: scheduler.name, command, missing, isOutdated, standstill });
 }

@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { type NetworkInterfaceInfo, networkInterfaces } from "node:os";
 import type { Deadline } from "../base/deadline";
 import type { Output } from "../base/output";
 import type { Environment } from "../config/env-file";
@@ -27,4 +29,37 @@ export interface Host extends Environment {
 export interface GlobalOptions {
   /** The env file to read. */
   config?: string;
+}
+
+/** machine-id(5), and where D-Bus keeps it on systems without systemd. */
+const ID_FILES = ["/etc/machine-id", "/var/lib/dbus/machine-id"];
+
+/**
+ * What tells this machine from others of the same name, for `raspberrypi` is everybody's: the host name with the
+ * machine id, else with a hardware address. Only for hashing: the id is not to be shown (machine-id(5)).
+ */
+export function machineSeed(hostName: string, idFiles = ID_FILES, interfaces = networkInterfaces): string {
+  for (const path of idFiles) {
+    const id = readIfThere(path);
+    if (/^[0-9a-f]{32}$/.test(id)) return `${hostName} ${id}`;
+  }
+  return `${hostName} ${hardwareAddress(interfaces()) ?? ""}`.trim();
+}
+
+// Locally administered ones (RFC 7042: the second bit) are made up anew for each container or bridge.
+function hardwareAddress(interfaces: NodeJS.Dict<NetworkInterfaceInfo[]>): string | undefined {
+  const all = Object.values(interfaces).flatMap((list) => list ?? []);
+  const own = all.filter(({ internal, mac }) => !internal && mac !== "00:00:00:00:00:00");
+  return own
+    .map(({ mac }) => mac)
+    .filter((mac) => (Number.parseInt(mac.slice(0, 2), 16) & 2) === 0)
+    .sort()[0];
+}
+
+function readIfThere(path: string): string {
+  try {
+    return readFileSync(path, "utf8").trim();
+  } catch {
+    return "";
+  }
 }

@@ -1,11 +1,11 @@
 import { IpcheckError, StoppedError } from "../base/errors";
 import type { Output } from "../base/output";
 import type { Choice, TerminalPrompter } from "../base/prompts";
-import { quote } from "../base/quote";
-import { findProblem } from "../config/check-value";
-import { formatEnvLines } from "../config/env-lines";
-import { encodeWithNewKey } from "../config/new-key";
+import { quote } from "../base/text";
+import { formatEnvLines } from "../config/env-text";
+import { findProblem } from "../config/readers";
 import { VARIABLE_NAMES, type VariableName, variable } from "../config/variables";
+import { encodeWithNewKey } from "../config/vigenere";
 import { CATALOGS, LANGUAGES } from "../notify/message/languages";
 import type { MailProvider } from "../notify/providers";
 import type { FailedOutcome } from "../state/outbox";

@@ -1,25 +1,26 @@
 import { existsSync } from "node:fs";
+import { connect } from "node:net";
+import { networkInterfaces } from "node:os";
 import { isAbsolute, resolve } from "node:path";
+import { Deadline } from "../base/deadline";
 import { IpcheckError, StoppedError, systemCode } from "../base/errors";
-import { TerminalPrompter } from "../base/prompts";
-import { quote } from "../base/quote";
-import { SecretPrompt } from "../base/secret-prompt";
+import { SecretPrompt, TerminalPrompter } from "../base/prompts";
+import { quote } from "../base/text";
 import { readGuarded, UnusableFileError } from "../base/trusted-file";
-import { defaultEnvFiles } from "../config/env-file";
-import { describeChanges, editEnvText } from "../config/env-lines";
-import { readEnvText } from "../config/env-text";
-import { writePrivateFile } from "../config/env-writer";
+import { defaultEnvFiles, writePrivateFile } from "../config/env-file";
+import { describeChanges, editEnvText, readEnvText } from "../config/env-text";
 import { path as readPath } from "../config/readers";
 import { loadSettings, localeLanguage } from "../config/settings";
+import { findSpecialRange } from "../lookup/address";
+import { look } from "../lookup/lookup";
+import { isGood } from "../lookup/lookup-result";
 import { deliver } from "../notify/deliver";
-import { findProvider } from "../notify/mail-providers";
-import { testNotice } from "../notify/test-notice";
+import { findProvider } from "../notify/providers";
+import { testNotice } from "../notify/test-mail";
 import { readCheck } from "../schedule/plan";
 import type { FailedOutcome } from "../state/outbox";
-import { openStateFile } from "../state/state-file";
-import { findMissing } from "../state/write-probe";
-import type { GlobalOptions, Host } from "./host";
-import { detectIpv6, findMailServers } from "./init-probes";
+import { findMissing, openStateFile } from "../state/state-file";
+import { type GlobalOptions, type Host, machineSeed } from "./host";
 import { type InitOptions, Interview } from "./init-questions";
 import { offerReach } from "./reach";
 import { allSchedulers, composeSchedule } from "./schedule";
@@ -261,7 +262,57 @@ async function findSchedule(configFile: string | undefined, host: Host): Promise
   for (const scheduler of allSchedulers(host)) {
     const check = readCheck((await scheduler.find())?.command ?? []);
     if (!check || check.isOutdated || check.configFile !== configFile) continue;
-    if ((await findMissing(check.files.filter((path) => isAbsolute(path)))).length === 0) return scheduler.name;
+    if (findMissing(check.files.filter((path) => isAbsolute(path))).length === 0) return scheduler.name;
   }
   return undefined;
+}
+
+/** Nobody waits longer for a question's suggestion. */
+const PROBE_MS = 4000;
+
+/** Whether this machine has a public IPv6 address that the world sees. */
+export async function detectIpv6(host: Host): Promise<boolean> {
+  const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+  const isPublic = addresses.some(({ family, address }) => family === "IPv6" && !findSpecialRange(6, address));
+  if (!isPublic) return false;
+  const deadline = new Deadline(PROBE_MS, host.monotonicMs);
+  try {
+    const lookup = {
+      ...host,
+      seed: machineSeed(host.hostName),
+      serviceUrls: undefined,
+      acceptRanges: [],
+      ipv6PrefixLength: 64,
+      timeoutMs: PROBE_MS,
+      now: () => new Date(),
+      redact: (text: string) => text,
+      signal: deadline.lookSignal,
+    };
+    return isGood(await look({ family: 6, recorded: undefined, candidate: undefined, coolDowns: {} }, lookup));
+  } finally {
+    deadline.clear();
+  }
+}
+
+/** Where a domain's mail server usually is, the best first (RFC 8314 prefers 465), as far as it takes a connection. */
+export async function findMailServers(domain: string): Promise<{ host: string; port: string }[]> {
+  const places = ["smtp", "mail"].flatMap((name) =>
+    ["465", "587"].map((port) => ({ host: `${name}.${domain}`, port })),
+  );
+  const answers = await Promise.all(places.map(takesConnection));
+  return places.filter((_, index) => answers[index]);
+}
+
+function takesConnection({ host, port }: { host: string; port: string }): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host, port: Number(port), autoSelectFamilyAttemptTimeout: PROBE_MS / 4 });
+    const end = (isAnswer: boolean) => {
+      clearTimeout(timer);
+      socket.destroy();
+      resolve(isAnswer);
+    };
+    const timer = setTimeout(() => end(false), PROBE_MS);
+    socket.once("connect", () => end(true));
+    socket.once("error", () => end(false));
+  });
 }

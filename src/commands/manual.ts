@@ -1,5 +1,5 @@
 import type { Command, Option } from "commander";
-import { EXIT_MEANINGS } from "../base/exit-codes";
+import { EXIT_MEANINGS } from "../base/errors";
 
 /** What the manual says besides the command tree. */
 export interface ManualFacts {

@@ -1,8 +1,8 @@
 // 'Can I get in?': whether a port of this machine answers from outside, and who is in the way where it does not.
 import { connect } from "node:net";
 import { networkInterfaces } from "node:os";
+import { trustOptions } from "../base/network";
 import { TerminalPrompter } from "../base/prompts";
-import { trustOptions } from "../base/tls-trust";
 import type { Settings } from "../config/settings";
 import { type Family, findSpecialRange, isInCidr, isSamePlace } from "../lookup/address";
 import { askGlobalping, askReach, REACH_TIMEOUT_MS, reachHost } from "../lookup/reach";

@@ -1,16 +1,15 @@
 import { join, resolve } from "node:path";
 import { IpcheckError } from "../base/errors";
-import { machineSeed } from "../base/machine-id";
 import type { Output } from "../base/output";
 import { TerminalPrompter } from "../base/prompts";
-import { quote } from "../base/quote";
+import { quote } from "../base/text";
 import { cron, isCronUsable } from "../schedule/cron";
 import { launchd } from "../schedule/launchd";
 import { checkPaths, offsetFor, parseInterval, type Schedule, type Scheduler } from "../schedule/plan";
 import { SYSTEM_UNITS, systemd } from "../schedule/systemd";
 import { windowsTask } from "../schedule/windows";
-import { findMissing } from "../state/write-probe";
-import type { GlobalOptions, Host } from "./host";
+import { findMissing } from "../state/state-file";
+import { type GlobalOptions, type Host, machineSeed } from "./host";
 
 /** `ipcheck schedule`: prints, installs, removes or shows the schedule. Resolves to the exit code. */
 export async function composeSchedule(
@@ -105,7 +104,7 @@ async function install(scheduler: Scheduler, options: ScheduleOptions & GlobalOp
   };
   const { nodePath, scriptPath, configFile } = schedule;
   checkPaths([nodePath, scriptPath, configFile, options.passwordFile, host.home, host.env["XDG_CONFIG_HOME"]]);
-  if (options.system && !options.print) await checkConfiguration(configFile, nodePath);
+  if (options.system && !options.print) checkConfiguration(configFile, nodePath);
   await output.print(scheduler.describe(schedule).trimEnd());
   if (options.print) return 0;
   if (kept !== undefined) await output.note(`--config ${quote(kept)} is kept from the schedule that was there`);
@@ -122,14 +121,14 @@ async function install(scheduler: Scheduler, options: ScheduleOptions & GlobalOp
 }
 
 /** @throws IpcheckError `usage`: the machine's timer has a user of its own, and would find no configuration */
-async function checkConfiguration(configFile: string | undefined, nodePath: string): Promise<void> {
+function checkConfiguration(configFile: string | undefined, nodePath: string): void {
   const hint = "'sudo ipcheck --config /etc/ipcheck/env init' writes one; then name it here with --config";
   if (configFile === undefined) {
     throw new IpcheckError("usage", "--system needs a configuration by name, because it runs as a user of its own", {
       hint,
     });
   }
-  if ((await findMissing([nodePath, configFile])).includes(configFile)) {
+  if (findMissing([nodePath, configFile]).includes(configFile)) {
     throw new IpcheckError("usage", `--config ${quote(configFile)}: there is no such file, or it cannot be read`, {
       hint,
     });

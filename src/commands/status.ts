@@ -1,19 +1,17 @@
-import { elapsedMs, formatDuration, parseDuration, plausibleElapsedMs } from "../base/duration";
-import { IpcheckError, systemCode } from "../base/errors";
-import { EXIT_CODES, exitCodeFor } from "../base/exit-codes";
-import { localTime } from "../base/local-time";
+import { EXIT_CODES, exitCodeFor, IpcheckError, systemCode } from "../base/errors";
 import type { Output } from "../base/output";
-import { quote, toJson } from "../base/quote";
+import { quote, toJson } from "../base/text";
+import { elapsedMs, formatDuration, localTime, parseDuration, plausibleElapsedMs } from "../base/time";
 import { loadSettings, type Settings } from "../config/settings";
 import { findSystemState } from "../schedule/systemd";
 import { HOOK, type LoadedState, type State } from "../state/state";
 import { openStateFile } from "../state/state-file";
 import { openStore } from "../state/store";
 import type { GlobalOptions, Host } from "./host";
-import { formatPrometheus } from "./prometheus";
 import {
   describePending,
   type FamilyStatus,
+  formatPrometheus,
   MAX_REASON,
   readStatus,
   type Status,

@@ -1,7 +1,9 @@
-import { posix, win32 } from "node:path";
+import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync } from "node:fs";
+import { dirname, posix, win32 } from "node:path";
+import { makeDirectory, replaceFile, resolveLinks } from "../base/atomic-file";
 import { systemCode } from "../base/errors";
-import { quote } from "../base/quote";
-import { type Principal, readGuarded } from "../base/trusted-file";
+import { quote } from "../base/text";
+import { guardFolders, type Principal, readGuarded, UnusableFileError } from "../base/trusted-file";
 import { readEnvText } from "./env-text";
 
 /** Where the program runs, as far as the configuration depends on it. */
@@ -79,4 +81,30 @@ export function reasonOf(error: unknown): string {
   if (code === "EACCES") return "cannot be read: permission denied";
   if (code) return `cannot be read (${code})`;
   return error instanceof Error ? error.message : "cannot be read";
+}
+
+/**
+ * Writes a file that only its owner may read, all of it or nothing. With `hasBackup`, a file in its place is copied
+ * first, in place of an earlier copy; the copy's path is returned. A symbolic link is followed.
+ * @throws UnusableFileError, NodeJS.ErrnoException
+ */
+export function writePrivateFile(path: string, text: string, hasBackup: boolean, who: Principal): string | undefined {
+  guardFolders(path, who);
+  const target = resolveLinks(path);
+  makeDirectory(dirname(target));
+  const exists = lstatSync(target, { throwIfNoEntry: false }) !== undefined;
+  const backup = exists && hasBackup ? `${target}.backup` : undefined;
+  if (backup !== undefined) replaceFile(backup, readRegular(target));
+  replaceFile(target, text);
+  return backup;
+}
+
+function readRegular(path: string): Buffer {
+  const file = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+  try {
+    if (!fstatSync(file).isFile()) throw new UnusableFileError("is no regular file");
+    return readFileSync(file);
+  } finally {
+    closeSync(file);
+  }
 }

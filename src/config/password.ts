@@ -1,11 +1,10 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { quote } from "../base/quote";
+import { quote } from "../base/text";
 import { readGuarded } from "../base/trusted-file";
 import type { PasswordSource } from "../notify/deliver";
 import { type Environment, reasonOf } from "./env-file";
-import { path as readPath } from "./readers";
-import { findUnseen } from "./unseen";
+import { findUnseen, path as readPath } from "./readers";
 import type { VariableName } from "./variables";
 import { decodeVigenere, isVigenereKey } from "./vigenere";
 

@@ -1,13 +1,13 @@
 import { isIP } from "node:net";
 import { posix, win32 } from "node:path";
 import { domainToASCII } from "node:url";
-import { parseDuration } from "../base/duration";
-import { quote } from "../base/quote";
+import { quote } from "../base/text";
+import { parseDuration } from "../base/time";
 import { type Cidr, type Family, parseCidr } from "../lookup/address";
 import { LANGUAGES } from "../notify/message/languages";
 import type { Environment } from "./env-file";
 import { mayRepeat } from "./secrets";
-import { type VariableName, variable } from "./variables";
+import { isProse, type VariableName, variable } from "./variables";
 
 /** Turns a variable's text into its value, or says what was expected instead. */
 export type Read<T> = (text: string) => { value: T } | { expected: string };
@@ -184,4 +184,36 @@ function splitList(text: string): string[] {
 function parseUrl(text: string): URL | undefined {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   return url && /^https?:$/.test(url.protocol) ? url : undefined;
+}
+
+/**
+ * What looks like a plain space, or like nothing, and is none: pasted from a web page or a word processor, it makes an
+ * address, a name or a password another one.
+ */
+export function findUnseen(text: string): string | undefined {
+  const character = /(?! )[\p{Z}\p{Cf}\p{Default_Ignorable_Code_Point}\u2800]/u.exec(text)?.[0];
+  if (character === undefined) return undefined;
+  const code = (character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0");
+  return `holds ${/\p{Z}/u.test(character) ? "a space that is no plain one" : "an invisible character"} (U+${code})`;
+}
+
+/** The readers of those variables that `init` asks for. */
+const READERS: Record<string, Read<unknown>> = {
+  IPCHECK_TO: mailAddresses,
+  IPCHECK_FROM: mailAddress,
+  IPCHECK_SMTP_HOST: host,
+  IPCHECK_SMTP_PORT: port,
+  IPCHECK_SMTP_SECURITY: security,
+  IPCHECK_SSH: sshLine,
+  IPCHECK_FAMILY: families,
+  IPCHECK_LANG: language,
+};
+
+/** What is wrong with a variable's text, as a sentence for the person who typed it; undefined when nothing is. */
+export function findProblem(name: string, text: string): string | undefined {
+  if (/\p{Cc}/u.test(text)) return "expected one line of text without control characters";
+  const unseen = isProse(name) ? undefined : findUnseen(text);
+  if (unseen !== undefined) return `it ${unseen}, type it anew`;
+  const result = READERS[name]?.(text);
+  return result && "expected" in result ? `expected ${result.expected}` : undefined;
 }

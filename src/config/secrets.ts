@@ -1,4 +1,4 @@
-import { quote } from "../base/quote";
+import { quote } from "../base/text";
 import { type VariableName, variable } from "./variables";
 
 /** A variable and its value, as far as somebody may see it who reads a bug report. */

@@ -1,7 +1,6 @@
-import { quote } from "../base/quote";
-import { type Cidr, type Family, findSpecialRange, isInCidr, isIpv4Mapped, parseAddress } from "./address";
+import { quote } from "../base/text";
+import { CGNAT_CIDR, type Cidr, type Family, findSpecialRange, isInCidr, isIpv4Mapped, parseAddress } from "./address";
 import type { LookupFailure } from "./failures";
-import { CGNAT_CIDR } from "./special-ranges";
 
 /** What an echo service sent back, before anything of it is believed. */
 export interface RawAnswer {

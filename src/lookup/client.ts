@@ -1,8 +1,7 @@
 import { type ClientRequest, type IncomingMessage, request as requestHttp } from "node:http";
 import { request as requestHttps } from "node:https";
-import { type ResolvedAddress, resolveHost } from "../base/resolver";
-import { isLoopbackAddress, isLoopbackHost } from "../lookup/address";
-import type { Family } from "./address";
+import { type ResolvedAddress, resolveHost } from "../base/network";
+import { type Family, isLoopbackAddress, isLoopbackHost } from "./address";
 import type { RawAnswer } from "./answer";
 
 /** Longer bodies are no address; not read any further. */

@@ -3,11 +3,10 @@ import { systemCode } from "../base/errors";
 import { type Cidr, type Family, isSamePlace } from "./address";
 import { readAnswer } from "./answer";
 import { ask } from "./client";
-import { coolDownUntil, isCoolingDown } from "./cool-down";
 import { failureOfConnection } from "./failures";
 import type { LookRequest, LookupResult, ServiceResponse } from "./lookup-result";
 import { type Decision, decide, type Vote } from "./quorum";
-import { type EchoService, servicesFor } from "./services";
+import { coolDownUntil, type EchoService, isCoolingDown, servicesFor } from "./services";
 import { findSources } from "./source-address";
 
 export interface LookupOptions {

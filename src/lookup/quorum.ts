@@ -1,4 +1,4 @@
-import { plausibleElapsedMs } from "../base/duration";
+import { plausibleElapsedMs } from "../base/time";
 import { isSamePlace } from "./address";
 import { explain, type LookupFailure } from "./failures";
 

@@ -1,18 +1,19 @@
+import { createHash } from "node:crypto";
+import { constants, open, readdir } from "node:fs/promises";
 import { uptime } from "node:os";
+import { join } from "node:path";
 import { runCommand } from "../base/command";
-import { elapsedMs } from "../base/duration";
+import { trustOptions } from "../base/network";
 import type { Redactor } from "../base/redaction";
-import { trustOptions } from "../base/tls-trust";
+import { elapsedMs } from "../base/time";
 import { askReach } from "../lookup/reach";
-import { readRecentHistory } from "../state/history-file";
+import { readRecentHistory } from "../state/history";
 import type { FailedOutcome, Outcome } from "../state/outbox";
 import type { AddressEvent } from "../state/state";
-import { readHostKeys } from "./host-keys";
+import type { Notice } from "./dispatch";
 import { sendMail } from "./mail";
-import type { Unwritable } from "./message/catalog";
-import { composeMessageSafely, type MessageFacts } from "./message/compose";
-import type { Language } from "./message/languages";
-import type { Notice } from "./ports";
+import { composeMessageSafely, type HostKey, type MessageFacts } from "./message/compose";
+import type { Language, Unwritable } from "./message/languages";
 import type { SmtpServer } from "./smtp-errors";
 
 /** Where the SMTP password comes from; a command is run only when a mail is owed. */
@@ -166,4 +167,43 @@ export async function fetchLogin(
   if (result.failure !== undefined) return fail(`the password command ${result.failure}`);
   if (secret === "") return fail("the password command printed no password on its first line");
   return { value: { user, password: secret } };
+}
+
+/** What newer clients ask for comes first. */
+const PREFERENCE = ["ED25519", "ECDSA", "RSA"];
+
+/** A machine has three or four of them, each of one short line. */
+const MAX_FILES = 10;
+const MAX_BYTES = 16 * 1024;
+
+/** The machine's own ssh fingerprints, from the public host keys; empty where none can be read. Never rejects. */
+export async function readHostKeys(folder = "/etc/ssh"): Promise<HostKey[]> {
+  const names = await readdir(folder).catch(() => []);
+  const files = names.filter((name) => /^ssh_host_\w+_key\.pub$/.test(name)).slice(0, MAX_FILES);
+  const keys = await Promise.all(files.map((name) => readKey(join(folder, name)).catch(() => undefined)));
+  return keys
+    .filter((key) => key !== undefined)
+    .sort((a, b) => PREFERENCE.indexOf(a.type) - PREFERENCE.indexOf(b.type));
+}
+
+async function readKey(path: string): Promise<HostKey | undefined> {
+  // Non-blocking, so that a pipe in the file's place cannot hold a mail up.
+  const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+  try {
+    const stats = await file.stat();
+    return stats.isFile() && stats.size <= MAX_BYTES ? parse(await file.readFile("utf8")) : undefined;
+  } finally {
+    await file.close();
+  }
+}
+
+// RFC 4253, 6.6: 'type base64 comment'; ssh shows the unpadded SHA-256 of the decoded middle.
+function parse(text: string): HostKey | undefined {
+  const [, type = "", blob = ""] = /^(?:ssh-|ecdsa-sha2-)(ed25519|rsa|nistp\d+) ([A-Za-z0-9+/]+=*)/.exec(text) ?? [];
+  if (!blob) return undefined;
+  const digest = createHash("sha256").update(Buffer.from(blob, "base64")).digest("base64");
+  return {
+    type: type.startsWith("nistp") ? "ECDSA" : type.toUpperCase(),
+    fingerprint: `SHA256:${digest.replace(/=+$/, "")}`,
+  };
 }

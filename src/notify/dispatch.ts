@@ -1,7 +1,6 @@
-import { isDue } from "../base/duration";
 import { IpcheckError, systemCode } from "../base/errors";
-import { localTime } from "../base/local-time";
-import { REPEAT_AFTER_MS, speakOnceADay } from "../state/once-a-day";
+import { isDue, localTime } from "../base/time";
+import type { Family } from "../lookup/address";
 import {
   acknowledge,
   type Deferred,
@@ -15,6 +14,7 @@ import {
   prune,
   recordOutcome,
 } from "../state/outbox";
+import { REPEAT_AFTER_MS, speakOnceADay } from "../state/recording";
 import {
   type AddressEvent,
   channelName,
@@ -25,7 +25,6 @@ import {
   STDOUT,
   type State,
 } from "../state/state";
-import type { CheckRules, DispatchDependencies } from "./ports";
 
 /** Everybody who is owed word of a change. Without recipients, cron's own mail stands in for ours. */
 export function channelsOf({ recipients, hasHook }: CheckRules): string[] {
@@ -325,4 +324,46 @@ function oweReminders(state: State, stateFile: State | undefined, now: Date): St
     next = isWaiting ? { ...next, outbox } : enqueue(next, event);
   }
   return next;
+}
+
+/** One mail to be written: what it tells, and to whom. */
+export interface Notice {
+  /** Stable for the same events: the Message-ID is made of it. */
+  id: string;
+  recipients: readonly string[];
+  events: readonly AddressEvent[];
+  /** How much of the run's time that is left it may take: others wait for theirs. @default 1 */
+  share?: number;
+  /** The state file cannot be used, so this will be repeated until it is mended: its system error code. */
+  stateError?: string;
+  /** Why an earlier try to deliver it failed. */
+  lateReason?: string;
+}
+
+/** What telling people needs from the world. */
+export interface DispatchDependencies {
+  now(): Date;
+  random(): number;
+  /** Keeps the state where it can; `lastLookAt` becomes the file's mtime. */
+  save(state: State, lastLookAt: Date | undefined): Keeping;
+  /** @throws IpcheckError `state` */
+  appendHistory(events: readonly AddressEvent[]): void;
+  /** Mails one notice; every recipient gets an outcome. */
+  mail(notice: Notice): Promise<ReadonlyMap<string, Outcome>>;
+  /** Runs the user's command for one change. */
+  runHook(event: AddressEvent): Promise<Outcome>;
+}
+
+/** What `check` needs of the configuration. */
+export interface CheckRules {
+  families: readonly Family[];
+  recipients: readonly string[];
+  hasHook: boolean;
+  mailIntervalMs: number;
+  reportOutageMs: number | undefined;
+  heartbeatMailMs: number | undefined;
+  /** Names the mail settings in force: a pause set under others is over. */
+  revision: () => string;
+  /** A person is watching: speak of every failure, and try deferred recipients at once. */
+  isInteractive: boolean;
 }

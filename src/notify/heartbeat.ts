@@ -1,7 +1,6 @@
-import { systemCode } from "../base/errors";
-import { EXIT_BUG, EXIT_MEANINGS } from "../base/exit-codes";
-import { localTime } from "../base/local-time";
-import { quote } from "../base/quote";
+import { EXIT_BUG, EXIT_MEANINGS, systemCode } from "../base/errors";
+import { quote } from "../base/text";
+import { localTime } from "../base/time";
 import type { RawAnswer } from "../lookup/answer";
 import { ask } from "../lookup/client";
 import { failureOfConnection } from "../lookup/failures";

@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import MailComposer from "nodemailer/lib/mail-composer";
-import { quote } from "../base/quote";
+import { quote } from "../base/text";
 import type { Outcome } from "../state/outbox";
+import type { Notice } from "./dispatch";
 import type { MailMessage } from "./message/compose";
-import type { Notice } from "./ports";
 import { explainSmtp, explainUnknown, readError } from "./smtp-errors";
 import { type SendReport, type SessionSettings, SmtpSession } from "./smtp-session";
 

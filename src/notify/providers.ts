@@ -1,3 +1,5 @@
+import wellKnown from "nodemailer/lib/well-known";
+
 /** How a mail provider takes mail from its customers. */
 export interface MailProvider {
   name: string;
@@ -79,4 +81,20 @@ export function findOwnProvider(address: string): MailProvider | undefined {
     return withNote({ name: "Outlook.com", host: "smtp-mail.outlook.com", port: 587, security: "starttls" });
   }
   return Object.hasOwn(MORE_PROVIDERS, domain) ? MORE_PROVIDERS[domain] : undefined;
+}
+
+/** The provider of a mail address, by its domain; undefined where no table knows it. */
+export function findProvider(address: string): MailProvider | undefined {
+  const own = findOwnProvider(address);
+  if (own) return own;
+  const known = wellKnown(address);
+  if (!known || known.host === undefined) return undefined;
+  const isGmail = known.host === "smtp.gmail.com";
+  const port = isGmail ? 587 : Number(known.port ?? 587);
+  return withNote({
+    name: known.description ?? known.host,
+    host: known.host,
+    port,
+    security: known.secure && !isGmail ? "tls" : "starttls",
+  });
 }

@@ -1,5 +1,5 @@
 import { isTlsCode } from "../base/errors";
-import { quote } from "../base/quote";
+import { quote } from "../base/text";
 import { isLoopbackHost } from "../lookup/address";
 import type { FailedOutcome } from "../state/outbox";
 import { loginRule } from "./providers";

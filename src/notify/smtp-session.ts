@@ -3,8 +3,7 @@ import { Readable } from "node:stream";
 import { TLSSocket, connect as tlsConnect } from "node:tls";
 import SMTPConnection from "nodemailer/lib/smtp-connection";
 import { isTlsCode, systemCode } from "../base/errors";
-import { type ResolvedAddress, resolveHost } from "../base/resolver";
-import { trustOptions } from "../base/tls-trust";
+import { type ResolvedAddress, resolveHost, trustOptions } from "../base/network";
 import { isLoopbackAddress, isLoopbackHost } from "../lookup/address";
 import type { SmtpServer } from "./smtp-errors";
 

@@ -1,7 +1,7 @@
+import { readdir, readFile } from "node:fs/promises";
+import { CommandError, run } from "../base/command";
 import { IpcheckError } from "../base/errors";
-import { quote } from "../base/quote";
-import { CommandError, run } from "../base/run";
-import { isAnyRunning } from "./daemon";
+import { quote } from "../base/text";
 import { commandOf, type Installed, intervalOf, isScript, readCheck, type Schedule, type Scheduler } from "./plan";
 
 /** The user's crontab, edited between two marks; every other byte stays. */
@@ -296,4 +296,17 @@ function cronTime({ everyMinutes, offsetMinutes }: Schedule): string {
 
 function quoteForShell(word: string): string {
   return /^[\w@+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}
+
+/** Whether a process with one of these names runs; true where that cannot be seen. */
+export async function isAnyRunning(names: readonly string[]): Promise<boolean> {
+  try {
+    // Hidden where /proc shows each user only his own processes.
+    await readFile("/proc/1/comm");
+    const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
+    const running = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/comm`, "utf8").catch(() => "")));
+    return running.some((name) => names.includes(name.trim()));
+  } catch {
+    return true;
+  }
 }

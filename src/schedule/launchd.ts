@@ -1,8 +1,7 @@
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { quote } from "../base/quote";
-import { run } from "../base/run";
-import { escapeXml, unescapeXml } from "../base/xml";
+import { run } from "../base/command";
+import { escapeXml, quote, unescapeXml } from "../base/text";
 import { commandOf, readCheck, refuseForeign, type Schedule, type Scheduler } from "./plan";
 
 /** A launchd agent of the user (macOS). */

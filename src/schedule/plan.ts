@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
-import { parseDuration } from "../base/duration";
 import { IpcheckError } from "../base/errors";
-import { quote } from "../base/quote";
+import { quote } from "../base/text";
+import { parseDuration } from "../base/time";
 
 /** What is to run, and how often. */
 export interface Schedule {

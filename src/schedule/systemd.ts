@@ -1,8 +1,8 @@
 import { mkdir, readFile, rm, rmdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { CommandError, run } from "../base/command";
 import { systemCode } from "../base/errors";
-import { quote } from "../base/quote";
-import { CommandError, run } from "../base/run";
+import { quote } from "../base/text";
 import { clockTime, commandOf, intervalOf, readCheck, refuseForeign, type Schedule, type Scheduler } from "./plan";
 
 /** Where the machine's administrator keeps units. */

@@ -1,8 +1,8 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { run } from "../base/run";
-import { escapeXml, unescapeXml } from "../base/xml";
+import { run } from "../base/command";
+import { escapeXml, unescapeXml } from "../base/text";
 import { clockTime, commandOf, readCheck, refuseForeign, type Schedule, type Scheduler } from "./plan";
 
 /** A task of Windows' scheduler. */

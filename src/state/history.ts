@@ -1,3 +1,9 @@
+import { closeSync, constants, fstatSync, fsyncSync, openSync, readSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { resolveLinks, syncDirectory } from "../base/atomic-file";
+import { IpcheckError, systemCode } from "../base/errors";
+import { quote } from "../base/text";
+import { guardFolders, openJudged, openTrusted, type Principal } from "../base/trusted-file";
 import { type Family, parseAddress } from "../lookup/address";
 import type { AddressEvent } from "./state";
 import { isTime } from "./state-schema";
@@ -61,4 +67,113 @@ export function parseHistoryLine(line: string): HistoryEntry | undefined {
     confirmedBy: Array.isArray(confirmedBy) ? confirmedBy.filter((name) => typeof name === "string") : [],
     ...(unconfirmed === true && { unconfirmed }),
   };
+}
+
+/** As much of the end as one run appends at most, and more than a mail shows. */
+const TAIL_BYTES = 64 * 1024;
+
+/** The last changes, oldest first; empty where they cannot be read: a mail is more important. */
+export function readRecentHistory(path: string): HistoryEntry[] {
+  try {
+    // Non-blocking, so that a pipe in the file's place cannot hold a mail up.
+    const file = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+    try {
+      return [...parseLines(fstatSync(file).isFile() ? readTail(file) : "").values()];
+    } finally {
+      closeSync(file);
+    }
+  } catch {
+    return [];
+  }
+}
+
+/**
+ * Appends a line for each event that has none yet, and waits until they are on the disk.
+ * @throws UnusableFileError, NodeJS.ErrnoException
+ */
+export function appendLines(path: string, events: readonly AddressEvent[], who: Principal): void {
+  const { O_RDWR, O_APPEND, O_CREAT, O_NOFOLLOW = 0 } = constants;
+  // Our own links are followed here, after they were judged; one that comes in between is not.
+  guardFolders(path, who);
+  const target = resolveLinks(path);
+  openTrusted(target, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW, who, (file, { size }) => {
+    const tail = readTail(file);
+    // A run killed between the append and its note in the state comes here again with the same lines.
+    const known = parseLines(tail);
+    const missing = events.filter(({ id }) => !known.has(id));
+    if (missing.length === 0) return;
+    const lines = missing.map((event) => `${formatHistoryLine(event)}\n`).join("");
+    // A torn last line stays one damaged line; ours begins on its own.
+    writeFileSync(file, tail === "" || tail.endsWith("\n") ? lines : `\n${lines}`);
+    fsyncSync(file);
+    if (size === 0) syncDirectory(dirname(target));
+  });
+}
+
+/**
+ * Reads the whole history line by line, oldest first, in memory that does not grow with it.
+ * @throws IpcheckError `state` when it exists and cannot be read
+ */
+export function* readHistory(path: string, who: Principal): Generator<HistoryLine> {
+  let lineNumber = 0;
+  const lastIds = new Set<string>();
+  try {
+    const { file } = openJudged(path, constants.O_RDONLY, who);
+    try {
+      for (const line of readLines(file)) {
+        lineNumber++;
+        if (line === "") continue;
+        const entry = parseHistoryLine(line);
+        if (!entry) yield { damagedLine: lineNumber };
+        // A run killed between appending and noting it may have written its lines twice.
+        else if (!lastIds.has(entry.id)) yield remembered(entry, lastIds);
+      }
+    } finally {
+      closeSync(file);
+    }
+  } catch (error) {
+    const code = systemCode(error);
+    if (code === "ENOENT") return;
+    const why = code || (error instanceof Error ? error.message : "unknown error");
+    throw new IpcheckError("state", `cannot read ${quote(path)} (${why})`, { cause: error });
+  }
+}
+
+/** One run appends no more than an outbox holds. */
+const MAX_REMEMBERED = 200;
+
+function remembered(entry: HistoryEntry, ids: Set<string>): HistoryEntry {
+  ids.add(entry.id);
+  const [oldest] = ids;
+  if (ids.size > MAX_REMEMBERED && oldest !== undefined) ids.delete(oldest);
+  return entry;
+}
+
+/** The end of an open file. Where it begins in the middle of a line, that piece is no line. */
+function readTail(file: number): string {
+  const { size } = fstatSync(file);
+  const start = Math.max(0, size - TAIL_BYTES);
+  const buffer = Buffer.alloc(size - start);
+  return buffer.toString("utf8", 0, readSync(file, buffer, 0, buffer.length, start));
+}
+
+function parseLines(text: string): Map<string, HistoryEntry> {
+  const entries = text.split("\n").flatMap((line) => parseHistoryLine(line) ?? []);
+  return new Map(entries.map((entry) => [entry.id, entry]));
+}
+
+/** The lines of an open file. Of one that is too long to be a line of ours no more is kept than shows that. */
+function* readLines(file: number): Generator<string> {
+  const chunk = Buffer.alloc(64 * 1024);
+  let rest = Buffer.alloc(0);
+  for (let size = readSync(file, chunk); size > 0; size = readSync(file, chunk)) {
+    let start = 0;
+    for (let end = chunk.indexOf("\n"); end >= 0 && end < size; end = chunk.indexOf("\n", start)) {
+      yield Buffer.concat([rest, chunk.subarray(start, end)]).toString("utf8");
+      rest = Buffer.alloc(0);
+      start = end + 1;
+    }
+    rest = Buffer.concat([rest, chunk.subarray(start, size)]).subarray(0, MAX_LINE_BYTES + 1);
+  }
+  if (rest.length > 0) yield rest.toString("utf8");
 }

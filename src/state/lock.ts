@@ -14,9 +14,9 @@ import {
 } from "node:fs";
 import { connect, createServer, type Server } from "node:net";
 import { basename, dirname, join } from "node:path";
-import { formatDuration } from "../base/duration";
 import { IpcheckError, systemCode } from "../base/errors";
-import { quote } from "../base/quote";
+import { quote } from "../base/text";
+import { formatDuration } from "../base/time";
 
 /** What a run holds while it works on a state; the kernel lets go of it when the process dies, however it dies. */
 export interface Lock {

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { elapsedMs, isDue } from "../base/duration";
+import { elapsedMs, isDue } from "../base/time";
 import { type AddressEvent, type Channel, HISTORY, HOOK, type State } from "./state";
 
 /** One message to be told: these events, to these channels. */

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import {
   accessSync,
   constants,
@@ -7,6 +8,7 @@ import {
   readFileSync,
   renameSync,
   statfsSync,
+  statSync,
   utimesSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
@@ -17,11 +19,12 @@ import {
   resolveLinks,
   syncDirectory,
   temporaryFor,
+  writeNew,
 } from "../base/atomic-file";
 import { IpcheckError, systemCode } from "../base/errors";
-import { quote } from "../base/quote";
+import { quote } from "../base/text";
 import { guardFolders, openTrusted, type Principal, UnusableFileError } from "../base/trusted-file";
-import { appendLines } from "./history-file";
+import { appendLines } from "./history";
 import { type AddressEvent, decodeState, EMPTY_STATE, encodeState, type LoadedState, type State } from "./state";
 import { isState } from "./state-schema";
 
@@ -182,3 +185,34 @@ const HINTS: Record<string, string> = {
   EACCES: "give the user that runs ipcheck this folder, or set IPCHECK_STATE_FILE to another one",
   EPERM: "give the user that runs ipcheck this folder, or set IPCHECK_STATE_FILE to another one",
 };
+
+/** As much as a state with a full outbox: a disk with less left is full for us. */
+const PROBE_BYTES = 32 * 1024;
+
+/**
+ * Whether a state could be written beside `stateFile`, by writing as much and taking it away again.
+ * Undefined, or the system error code; `ENOENT` where the folder does not exist yet.
+ */
+export function probeWrite(stateFile: string): string | undefined {
+  const path = join(dirname(stateFile), `.ipcheck-probe-${randomUUID()}`);
+  try {
+    writeNew(path, Buffer.alloc(PROBE_BYTES));
+    return undefined;
+  } catch (error) {
+    return systemCode(error) || "unknown error";
+  } finally {
+    removeIfThere(path);
+  }
+}
+
+/** Those of `paths` that are no files this user can use: the first, a program, is to be executed, the rest to be read. */
+export function findMissing(paths: readonly string[]): string[] {
+  return paths.filter((path, index) => {
+    try {
+      accessSync(path, index === 0 ? constants.X_OK : constants.R_OK);
+      return !statSync(path).isFile();
+    } catch {
+      return true;
+    }
+  });
+}

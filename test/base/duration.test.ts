@@ -8,7 +8,7 @@ import {
   parseDuration,
   plausibleElapsedMs,
   splitDuration,
-} from "../../src/base/duration";
+} from "../../src/base/time";
 
 const [SECOND, MINUTE, HOUR, DAY] = [1000, 60_000, 3_600_000, 86_400_000] as const;
 const UNIT_MS = { second: SECOND, minute: MINUTE, hour: HOUR, day: DAY };

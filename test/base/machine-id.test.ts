@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { machineSeed } from "../../src/base/machine-id";
+import { machineSeed } from "../../src/commands/host";
 import { makeScratch } from "../support/scratch";
 
 const ID = "0123456789abcdef0123456789abcdef";

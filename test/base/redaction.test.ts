@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { quote } from "../../src/base/quote";
 import { Redactor } from "../../src/base/redaction";
+import { quote } from "../../src/base/text";
 
 function redact(text: string, ...secrets: string[]): string {
   const redactor = new Redactor();

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { resolveHost, resolverOptions } from "../../src/base/resolver";
+import { resolveHost, resolverOptions } from "../../src/base/network";
 
 const { signal } = new AbortController();
 

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { IpcheckError } from "../../src/base/errors";
-import { wrap } from "../../src/base/screen";
+import { wrap } from "../../src/base/output";
 import { captureOutput } from "../reading/support";
 
 test.for([

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { suggest } from "../../src/base/suggest";
+import { suggest } from "../../src/base/text";
 
 const COMMANDS = ["check", "vigenere", "init", "doctor", "status", "history", "schedule"];
 const VARIABLES = ["IPCHECK_TO", "IPCHECK_FROM", "IPCHECK_SMTP_HOST", "IPCHECK_SMTP_PORT", "IPCHECK_SMTP_PASSWORD"];

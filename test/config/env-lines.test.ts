@@ -1,8 +1,7 @@
 import { parse } from "dotenv";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { editEnvText, formatEnvLine, formatEnvLines } from "../../src/config/env-lines";
-import { readEnvText } from "../../src/config/env-text";
+import { editEnvText, formatEnvLine, formatEnvLines, readEnvText } from "../../src/config/env-text";
 
 test.each([
   ["abcd efgh ijkl mnop", "NAME=abcd efgh ijkl mnop"],

@@ -1,7 +1,7 @@
 // What `check` says to a person: what it did, each thing once, in local time.
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { startProgress } from "../../src/base/progress";
+import { startProgress } from "../../src/base/output";
 import { makeHome, startEcho, startMail, whyNoTerminal } from "../setup/workbench";
 import { Home } from "../support/home";
 import { typing } from "../support/run-ipcheck";

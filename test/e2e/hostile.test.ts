@@ -3,8 +3,7 @@
 
 import type { Socket } from "node:net";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { parseCidr } from "../../src/lookup/address";
-import { SPECIAL_RANGES } from "../../src/lookup/special-ranges";
+import { parseCidr, SPECIAL_RANGES } from "../../src/lookup/address";
 import { startEchoServer } from "../support/echo-server";
 import { Home } from "../support/home";
 import { HAS_IPV6 } from "../support/ipv6";

@@ -46,10 +46,9 @@ test("a quiet run reads two files", () => {
 
 test("the second holds nothing that only some runs need", () => {
   const bundle = readFileSync(join(ROOT, "dist", "main.js"), "utf8");
-  const sources = [...bundle.matchAll(/^\/\/ ((?:src|node_modules)\/\S+)$/gm)].map(([, path = ""]) => path);
+  const sources = [...bundle.matchAll(/^\/\/ (src\/\S+)$/gm)].map(([, path = ""]) => path);
   const kinds = [...new Set(sources.map((path) => path.split("/").slice(0, 2).join("/")))];
   expect(kinds.sort()).toEqual([
-    "node_modules/dotenv",
     "src/base",
     "src/commands",
     "src/config",
@@ -59,10 +58,9 @@ test("the second holds nothing that only some runs need", () => {
     "src/state",
   ]);
   // No command line, prompts, mail, hook or heartbeat, and no other command.
-  const rare =
-    /^src\/(cli|schedule)|prompt|notify\/(mail|deliver|hook|heartbeat|message\/(compose|html|text))|child-process/;
+  const rare = /^src\/(cli|schedule)|prompt|notify\/(mail|deliver|hook|heartbeat|message\/(compose|render))|command\./;
   expect(sources.filter((path) => rare.test(path))).toEqual([]);
-  expect(sources.filter((path) => path.startsWith("src/commands/") && !/check|dry-run/.test(path))).toEqual([]);
+  expect(sources.filter((path) => path.startsWith("src/commands/") && !/check|host/.test(path))).toEqual([]);
 });
 
 // listen() loads cluster, and that child_process and dgram; tty tells whether a person is there; a name

@@ -7,8 +7,8 @@ import {
   isSamePlace,
   parseAddress,
   parseCidr,
+  SPECIAL_RANGES,
 } from "../../src/lookup/address";
-import { SPECIAL_RANGES } from "../../src/lookup/special-ranges";
 
 /** The last 112, 96, 80 and 64 bits set. */
 const F7 = "ffff:ffff:ffff:ffff:ffff:ffff:ffff";

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { coolDownUntil, isCoolingDown, mayOverrideCoolDowns, updateCoolDowns } from "../../src/lookup/cool-down";
+import { coolDownUntil, isCoolingDown, mayOverrideCoolDowns, updateCoolDowns } from "../../src/lookup/services";
 
 const NOW = new Date("2026-06-01T12:00:00Z");
 const DAY = 24 * 60;

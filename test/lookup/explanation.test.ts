@@ -1,7 +1,13 @@
 import { describe, expect, test } from "vitest";
-import { describe as describeHearing, explainLookup, isGood, reasonOf } from "../../src/lookup/explanation";
 import { explain, type FailureKind } from "../../src/lookup/failures";
-import type { LookupResult, ServiceResponse } from "../../src/lookup/lookup-result";
+import {
+  describe as describeHearing,
+  explainLookup,
+  isGood,
+  type LookupResult,
+  reasonOf,
+  type ServiceResponse,
+} from "../../src/lookup/lookup-result";
 import { PLAIN_HTTP } from "../../src/lookup/services";
 
 const A = "81.2.69.142";

@@ -1,8 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { Catalog } from "../../src/notify/message/catalog";
 import { composeMessage } from "../../src/notify/message/compose";
-import { CATALOGS, LANGUAGES, type Language } from "../../src/notify/message/languages";
+import { CATALOGS, type Catalog, LANGUAGES, type Language } from "../../src/notify/message/languages";
 import { EACH_LETTER, factsIn, KINDS, writeLetter } from "./examples";
 import { hostileText } from "./hostile-text";
 import { parseHtml, visibleText } from "./parse-html";

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { beforeAll, expect, test } from "vitest";
-import { quote } from "../../src/base/quote";
+import { quote } from "../../src/base/text";
 import { sendMail } from "../../src/notify/mail";
 import { composeMessage } from "../../src/notify/message/compose";
 import { startEcho, startMail } from "../setup/workbench";

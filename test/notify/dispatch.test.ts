@@ -1,8 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { IpcheckError } from "../../src/base/errors";
 import type { CheckReport } from "../../src/commands/check-run";
-import { channelsOf, Dispatch } from "../../src/notify/dispatch";
-import type { CheckRules } from "../../src/notify/ports";
+import { type CheckRules, channelsOf, Dispatch } from "../../src/notify/dispatch";
 import { type AddressEvent, EMPTY_STATE, HISTORY, HOOK, STDOUT, type State } from "../../src/state/state";
 import { addressOf, FakeHome, GREYLISTED, MINUTE_MS, OK, REFUSED, RULES } from "../support/fake-home";
 

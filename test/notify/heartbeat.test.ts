@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { localTime } from "../../src/base/local-time";
+import { localTime } from "../../src/base/time";
 import { describeRun, type Ping, pingHeartbeat } from "../../src/notify/heartbeat";
 import { EMPTY_STATE, type State } from "../../src/state/state";
 import { type EchoServer, startEchoServer } from "../support/echo-server";

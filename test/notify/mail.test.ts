@@ -7,7 +7,7 @@ import { afterAll, describe, expect, test, vi } from "vitest";
 import type { Redactor } from "../../src/base/redaction";
 import { fetchLogin } from "../../src/notify/deliver";
 import { type MailOptions, sendMail } from "../../src/notify/mail";
-import { probeMail } from "../../src/notify/mail-probe";
+import { probeMail } from "../../src/notify/test-mail";
 import { type Misdeed, type Stage, startScriptedSmtp } from "../faults/scripted-smtp";
 import { makeAuthority } from "../support/certificates";
 import { HAS_IPV6 } from "../support/ipv6";

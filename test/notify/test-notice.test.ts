@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { LookupResult } from "../../src/lookup/lookup-result";
-import { testNotice } from "../../src/notify/test-notice";
+import { testNotice } from "../../src/notify/test-mail";
 import { EMPTY_STATE, type State } from "../../src/state/state";
 
 const NOW = new Date("2026-06-01T12:00:00Z");

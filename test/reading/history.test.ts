@@ -1,10 +1,9 @@
 import { once } from "node:events";
 import { createWriteStream } from "node:fs";
 import { expect, test } from "vitest";
-import { screenOf } from "../../src/base/screen";
-import { type HistoryOptions, runHistory } from "../../src/commands/history";
+import { screenOf } from "../../src/base/output";
+import { type HistoryOptions, HistorySummary, runHistory } from "../../src/commands/history";
 import type { HistoryEntry, HistoryLine } from "../../src/state/history";
-import { HistorySummary } from "../../src/state/history-summary";
 import { captureOutput, historyText, homeWithHistory, NOW } from "./support";
 
 const OPERATORS = ["ipify", "Cloudflare", "AWS", "deSEC", "ident.me"];

@@ -4,7 +4,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, test, vi } from "vitest";
-import { machineSeed } from "../../src/base/machine-id";
+import { machineSeed } from "../../src/commands/host";
 import { readCommand } from "../../src/schedule/cron";
 import { offsetFor } from "../../src/schedule/plan";
 import { watch } from "../support/oracle";

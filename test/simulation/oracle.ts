@@ -1,8 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
-import type { IpcheckError } from "../../src/base/errors";
-import { exitCodeFor } from "../../src/base/exit-codes";
+import { exitCodeFor, type IpcheckError } from "../../src/base/errors";
 import type { Family } from "../../src/lookup/address";
-import type { Notice } from "../../src/notify/ports";
+import type { Notice } from "../../src/notify/dispatch";
 import { type AddressEvent, HISTORY, HOOK, STDOUT, type State } from "../../src/state/state";
 import { DAY_MS, HOUR_MS, type Run, type Saying } from "./world";
 

@@ -1,12 +1,11 @@
 import { isDeepStrictEqual } from "node:util";
 import { IpcheckError } from "../../src/base/errors";
 import { type CheckReport, check, type Dependencies } from "../../src/commands/check-run";
-import type { Family } from "../../src/lookup/address";
-import { parseCidr } from "../../src/lookup/address";
+import { type Family, parseCidr } from "../../src/lookup/address";
 import type { RawAnswer } from "../../src/lookup/answer";
 import { look } from "../../src/lookup/lookup";
 import type { LookRequest, LookupResult } from "../../src/lookup/lookup-result";
-import type { CheckRules, Notice } from "../../src/notify/ports";
+import type { CheckRules, Notice } from "../../src/notify/dispatch";
 import type { Outcome } from "../../src/state/outbox";
 import { type AddressEvent, decodeState, EMPTY_STATE, encodeState, type State } from "../../src/state/state";
 import type { StateFile } from "../../src/state/state-file";

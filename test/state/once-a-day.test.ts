@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { speakOnceADay } from "../../src/state/once-a-day";
+import { speakOnceADay } from "../../src/state/recording";
 import { EMPTY_STATE, type State } from "../../src/state/state";
 
 const NOW = new Date("2026-06-01T12:00:00Z");

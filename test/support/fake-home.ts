@@ -4,7 +4,7 @@ import type { Family } from "../../src/lookup/address";
 import type { FailureKind } from "../../src/lookup/failures";
 import type { LookRequest, LookupResult } from "../../src/lookup/lookup-result";
 import { decide, type Vote } from "../../src/lookup/quorum";
-import type { CheckRules, Notice } from "../../src/notify/ports";
+import type { CheckRules, Notice } from "../../src/notify/dispatch";
 import type { FailedOutcome, Outcome } from "../../src/state/outbox";
 import {
   type AddressEvent,

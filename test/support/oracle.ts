@@ -5,7 +5,7 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "dotenv";
-import { parseDuration } from "../../src/base/duration";
+import { parseDuration } from "../../src/base/time";
 import { decodeVigenere } from "../../src/config/vigenere";
 import { isSamePlace, parseAddress } from "../../src/lookup/address";
 import { acceptancesAt, answersAt, normalise } from "./evidence";

@@ -1,13 +1,10 @@
-import { plausibleElapsedMs } from "../../base/duration";
-import { quote } from "../../base/quote";
+import { quote } from "../../base/text";
+import { plausibleElapsedMs } from "../../base/time";
 import type { Family } from "../../lookup/address";
 import type { AddressEvent } from "../../state/state";
-import type { Catalog, MessageKind, Unwritable } from "./catalog";
-import type { Bar, MessageContent, Section } from "./content";
 import { Formatter } from "./formatter";
-import { renderHtml } from "./html";
-import { CATALOGS, type Language } from "./languages";
-import { renderText } from "./text";
+import { CATALOGS, type Catalog, type Language, type MessageKind, type Unwritable } from "./languages";
+import { type Bar, type MessageContent, renderHtml, renderText, type Section } from "./render";
 
 /** What a mail says besides the events themselves. */
 export interface MessageFacts {

@@ -1,5 +1,5 @@
-import { formatDuration, isPlausibleTime, plausibleElapsedMs, splitDuration } from "../../base/duration";
-import type { Catalog } from "./catalog";
+import { formatDuration, isPlausibleTime, plausibleElapsedMs, splitDuration } from "../../base/time";
+import type { Catalog } from "./languages";
 
 /**
  * A time zone that Intl takes: the candidate, else the system's, else UTC. TZ can be set to what ICU reports

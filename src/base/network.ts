@@ -1,6 +1,8 @@
-// Names are looked up as the rest of the system does it: getaddrinfo, so /etc/hosts, nsswitch and mDNS count.
 import { lookup } from "node:dns";
 import { isIP } from "node:net";
+import { createSecureContext, type SecureContext } from "node:tls";
+
+// Names are looked up as the rest of the system does it: getaddrinfo, so /etc/hosts, nsswitch and mDNS count.
 
 export interface ResolvedAddress {
   address: string;
@@ -78,4 +80,22 @@ export function resolverOptions(deadlineMs: number, serverCount: number, own = "
   const timeout = secondsPerServer >= 4 ? 2 : 1;
   const attempts = Math.max(1, Math.min(Math.floor(secondsPerServer / timeout), 5));
   return `timeout:${timeout} attempts:${attempts} ${own}`.trim();
+}
+
+/** To be spread into the options of `tls.connect`, `https.request` and their kind. */
+export interface TrustOptions {
+  rejectUnauthorized: true;
+  secureContext?: SecureContext;
+}
+
+/**
+ * Certificates are always verified, whatever NODE_TLS_REJECT_UNAUTHORIZED says. `extraCa` (PEM, one or several
+ * certificates) is trusted besides the roots that Node.js would use, those of a system store included.
+ */
+export function trustOptions(extraCa: string | undefined): TrustOptions {
+  if (extraCa === undefined) return { rejectUnauthorized: true };
+  // The option `ca` would replace the default roots, and Node.js 20 has no call that lists a system's.
+  const secureContext = createSecureContext();
+  secureContext.context.addCACert(extraCa);
+  return { rejectUnauthorized: true, secureContext };
 }

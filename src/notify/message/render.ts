@@ -1,6 +1,108 @@
-import { escapeXml } from "../../base/xml";
-import type { MessageKind } from "./catalog";
-import { type Bar, type MessageContent, type Section, SHORT_MOVE } from "./content";
+import { escapeXml } from "../../base/text";
+import type { Language, MessageKind } from "./languages";
+
+/** Everything a mail shows, in words and in the order in which it is shown. */
+export interface MessageContent {
+  language: Language;
+  kind: MessageKind;
+  colon: string;
+  subject: string;
+  headline: string;
+  /** Something to be mended, right below the headline. */
+  warning: string | undefined;
+  remarks: string[];
+  sections: Section[];
+  hostKeys: { title: string; advice: string; lines: string[] } | undefined;
+  changes: { title: string; lines: string[] } | undefined;
+  bars: { title: string; rows: Bar[] } | undefined;
+  footer: string[];
+}
+
+/** One family's address with its facts. */
+export interface Section {
+  title: string;
+  /** Shown before the address, with an arrow. */
+  old: string | undefined;
+  address: string;
+  facts: { label: string; value: string }[];
+  login: { label: string; command: string };
+}
+
+export interface Bar {
+  label: string;
+  duration: string;
+  /** Of the longest, from 0 to 1; at 0 there is no bar. */
+  share: number;
+}
+
+/** Two addresses that stand on one line, on a phone too: such as any two of IPv4. */
+export const SHORT_MOVE = /(?<!\S)(\S{1,15}) → (\S{1,15})(?!\S)/g;
+
+/** Longer lines are broken by mail programs where they like. */
+const WIDTH = 76;
+const BAR_WIDTH = 20;
+const SHORTEST_BAR = 4;
+
+/** The plain-text part: complete, and legible at 80 columns. */
+export function renderText(content: MessageContent): string {
+  const colon = content.colon.trimEnd();
+  const { headline, warning, remarks, sections, hostKeys, changes, bars, footer } = content;
+  const blocks = [
+    wrap(headline),
+    ...(warning ? [wrap(warning)] : []),
+    ...remarks.map((remark) => wrap(remark)),
+    ...sections.map((section) => renderSection(section, content.colon)),
+    ...(hostKeys ? [`${hostKeys.title}${colon}\n\n${indent(hostKeys.lines)}\n\n${wrap(hostKeys.advice)}`] : []),
+    ...(changes ? [`${changes.title}${colon}\n\n${changes.lines.map((line) => wrap(line, "  - ")).join("\n")}`] : []),
+    ...(bars ? [`${bars.title}${colon}\n\n${renderBars(bars.rows)}`] : []),
+    // The signature mark of RFC 3676: mail programs fold away what follows.
+    `-- \n${footer.map((line) => wrap(line)).join("\n")}`,
+  ];
+  return `${blocks.join("\n\n")}\n`;
+}
+
+function renderSection({ title, old, address, facts, login }: Section, colon: string): string {
+  const move = `${old} → ${address}`;
+  const shown = old === undefined ? address : move.replace(SHORT_MOVE, "") === "" ? move : `${old} →\n    ${address}`;
+  const lines = facts.map(({ label, value }) => wrap(`${label}${colon}${value}`));
+  return [
+    `${title}${colon.trimEnd()}\n\n    ${shown}`,
+    lines.join("\n"),
+    `${login.label}${colon.trimEnd()}\n\n    ${login.command}`,
+  ].join("\n\n");
+}
+
+function renderBars(rows: NonNullable<MessageContent["bars"]>["rows"]): string {
+  const width = Math.max(...rows.map(({ label }) => label.length));
+  const rest = WIDTH - width - Math.max(...rows.map(({ duration }) => duration.length)) - 8;
+  const barWidth = Math.max(SHORTEST_BAR, Math.min(BAR_WIDTH, rest));
+  return rows
+    .map(({ label, duration, share }) => {
+      const bar = "#".repeat(share === 0 ? 0 : Math.max(1, Math.round(share * barWidth)));
+      return `    ${label.padEnd(width)}  ${bar.padEnd(barWidth)}  ${duration}`;
+    })
+    .join("\n");
+}
+
+function indent(lines: readonly string[]): string {
+  return lines.map((line) => `    ${line}`).join("\n");
+}
+
+// Only at plain spaces: the no-break spaces of French typography stay where they are, and a move keeps together.
+function wrap(text: string, bullet = ""): string {
+  const lines: string[] = [];
+  let line = bullet;
+  for (const word of text.replace(SHORT_MOVE, "$1\0→\0$2").split(" ")) {
+    const isStart = line.trim() === bullet.trim();
+    if (!isStart && line.length + 1 + word.length > WIDTH) {
+      lines.push(line);
+      line = " ".repeat(bullet.length) + word;
+    } else {
+      line += isStart ? word : ` ${word}`;
+    }
+  }
+  return [...lines, line].join("\n").replaceAll("\0", " ");
+}
 
 // One column, inline styles, nothing fetched. Mail programs strip what they do not like: without the
 // style element it stays legible in light colours; with it, it follows a dark screen.
@@ -52,7 +154,7 @@ export function renderHtml(content: MessageContent): string {
 <p style="margin:10px 0 12px;font-size:20px;line-height:1.35;font-weight:700">${escapeXml(headline)}</p>
 ${warning ? `<p class="alert" style="margin:0 0 12px;padding:10px 12px;background:#fff0ea;color:#7a2208;border:1px solid #d1570a;border-radius:6px;font-weight:600">${escapeXml(warning)}</p>` : ""}
 ${remarks.map((remark) => `<p style="margin:0 0 12px">${escapeXml(remark)}</p>`).join("\n")}
-${sections.map(renderSection).join("\n")}
+${sections.map(renderHtmlSection).join("\n")}
 ${hostKeys ? section(hostKeys.title, `${code(hostKeys.lines)}<p style="margin:6px 0 0">${escapeXml(hostKeys.advice)}</p>`) : ""}
 ${changes ? section(changes.title, list(changes.lines)) : ""}
 ${bars ? section(bars.title, bars.rows.map(renderBar).join("\n")) : ""}
@@ -65,7 +167,7 @@ ${footer.map((line) => `<p style="margin:0 0 6px">${escapeXml(line)}</p>`).join(
 `;
 }
 
-function renderSection({ title, old, address, facts, login }: Section): string {
+function renderHtmlSection({ title, old, address, facts, login }: Section): string {
   const rows = facts.map(
     ({ label, value }) =>
       `<p style="margin:6px 0 0"><span class="soft" style="color:#57606a;font-size:14px">${escapeXml(label)}</span><br>${breakable(value)}</p>`,
