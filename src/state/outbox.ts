@@ -165,13 +165,13 @@ const OUTAGE_INTERVAL_MS = 24 * 3_600_000;
 
 /** Until when what is owed waits for more of its kind; undefined where it is to be told now. */
 function groupedUntil(events: readonly AddressEvent[], record: Channel, rules: TellingRules): Date | undefined {
-  const { changeServedAt, outageServedAt, unknowns, triedAt } = record;
+  const { changeServedAt, outageServedAt, unknownAt } = record;
   const wait = (last: string | undefined, intervalMs: number) =>
     last !== undefined && !isDue(last, intervalMs, rules.now)
       ? new Date(new Date(last).getTime() + intervalMs)
       : undefined;
   // A message whose outcome is unknown may have been the last mail.
-  if (latestChange(events)) return wait(unknowns ? triedAt : changeServedAt, rules.mailIntervalMs);
+  if (latestChange(events)) return wait(unknownAt ?? changeServedAt, rules.mailIntervalMs);
   if (events.every(({ kind }) => kind === "back")) {
     return wait(outageServedAt, Math.max(OUTAGE_INTERVAL_MS, rules.mailIntervalMs));
   }
@@ -209,6 +209,7 @@ export function recordOutcome(
   }
   const refusals = (before?.refusals ?? 0) + (outcome.isPermanent ? 1 : 0);
   const unknowns = (before?.unknowns ?? 0) + (outcome.isUnknown ? 1 : 0);
+  const unknownAt = outcome.isUnknown ? triedAt : before?.unknownAt;
   const deferralMs = outcome.isUnknown
     ? unknownBackoffMs(unknowns)
     : outcome.isPermanent
@@ -220,6 +221,7 @@ export function recordOutcome(
     failures: (before?.failures ?? 0) + 1,
     refusals,
     ...(unknowns > 0 && { unknowns }),
+    ...(unknownAt !== undefined && { unknownAt }),
     triedAt,
     reason: outcome.reason,
     ...(outcome.hint !== undefined && { hint: outcome.hint }),

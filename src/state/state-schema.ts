@@ -74,6 +74,7 @@ function isChannel(value: unknown): boolean {
     { failures: isCount, refusals: isCount, triedAt: isTime },
     {
       unknowns: isCount,
+      unknownAt: isTime,
       reason: isText,
       hint: isText,
       deferredUntil: isTime,

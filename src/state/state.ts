@@ -98,6 +98,8 @@ export interface Channel {
   refusals: number;
   /** How many of them ended without the server's answer to the whole message (RFC 1047). */
   unknowns?: number;
+  /** When the last of those was tried: it may have been a mail about a change. */
+  unknownAt?: string;
   triedAt: string;
   /** Why the last attempt failed, safe to print. */
   reason?: string;

@@ -60,7 +60,10 @@ export class Oracle {
   private readonly announced = new Set<string>();
   private hookKnows: Partial<Record<Family, string>> = {};
   private readonly spoken = new Map<string, { at: number; about: string }>();
-  private readonly streaks: Partial<Record<Family, { address: string; runs: number; since: number }>> = {};
+  /** Since which hour one voice has been heard, and in how many runs; a clock that was set may make two hours of less. */
+  private readonly streaks: Partial<
+    Record<Family, { address: string; runs: number; hour: number; isClockSet: boolean }>
+  > = {};
   private readonly lastBusy: number[] = [];
   private lastRequest: Partial<Record<Family, number>> = {};
   private historyLength = 0;
@@ -143,7 +146,6 @@ export class Oracle {
     this.excusedUntil = this.run.hour + 25;
     this.spoken.clear();
     for (const recipient of this.recipients.values()) this.forgetTimesOf(recipient);
-    for (const family of [4, 6] as const) delete this.streaks[family];
     this.lastBusy.fill(this.run.hour);
     this.lastRequest = {};
   }
@@ -451,8 +453,8 @@ export class Oracle {
       streak !== undefined &&
       isSamePlace(streak.address, address) &&
       streak.runs >= 2 &&
-      this.run.now.getTime() - streak.since >= 2 * HOUR_MS - SLACK_MS;
-    if (by >= 1 && recorded.isUnconfirmed && (isLasting || this.run.isClockSet)) return;
+      (streak.isClockSet || this.run.isClockSet || this.run.hour - streak.hour >= 2);
+    if (by >= 1 && recorded.isUnconfirmed && isLasting) return;
     this.fail(`${address} is recorded, which ${by} of ${says.length} operators say`);
   }
 
@@ -469,9 +471,10 @@ export class Oracle {
         const before = this.streaks[family];
         this.streaks[family] =
           before && isSamePlace(before.address, decision.address)
-            ? { ...before, runs: before.runs + 1 }
-            : { address: decision.address, runs: 1, since: run.now.getTime() };
-      } else delete this.streaks[family];
+            ? { ...before, runs: before.runs + 1, isClockSet: before.isClockSet || run.isClockSet }
+            : { address: decision.address, runs: 1, hour: run.hour, isClockSet: false };
+        // What could not be kept did not interrupt it.
+      } else if (!run.kept.some(({ place }) => place === "nowhere")) delete this.streaks[family];
     }
   }
 
