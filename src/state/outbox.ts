@@ -210,14 +210,21 @@ export function recordOutcome(
   const refusals = (before?.refusals ?? 0) + (outcome.isPermanent ? 1 : 0);
   const unknowns = (before?.unknowns ?? 0) + (outcome.isUnknown ? 1 : 0);
   const unknownAt = outcome.isUnknown ? triedAt : before?.unknownAt;
-  const deferralMs = outcome.isUnknown
-    ? unknownBackoffMs(unknowns)
-    : outcome.isPermanent
-      ? backoffMs(refusals, rules.random())
-      : undefined;
-  const change = latestChange(events);
+  const change = latestChange(events)?.id;
+  let deferralMs: number | undefined;
+  if (outcome.isUnknown) deferralMs = unknownBackoffMs(unknowns);
+  else if (outcome.isPermanent) deferralMs = backoffMs(refusals, rules.random());
+  const deferral: Partial<Channel> =
+    deferralMs === undefined
+      ? keptDeferral(before, change)
+      : {
+          deferredUntil: new Date(now.getTime() + deferralMs).toISOString(),
+          deferredFor: revision(),
+          ...(change !== undefined && { deferredChange: change }),
+        };
   const record: Channel = {
     ...servedTimes(before),
+    ...deferral,
     failures: (before?.failures ?? 0) + 1,
     refusals,
     ...(unknowns > 0 && { unknowns }),
@@ -225,13 +232,15 @@ export function recordOutcome(
     triedAt,
     reason: outcome.reason,
     ...(outcome.hint !== undefined && { hint: outcome.hint }),
-    ...(deferralMs !== undefined && {
-      deferredUntil: new Date(now.getTime() + deferralMs).toISOString(),
-      deferredFor: revision(),
-      ...(change && { deferredChange: change.id }),
-    }),
   };
   return { ...state, channels: { ...state.channels, [channel]: record } };
+}
+
+// An attempt that delivered nothing, made by hand during a pause, does not end the pause that keeps the copies few.
+function keptDeferral(before: Channel | undefined, change: string | undefined): Partial<Channel> {
+  const { unknowns, deferredUntil, deferredFor, deferredChange } = before ?? {};
+  if (!unknowns || deferredUntil === undefined || deferredFor === undefined || deferredChange !== change) return {};
+  return { deferredUntil, deferredFor, ...(deferredChange !== undefined && { deferredChange }) };
 }
 
 /** Marks events as told to `channel`. */

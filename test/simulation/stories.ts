@@ -95,6 +95,25 @@ const ROWS: [name: string, settings: Partial<Settings>, episodes: Episode[]][] =
     ],
   ],
   [
+    "a run by hand that reaches no mail server ended the pause after an unknown outcome",
+    { reportOutageMinutes: undefined },
+    [
+      episode("the mail server hangs after the final dot", 4, 37, 5),
+      episode("the state file is damaged", 4, 1),
+      episode("a person runs it", 38, 4),
+      episode("the line is down", 41, 1),
+    ],
+  ],
+  [
+    "one voice is accepted, and a backup of before is restored",
+    { startsIn1970: true },
+    [
+      episode("operators are unreachable", 0, 10, 3),
+      episode("the machine is off", 4, 2),
+      episode("the state file of the beginning is restored at the end", 8, 1),
+    ],
+  ],
+  [
     "one voice is heard while a backup is restored",
     { startsIn1970: true },
     [
