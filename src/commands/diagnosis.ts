@@ -8,7 +8,7 @@ import type { InterfaceAddress } from "../lookup/source-address";
 import type { Standstill } from "../schedule/plan";
 import { isOverdue, type LockCondition } from "../state/lock";
 import { channelName, HOOK, type LoadedState, type State } from "../state/state";
-import { describePending, pendingChannels, type StatusRules } from "./status-report";
+import { describePending, pendingChannels, type StatusRules } from "./status";
 
 /** One line of `doctor`: what was looked at, how it is, and what to do. */
 export interface Finding {
