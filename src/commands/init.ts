@@ -54,8 +54,10 @@ export async function composeInit(options: InitOptions & GlobalOptions, host: Ho
     const isInstalled = await offerSchedule(options, named === undefined ? undefined : envFile, host);
     // Whoever declined the other offers by switches wants none; and a stranger who knocks at the door is asked for by a yes.
     if (prompter && (options.send === undefined || options.schedule === undefined)) {
-      for await (const { text, hint } of offerReach(settings, host, (question) => prompter.confirm(question, false))) {
-        await host.output.note(hint === undefined ? text : `${text} (${hint})`);
+      const ask = (question: string) => prompter.confirm(question, false);
+      for await (const { title, text, hint } of offerReach(settings, host, ask)) {
+        await host.output.note(`${title}: ${text}`);
+        if (hint !== undefined) await host.output.note(hint, "hint: ");
       }
     }
     await host.output.note("done; 'ipcheck doctor' looks at everything, 'ipcheck check -v' is the first look");
