@@ -8,9 +8,11 @@ import { SecretPrompt, TerminalPrompter } from "../base/prompts";
 import { quote } from "../base/text";
 import { readGuarded, UnusableFileError } from "../base/trusted-file";
 import { defaultEnvFiles, writePrivateFile } from "../config/env-file";
-import { describeChanges, editEnvText, readEnvText } from "../config/env-text";
+import { editEnvText, readEnvText } from "../config/env-text";
 import { path as readPath } from "../config/readers";
-import { loadSettings, localeLanguage } from "../config/settings";
+import { describeChanges } from "../config/secrets";
+import { loadSettings } from "../config/settings";
+import { localeLanguage } from "../config/variables";
 import { findSpecialRange } from "../lookup/address";
 import { look } from "../lookup/lookup";
 import { isGood } from "../lookup/lookup-result";
@@ -175,7 +177,7 @@ class Draft {
     const write = (path: string, content: string) =>
       guarded("write", path, () => writePrivateFile(path, content, isFirst, host));
     if (passwordFile) {
-      const path = readPath(host)(passwordFile.path);
+      const path = readPath(passwordFile.path, host);
       if ("expected" in path) {
         throw new IpcheckError("config", `IPCHECK_SMTP_PASSWORD_FILE: expected ${path.expected}`);
       }

@@ -1,7 +1,5 @@
 import { parse } from "dotenv";
 import { IpcheckError } from "../base/errors";
-import { describeSetting } from "./secrets";
-import type { VariableName } from "./variables";
 
 /** What an env file says. */
 export interface EnvText {
@@ -176,18 +174,6 @@ export function editEnvText(given: string, values: Record<string, string | undef
   const expected = { ...before.values, ...values };
   const isIntact = Object.keys(expected).every((name) => after.values[name] === expected[name]);
   return isIntact && after.problems.length === 0 ? result : undefined;
-}
-
-/** What another text of an env file changes, line by line, as far as somebody may see it. */
-export function describeChanges(before: string, after: string): string[] {
-  const [old, now] = [readEnvText(before), readEnvText(after)];
-  const names = Object.keys({ ...old.values, ...now.values }).filter((name) => old.values[name] !== now.values[name]);
-  const show = (sign: string, { values }: EnvText, name: string) =>
-    values[name] === undefined ? [] : [`${sign} ${describeSetting(name as VariableName, values[name])}`];
-  return [
-    ...old.problems.map((problem) => `# ${problem} (kept as a comment)`),
-    ...names.flatMap((name) => [...show("-", old, name), ...show("+", now, name)]),
-  ];
 }
 
 function splitLines(text: string): string[] {

@@ -1,11 +1,11 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { quote } from "../base/text";
-import { readGuarded } from "../base/trusted-file";
+import { type Principal, readGuarded } from "../base/trusted-file";
 import type { PasswordSource } from "../notify/deliver";
 import { type Environment, reasonOf } from "./env-file";
-import { findUnseen, path as readPath } from "./readers";
-import type { VariableName } from "./variables";
+import { findUnseen } from "./readers";
+import type { Values } from "./variables";
 import { decodeVigenere, isVigenereKey } from "./vigenere";
 
 /** Collects what is wrong and what is risky, for all variables at once. */
@@ -19,107 +19,75 @@ export interface Findings {
 /** Its first line counts; nobody keeps a book in it. */
 const MAX_PASSWORD_FILE_BYTES = 4096;
 
+const CREDENTIAL = "systemd credential smtp-password";
+
 /** The one source of the password, or undefined; two sources are a problem that names both. */
 export function resolvePassword(
-  get: (name: VariableName) => string | undefined,
+  values: Values,
   environment: Environment,
   findings: Findings,
 ): PasswordSource | undefined {
-  const credentials = environment.env["CREDENTIALS_DIRECTORY"];
-  const credential = credentials ? join(credentials, "smtp-password") : undefined;
-  const key = get("IPCHECK_VIGENERE_KEY");
-  const encoded = get("IPCHECK_SMTP_PASSWORD_VIGENERE");
-  const sources: [string, () => PasswordSource | undefined][] = [];
-  const add = (origin: VariableName, make: (value: string) => PasswordSource | undefined) => {
-    const value = get(origin);
-    if (value !== undefined) sources.push([origin, () => make(value)]);
-  };
-  add("IPCHECK_SMTP_PASSWORD", (value) => ({ kind: "value", origin: "IPCHECK_SMTP_PASSWORD", value }));
-  add("IPCHECK_SMTP_PASSWORD_VIGENERE", (value) => fromEncoded(value, key, findings));
-  add("IPCHECK_SMTP_PASSWORD_FILE", (path) => fromFile(path, "IPCHECK_SMTP_PASSWORD_FILE", environment, findings));
-  add("IPCHECK_SMTP_PASSWORD_COMMAND", (command) => ({
-    kind: "command",
-    origin: "IPCHECK_SMTP_PASSWORD_COMMAND",
-    command,
-  }));
-  if (credential && existsSync(credential)) {
-    sources.push(["the systemd credential smtp-password", () => fromCredential(credential, findings)]);
+  const { problems, secrets } = findings;
+  const { IPCHECK_SMTP_PASSWORD: clear, IPCHECK_SMTP_PASSWORD_VIGENERE: encoded, IPCHECK_VIGENERE_KEY: key } = values;
+  const { IPCHECK_SMTP_PASSWORD_FILE: file, IPCHECK_SMTP_PASSWORD_COMMAND: command } = values;
+  const found: { origin: string; value?: string | undefined; command?: string }[] = [];
+  if (clear !== undefined) found.push({ origin: "IPCHECK_SMTP_PASSWORD", value: clear });
+  if (encoded !== undefined) {
+    found.push({ origin: "IPCHECK_SMTP_PASSWORD_VIGENERE", value: decode(encoded, key, problems) });
+  }
+  if (file !== undefined) {
+    const origin = "IPCHECK_SMTP_PASSWORD_FILE";
+    found.push({ origin, value: readFirstLine(file, origin, environment, findings) });
+  }
+  if (command !== undefined) found.push({ origin: "IPCHECK_SMTP_PASSWORD_COMMAND", command });
+  const credential = join(environment.env["CREDENTIALS_DIRECTORY"] || "/nowhere", "smtp-password");
+  if (existsSync(credential)) {
+    // systemd chose its owner and mode; they are not for us to judge.
+    found.push({ origin: CREDENTIAL, value: readFirstLine(credential, CREDENTIAL, { uid: undefined }, findings) });
   }
 
   if (key !== undefined && encoded === undefined) {
-    findings.problems.push("IPCHECK_VIGENERE_KEY: is set, but IPCHECK_SMTP_PASSWORD_VIGENERE is not");
+    problems.push("IPCHECK_VIGENERE_KEY: is set, but IPCHECK_SMTP_PASSWORD_VIGENERE is not");
   }
-  if (sources.length > 1) {
-    const names = sources.map(([origin]) => origin).join(" and ");
-    findings.problems.push(`${names}: keep one of them, the password can have only one source`);
+  const [source, ...others] = found;
+  if (others.length > 0) {
+    const names = found.map(({ origin }) => (origin === CREDENTIAL ? `the ${origin}` : origin)).join(" and ");
+    problems.push(`${names}: keep one of them, the password can have only one source`);
     return undefined;
   }
-  const source = sources[0]?.[1]();
-  if (source?.kind === "value") findings.secrets.push(source.value);
-  return source;
+  if (source?.command !== undefined) return { kind: "command", origin: source.origin, command: source.command };
+  if (source?.value === undefined) return undefined;
+  secrets.push(source.value);
+  return { kind: "value", origin: source.origin, value: source.value };
 }
 
-function fromEncoded(value: string, key: string | undefined, findings: Findings): PasswordSource | undefined {
+function decode(encoded: string, key: string | undefined, problems: string[]): string | undefined {
   if (key === undefined) {
-    findings.problems.push("IPCHECK_SMTP_PASSWORD_VIGENERE: needs IPCHECK_VIGENERE_KEY, the key it was encoded with");
-    return undefined;
+    problems.push("IPCHECK_SMTP_PASSWORD_VIGENERE: needs IPCHECK_VIGENERE_KEY, the key it was encoded with");
+  } else if (!isVigenereKey(key)) {
+    problems.push("IPCHECK_VIGENERE_KEY: expected printable ASCII characters only");
+  } else {
+    return decodeVigenere(encoded, key);
   }
-  if (!isVigenereKey(key)) {
-    findings.problems.push("IPCHECK_VIGENERE_KEY: expected printable ASCII characters only");
-    return undefined;
-  }
-  return { kind: "value", origin: "IPCHECK_SMTP_PASSWORD_VIGENERE", value: decodeVigenere(value, key) };
+  return undefined;
 }
 
-function fromFile(
-  given: string,
-  origin: VariableName,
-  environment: Environment,
-  findings: Findings,
-): PasswordSource | undefined {
-  const resolved = readPath(environment)(given);
-  if ("expected" in resolved) {
-    findings.problems.push(`${origin}: expected ${resolved.expected}`);
-    return undefined;
-  }
-  const path = resolved.value;
+function readFirstLine(path: string, origin: string, who: Principal, findings: Findings): string | undefined {
+  const { problems, warnings } = findings;
+  const place = quote(path);
   try {
-    const { text, isReadableByOthers } = readGuarded(path, environment, MAX_PASSWORD_FILE_BYTES);
+    const { text, isReadableByOthers } = readGuarded(path, who, MAX_PASSWORD_FILE_BYTES);
     if (isReadableByOthers) {
-      findings.warnings.push(
-        `${quote(path)} holds the password and can be read by other users: run chmod 600 ${quote(path)}`,
-      );
+      warnings.push(`${place} holds the password and can be read by other users: run chmod 600 ${place}`);
     }
-    return firstLine(text, origin, path, findings);
+    // An invisible mark that Windows editors write is no part of the password.
+    const line = text.replace(/^\uFEFF/, "").split(/\r\n?|\n/, 1)[0] ?? "";
+    const fault = /[\0\uFFFD]/.test(line) ? "is not UTF-8 text" : findUnseen(line);
+    if (fault !== undefined) problems.push(`${origin}: line 1 of ${place} ${fault}, expected the password there`);
+    else if (line !== "") return line;
+    else problems.push(`${origin}: the first line of ${place} is empty, expected the password there`);
   } catch (error) {
-    findings.problems.push(`${origin}: ${quote(path)} ${reasonOf(error)}`);
-    return undefined;
+    problems.push(`${origin}: ${place} ${reasonOf(error)}`);
   }
-}
-
-// systemd chose owner and mode of a credential; they are not for us to judge.
-function fromCredential(path: string, findings: Findings): PasswordSource | undefined {
-  const origin = "systemd credential smtp-password";
-  try {
-    const { text } = readGuarded(path, { uid: undefined }, MAX_PASSWORD_FILE_BYTES);
-    return firstLine(text, origin, path, findings);
-  } catch (error) {
-    findings.problems.push(`${origin}: ${quote(path)} ${reasonOf(error)}`);
-    return undefined;
-  }
-}
-
-function firstLine(text: string, origin: string, path: string, findings: Findings): PasswordSource | undefined {
-  // An invisible mark that Windows editors write is no part of the password.
-  const value = text.replace(/^\uFEFF/, "").split(/\r\n?|\n/, 1)[0] ?? "";
-  const fault = /[\0\uFFFD]/.test(value) ? "is not UTF-8 text" : findUnseen(value);
-  if (fault !== undefined) {
-    findings.problems.push(`${origin}: line 1 of ${quote(path)} ${fault}, expected the password there`);
-    return undefined;
-  }
-  if (value === "") {
-    findings.problems.push(`${origin}: the first line of ${quote(path)} is empty, expected the password there`);
-    return undefined;
-  }
-  return { kind: "value", origin, value };
+  return undefined;
 }

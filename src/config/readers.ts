@@ -1,105 +1,70 @@
 import { isIP } from "node:net";
 import { posix, win32 } from "node:path";
 import { domainToASCII } from "node:url";
-import { quote } from "../base/text";
 import { parseDuration } from "../base/time";
 import { type Cidr, type Family, parseCidr } from "../lookup/address";
 import { LANGUAGES } from "../notify/message/languages";
 import type { Environment } from "./env-file";
-import { mayRepeat } from "./secrets";
-import { isProse, type VariableName, variable } from "./variables";
+
+export type Result<T> = { value: T } | { expected: string };
 
 /** Turns a variable's text into its value, or says what was expected instead. */
-export type Read<T> = (text: string) => { value: T } | { expected: string };
+export type Read<T> = (text: string, environment: Pick<Environment, "platform" | "home">) => Result<T>;
 
-/** Reads variables one by one and collects what is wrong with each. */
-export class Reader {
-  constructor(
-    private readonly get: (name: VariableName) => string | undefined,
-    private readonly problems: string[],
-  ) {}
-
-  /** The variable's value, its default's where unset; undefined when it has a problem. */
-  read<T>(name: VariableName, fallback: string, readText: Read<T>): T | undefined {
-    const text = this.get(name) ?? fallback;
-    const result = readText(text);
-    if ("value" in result) return result.value;
-    // A placeholder has been reported already; a default that does not fit is the caller's to explain.
-    if (this.isSet(name) && text !== variable(name).placeholder) {
-      const given = mayRepeat(name, text) ? `, not '${quote(text, 60)}'` : "";
-      this.problem(name, `expected ${result.expected}${given}`);
-    } else if (!this.isSet(name) && text !== "") {
-      this.problem(name, `expected ${result.expected}`);
-    }
-    return undefined;
-  }
-
-  readOptional<T>(name: VariableName, readText: Read<T>): T | undefined {
-    return this.isSet(name) ? this.read(name, "", readText) : undefined;
-  }
-
-  /** A duration that `off` switches off: undefined then. */
-  readSwitchable(name: VariableName, fallback: string): number | undefined {
-    if ((this.get(name) ?? fallback) === "off") return undefined;
-    return this.read(name, fallback, (text) => {
-      const result = duration(text);
-      return "value" in result ? result : { expected: `${result.expected}, or off` };
-    });
-  }
-
-  isSet(name: VariableName): boolean {
-    return this.get(name) !== undefined;
-  }
-
-  problem(name: VariableName, text: string): void {
-    this.problems.push(`${name}: ${text}`);
-  }
+/** The value where there is one. */
+function orExpected<T>(value: T | undefined, expected: string): Result<T> {
+  return value === undefined ? { expected } : { value };
 }
 
-export const anyText: Read<string> = (text) => ({ value: text });
+export function anyText(text: string): Result<string> {
+  return { value: text };
+}
 
-export const duration: Read<number> = (text) => {
-  const value = parseDuration(text);
-  return value === undefined ? { expected: "a duration like 90s, 15m, 3h or 30d" } : { value };
-};
+const DURATION = "a duration like 90s, 15m, 3h or 30d";
 
-export function durationWithin(minMs: number, maxMs: number): Read<number> {
-  return (text) => {
+export function duration(text: string): Result<number> {
+  return orExpected(parseDuration(text), DURATION);
+}
+
+/** Undefined where it is switched off. */
+export function durationOrOff(text: string): Result<number | undefined> {
+  return text === "off" ? { value: undefined } : orExpected(parseDuration(text), `${DURATION}, or off`);
+}
+
+export function durationWithin(minMs: number, maxMs: number) {
+  return (text: string): Result<number> => {
     const value = parseDuration(text);
     if (value !== undefined && value >= minMs && value <= maxMs) return { value };
     return { expected: `a duration from ${minMs / 1000}s to ${maxMs / 60_000}m, like 5s` };
   };
 }
 
-export const port: Read<number> = (text) => {
-  const value = Number(text);
-  return /^\d{1,5}$/.test(text) && value >= 1 && value <= 65_535 ? { value } : { expected: "a port from 1 to 65535" };
-};
+export const port = numberUpTo(65_535, "a port");
+export const prefixLength = numberUpTo(128, "a prefix length");
 
-export const prefixLength: Read<number> = (text) => {
-  const value = Number(text);
-  return /^\d{1,3}$/.test(text) && value >= 1 && value <= 128
-    ? { value }
-    : { expected: "a prefix length from 1 to 128" };
-};
+function numberUpTo(max: number, what: string) {
+  return (text: string): Result<number> => {
+    const value = /^\d{1,5}$/.test(text) ? Number(text) : 0;
+    return value >= 1 && value <= max ? { value } : { expected: `${what} from 1 to ${max}` };
+  };
+}
 
 export const security = oneOf("tls", "starttls", "none");
 export const language = oneOf(...LANGUAGES);
 
-export const families: Read<Family[]> = (text) => {
+export function families(text: string): Result<Family[]> {
   const table = new Map<string, Family[]>([
     ["4", [4]],
     ["6", [6]],
     ["both", [4, 6]],
   ]);
-  const value = table.get(text);
-  return value ? { value } : { expected: "4, 6 or both" };
-};
+  return orExpected(table.get(text), "4, 6 or both");
+}
 
-export const host: Read<string> = (text) => {
+export function host(text: string): Result<string> {
   const isName = /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*\.?$/i.test(text);
   return isName || isIP(text) ? { value: text } : { expected: "a host name or an IP address, without a port" };
-};
+}
 
 /** RFC 5321 mailboxes as people have them: no quoted local parts, no comments, no address literals. */
 export function isMailAddress(text: string): boolean {
@@ -108,17 +73,14 @@ export function isMailAddress(text: string): boolean {
   return /^[^\s@<>()[\]\\,;:"\p{Cc}]{1,64}@[\p{L}\p{N}]([\p{L}\p{N}.-]{0,251}[\p{L}\p{N}])?$/u.test(text);
 }
 
-export const mailAddress: Read<string> = (text) => {
-  const value = normalizeMailAddress(text);
-  return value === undefined ? { expected: "a mail address" } : { value };
-};
+export function mailAddress(text: string): Result<string> {
+  return orExpected(normalizeMailAddress(text), "a mail address");
+}
 
-export const mailAddresses: Read<string[]> = (text) => {
-  const value = splitList(text).map(normalizeMailAddress);
-  return value.every((address) => address !== undefined)
-    ? { value: [...new Set(value)] }
-    : { expected: "mail addresses separated by commas" };
-};
+export function mailAddresses(text: string): Result<string[]> {
+  const result = listOf(text, normalizeMailAddress, "mail addresses separated by commas");
+  return "value" in result ? { value: [...new Set(result.value)] } : result;
+}
 
 /** The one spelling of a mail address that is used from here on: its domain in small ASCII letters (RFC 5891). */
 function normalizeMailAddress(text: string): string | undefined {
@@ -130,55 +92,51 @@ function normalizeMailAddress(text: string): string | undefined {
   return ascii === "" ? undefined : text.slice(0, at) + ascii;
 }
 
-export const cidrs: Read<Cidr[]> = (text) => {
-  const value = splitList(text).map(parseCidr);
-  return value.every((cidr) => cidr !== undefined)
-    ? { value }
-    : { expected: "address ranges like 192.0.2.0/24 separated by commas" };
-};
+export function cidrs(text: string): Result<Cidr[]> {
+  return listOf(text, parseCidr, "address ranges like 192.0.2.0/24 separated by commas");
+}
 
-export const webUrl: Read<URL> = (text) => {
-  const url = parseUrl(text);
-  return url ? { value: url } : { expected: "a URL that begins with https:// or http://" };
-};
+export function webUrl(text: string): Result<URL> {
+  return orExpected(parseUrl(text), "a URL that begins with https:// or http://");
+}
 
 /** Kept as text: a URL would encode the braces. In a host name or a port they are none, and refused. */
-export const reachUrl: Read<string> = (text) =>
-  parseUrl(text) && text.includes("{port}")
+export function reachUrl(text: string): Result<string> {
+  const isTemplate = parseUrl(text) && text.includes("{port}");
+  return isTemplate
     ? { value: text }
     : { expected: "a URL with {port} in its path, like https://ifconfig.co/port/{port}" };
+}
 
-export const serviceUrls: Read<URL[]> = (text) => {
-  const value = splitList(text).map(parseUrl);
-  return value.length > 0 && value.every((url) => url !== undefined)
-    ? { value }
-    : { expected: "URLs that begin with https:// or http://, separated by commas" };
-};
+export function serviceUrls(text: string): Result<URL[]> {
+  const expected = "URLs that begin with https:// or http://, separated by commas";
+  const result = listOf(text, parseUrl, expected);
+  return "value" in result && result.value.length === 0 ? { expected } : result;
+}
 
-export const sshLine: Read<string> = (text) =>
-  text.includes("{ip}") ? { value: text } : { expected: "a command with {ip} in it, like ssh pi@{ip}" };
+export function sshLine(text: string): Result<string> {
+  return text.includes("{ip}") ? { value: text } : { expected: "a command with {ip} in it, like ssh pi@{ip}" };
+}
 
 /** An absolute path, or one below the home folder: the working directory under cron is nobody's choice. */
-export function path({ platform, home }: Environment): Read<string> {
+export function path(text: string, { platform, home }: Pick<Environment, "platform" | "home">): Result<string> {
   const { isAbsolute, join } = platform === "win32" ? win32 : posix;
-  return (text) => {
-    if (text.startsWith("~/") && home) return { value: join(home, text.slice(2)) };
-    return isAbsolute(text) ? { value: text } : { expected: "an absolute path" };
-  };
+  if (text.startsWith("~/") && home) return { value: join(home, text.slice(2)) };
+  return isAbsolute(text) ? { value: text } : { expected: "an absolute path" };
 }
 
-function oneOf<const T extends string>(...choices: T[]): Read<T> {
-  return (text) => {
+function oneOf<const T extends string>(...choices: T[]) {
+  return (text: string): Result<T> => {
     const value = choices.find((choice) => choice === text);
-    return value ? { value } : { expected: choices.join(", ").replace(/, ([^,]*)$/, " or $1") };
+    return orExpected(value, choices.join(", ").replace(/, ([^,]*)$/, " or $1"));
   };
 }
 
-function splitList(text: string): string[] {
-  return text
-    .split(",")
-    .map((part) => part.trim())
-    .filter((part) => part !== "");
+/** Parts between commas, blank ones left out. */
+function listOf<T>(text: string, parse: (part: string) => T | undefined, expected: string): Result<T[]> {
+  const parts = text.split(",").map((part) => part.trim());
+  const values = parts.filter((part) => part !== "").map(parse);
+  return values.every((value) => value !== undefined) ? { value: values } : { expected };
 }
 
 function parseUrl(text: string): URL | undefined {
@@ -195,25 +153,4 @@ export function findUnseen(text: string): string | undefined {
   if (character === undefined) return undefined;
   const code = (character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0");
   return `holds ${/\p{Z}/u.test(character) ? "a space that is no plain one" : "an invisible character"} (U+${code})`;
-}
-
-/** The readers of those variables that `init` asks for. */
-const READERS: Record<string, Read<unknown>> = {
-  IPCHECK_TO: mailAddresses,
-  IPCHECK_FROM: mailAddress,
-  IPCHECK_SMTP_HOST: host,
-  IPCHECK_SMTP_PORT: port,
-  IPCHECK_SMTP_SECURITY: security,
-  IPCHECK_SSH: sshLine,
-  IPCHECK_FAMILY: families,
-  IPCHECK_LANG: language,
-};
-
-/** What is wrong with a variable's text, as a sentence for the person who typed it; undefined when nothing is. */
-export function findProblem(name: string, text: string): string | undefined {
-  if (/\p{Cc}/u.test(text)) return "expected one line of text without control characters";
-  const unseen = isProse(name) ? undefined : findUnseen(text);
-  if (unseen !== undefined) return `it ${unseen}, type it anew`;
-  const result = READERS[name]?.(text);
-  return result && "expected" in result ? `expected ${result.expected}` : undefined;
 }

@@ -1,18 +1,38 @@
 import { quote } from "../base/text";
+import { type EnvText, readEnvText } from "./env-text";
 import { type VariableName, variable } from "./variables";
+
+/** Whether the value is one that nobody else may read, besides what is in a URL or a command. */
+export function isSecret(name: VariableName): boolean {
+  const { secret } = variable(name);
+  return secret === "all" || secret === "path";
+}
 
 /** A variable and its value, as far as somebody may see it who reads a bug report. */
 export function describeSetting(name: VariableName, value: string): string {
-  switch (variable(name).shown) {
-    case "never":
+  switch (variable(name).secret) {
+    case "all":
       return `${name}=(not shown)`;
-    case "url":
+    case "path":
+    case "login":
       return `${name}=${quote(value.split(",").map(showUrl).join(","))}`;
-    case "program":
+    case "arguments":
       return `${name} is set: runs ${showProgram(value)}`;
     default:
       return `${name}=${quote(value)}`;
   }
+}
+
+/** What another text of an env file changes, line by line, as far as somebody may see it. */
+export function describeChanges(before: string, after: string): string[] {
+  const [old, now] = [readEnvText(before), readEnvText(after)];
+  const names = Object.keys({ ...old.values, ...now.values }).filter((name) => old.values[name] !== now.values[name]);
+  const show = (sign: string, { values }: EnvText, name: string) =>
+    values[name] === undefined ? [] : [`${sign} ${describeSetting(name as VariableName, values[name])}`];
+  return [
+    ...old.problems.map((problem) => `# ${problem} (kept as a comment)`),
+    ...names.flatMap((name) => [...show("-", old, name), ...show("+", now, name)]),
+  ];
 }
 
 function showUrl(text: string): string {
@@ -30,11 +50,31 @@ function showProgram(command: string): string {
 
 /** Whether a text that was refused may be repeated: it may be a URL or a login that was put into the wrong variable. */
 export function mayRepeat(name: VariableName, text: string): boolean {
-  return variable(name).shown === "whole" && !/:\/\/|:.*@|[?&]\w*=/.test(text);
+  return variable(name).secret === undefined && !/:\/\/|:.*@|[?&]\w*=/.test(text);
 }
 
-/** What a URL carries that a server may repeat and nobody else is to see. */
-export function urlSecrets(url: URL): string[] {
+/** The strings in a variable's text that a server or a command may repeat, and nobody else is to see. */
+export function secretsIn(name: VariableName, text: string): string[] {
+  const { secret } = variable(name);
+  switch (secret) {
+    case "all":
+      return [text];
+    case "path":
+    case "login": {
+      const parts = text.split(",").filter((part) => URL.canParse(part));
+      const urls = parts.map((part) => new URL(part));
+      // The whole of a monitor's path is its password.
+      const paths = urls.flatMap(({ pathname }) => [...pathname.split("/"), pathname.slice(1)]);
+      return [...urls.flatMap(urlSecrets), ...(secret === "path" ? [text, ...paths] : [])];
+    }
+    case "arguments":
+      return commandSecrets(text);
+    default:
+      return [];
+  }
+}
+
+function urlSecrets(url: URL): string[] {
   const values = url.search
     .slice(1)
     .split("&")
@@ -48,8 +88,8 @@ export function urlSecrets(url: URL): string[] {
   return [...login, ...forms].filter((part) => part !== "");
 }
 
-/** What a command of the configuration carries that its own complaints may repeat: all of it, and each word like a token. */
-export function commandSecrets(command: string): string[] {
+/** All of it, and each word like a token. */
+function commandSecrets(command: string): string[] {
   const words = command.split(/[\s'"`]+/).filter((word) => /\d|[=:@]./.test(word));
   const values = words.flatMap((word) => [...word.matchAll(/[=:]([^=:@/?&,;]+)/g)].map(([, value = ""]) => value));
   return [command, ...[...words, ...values].filter((word) => word.length >= SHORTEST_TOKEN)];

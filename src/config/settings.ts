@@ -1,18 +1,24 @@
 import { scryptSync, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { posix, win32 } from "node:path";
 import { IpcheckError, systemCode } from "../base/errors";
 import { quote, suggest } from "../base/text";
 import { readGuarded } from "../base/trusted-file";
 import { type Cidr, type Family, isLoopbackHost } from "../lookup/address";
 import type { PasswordSource } from "../notify/deliver";
-import { LANGUAGES, type Language } from "../notify/message/languages";
+import type { Language } from "../notify/message/languages";
 import { type EnvFile, type Environment, readEnvFile, reasonOf } from "./env-file";
 import { type Findings, resolvePassword } from "./password";
-import * as read from "./readers";
 import { findUnseen } from "./readers";
-import { commandSecrets, urlSecrets } from "./secrets";
-import { isProse, OTHER_NAMES, RENAMED, VARIABLE_NAMES, type VariableName, variable } from "./variables";
+import { isSecret, mayRepeat, secretsIn } from "./secrets";
+import {
+  type GetText,
+  OTHER_NAMES,
+  RENAMED,
+  VARIABLE_NAMES,
+  type Values,
+  type VariableName,
+  variable,
+} from "./variables";
 
 export type SmtpSecurity = "tls" | "starttls" | "none";
 
@@ -66,62 +72,53 @@ export interface Settings {
  */
 export function loadSettings(envFileFlag: string | undefined, environment: Environment, secrets: string[]): Settings {
   const findings: Findings = { problems: [], warnings: [], secrets };
-  const { problems } = findings;
+  const { problems, warnings } = findings;
   const envFile = readEnvFile(envFileFlag, environment, problems);
-  const { values, origins } = mergeValues(envFile, environment, findings);
-  const get = (name: VariableName) => values.get(name);
-  const reader = new read.Reader(get, problems);
-
-  const password = resolvePassword(get, environment, findings);
-  const user = get("IPCHECK_SMTP_USER");
-  const port = reader.read("IPCHECK_SMTP_PORT", "587", read.port) ?? 587;
-  const security = reader.read("IPCHECK_SMTP_SECURITY", port === 465 ? "tls" : "starttls", read.security);
-  const smtp: SmtpSettings = {
-    host: reader.read("IPCHECK_SMTP_HOST", "smtp.gmail.com", read.host) ?? "",
-    port,
-    security: security ?? "starttls",
-    user,
-    password,
-  };
-  checkLogin(smtp, values, problems);
-  const recipients = reader.read("IPCHECK_TO", "", read.mailAddresses) ?? [];
-  const family = reader.read("IPCHECK_FAMILY", "4", read.families);
+  const origins = findOrigins(envFile, environment);
+  const get: GetText = (name) => origins.get(name)?.value;
+  for (const [name, { value, line }] of origins) checkText(name, value, line, findings);
+  checkNames(envFile, environment, findings);
+  const values = readValues(environment, get, problems);
+  const password = resolvePassword(values, environment, findings);
 
   let revision: string | undefined;
   const settings: Settings = {
     envFile,
-    recipients,
-    from: readFrom(reader, user, recipients),
-    smtp,
-    machineName: reader.read("IPCHECK_NAME", environment.hostName, read.anyText) ?? "",
-    sshLine: reader.read("IPCHECK_SSH", defaultSshLine(environment), read.sshLine) ?? "",
-    language: reader.read("IPCHECK_LANG", localeLanguage(environment.env), read.language) ?? "en",
-    families: family ?? [4],
-    ipv6PrefixLength: reader.read("IPCHECK_IPV6_PREFIX", "64", read.prefixLength) ?? 64,
-    serviceUrls: reader.readOptional("IPCHECK_SERVICES", read.serviceUrls),
-    acceptRanges: reader.read("IPCHECK_ACCEPT_RANGES", "", read.cidrs) ?? [],
-    timeoutMs: reader.read("IPCHECK_TIMEOUT", "5s", read.durationWithin(1000, 300_000)) ?? 5000,
-    deadlineMs: reader.read("IPCHECK_DEADLINE", "2m", read.durationWithin(1000, 3_600_000)) ?? 120_000,
-    stateFile: reader.read("IPCHECK_STATE_FILE", defaultStateFile(environment), read.path(environment)) ?? "",
-    mailIntervalMs: reader.read("IPCHECK_MAIL_INTERVAL", "15m", read.duration) ?? 0,
-    reportOutageMs: reader.readSwitchable("IPCHECK_REPORT_OUTAGE", "1h"),
-    heartbeatMailMs: reader.readSwitchable("IPCHECK_HEARTBEAT_MAIL", "off"),
-    heartbeatUrl: reader.readOptional("IPCHECK_HEARTBEAT_URL", read.webUrl),
-    onChange: reader.readOptional("IPCHECK_ON_CHANGE", read.anyText),
-    reachPort: reader.readOptional("IPCHECK_REACH_PORT", read.port),
-    reachUrl: reader.read("IPCHECK_REACH_URL", "https://ifconfig.co/port/{port}", read.reachUrl) ?? "",
-    extraCa: readCaFile(reader, environment),
+    recipients: values.IPCHECK_TO,
+    from: values.IPCHECK_FROM ?? "",
+    smtp: {
+      host: values.IPCHECK_SMTP_HOST,
+      port: values.IPCHECK_SMTP_PORT,
+      security: values.IPCHECK_SMTP_SECURITY,
+      user: values.IPCHECK_SMTP_USER,
+      password,
+    },
+    machineName: values.IPCHECK_NAME,
+    sshLine: values.IPCHECK_SSH,
+    language: values.IPCHECK_LANG,
+    families: values.IPCHECK_FAMILY,
+    ipv6PrefixLength: values.IPCHECK_IPV6_PREFIX,
+    serviceUrls: values.IPCHECK_SERVICES,
+    acceptRanges: values.IPCHECK_ACCEPT_RANGES,
+    timeoutMs: values.IPCHECK_TIMEOUT,
+    deadlineMs: values.IPCHECK_DEADLINE,
+    stateFile: values.IPCHECK_STATE_FILE ?? "",
+    mailIntervalMs: values.IPCHECK_MAIL_INTERVAL,
+    reportOutageMs: values.IPCHECK_REPORT_OUTAGE,
+    heartbeatMailMs: values.IPCHECK_HEARTBEAT_MAIL,
+    heartbeatUrl: values.IPCHECK_HEARTBEAT_URL,
+    onChange: values.IPCHECK_ON_CHANGE,
+    reachPort: values.IPCHECK_REACH_PORT,
+    reachUrl: values.IPCHECK_REACH_URL,
+    extraCa: readCaFile(values.IPCHECK_CA_FILE, environment, problems),
     revision: () => {
       revision ??= revisionOf(settings);
       return revision;
     },
-    warnings: findings.warnings,
+    warnings,
     origins,
   };
-  if (settings.stateFile === "" && !reader.isSet("IPCHECK_STATE_FILE")) {
-    reader.problem("IPCHECK_STATE_FILE", "expected an absolute path, because no home folder is known");
-  }
-  collectSecrets(settings, secrets);
+  checkTogether(settings, get, problems);
   if (problems.length > 0) throw configError(problems, envFile);
   return settings;
 }
@@ -131,66 +128,107 @@ export function isUnconfigured({ envFile, origins }: Settings): boolean {
   return envFile === undefined && origins.size === 0;
 }
 
-function collectSecrets({ serviceUrls, reachUrl, heartbeatUrl, onChange, smtp }: Settings, secrets: string[]): void {
-  for (const url of serviceUrls ?? []) secrets.push(...urlSecrets(url));
-  if (URL.canParse(reachUrl)) secrets.push(...urlSecrets(new URL(reachUrl)));
-  // The whole of a monitor's path is its password.
-  if (heartbeatUrl)
-    secrets.push(...urlSecrets(heartbeatUrl), ...heartbeatUrl.pathname.split("/"), heartbeatUrl.pathname.slice(1));
-  if (onChange !== undefined) secrets.push(...commandSecrets(onChange));
-  if (smtp.password?.kind === "command") secrets.push(...commandSecrets(smtp.password.command));
-}
+/** The variables that are set, and where: the environment before the env file. */
+export type Origins = Map<
+  VariableName,
+  { value: string; place: "environment" | "env file" /** In the env file. */; line: number | undefined }
+>;
 
-/** systemd takes the users of DynamicUser= from here; nobody logs in as one of them. */
-const isDynamicUser = (uid: number | undefined) => uid !== undefined && uid >= 61_184 && uid <= 65_519;
-
-/** The machine's timer, and root, act for the user who ran sudo. */
-function defaultSshLine({ env, uid, userName }: Environment): string {
-  const login = uid === 0 || isDynamicUser(uid) ? (env["SUDO_USER"] ?? "") : "";
-  const user = /^[\w.][\w.-]*$/.test(login) ? login : isDynamicUser(uid) ? "" : userName;
-  return `ssh ${user && `${user}@`}{ip}`;
-}
-
-/** The default state file, or an empty string where no home folder is known. */
-export function defaultStateFile({ env, platform, home }: Environment): string {
-  const { join, isAbsolute } = platform === "win32" ? win32 : posix;
-  const stateDirectory = env["STATE_DIRECTORY"]?.split(":")[0];
-  if (stateDirectory) return join(stateDirectory, "state.json");
-  if (platform === "win32") {
-    const base = env["LOCALAPPDATA"] ?? (home && join(home, "AppData", "Local"));
-    return base ? join(base, "ipcheck", "state.json") : "";
+function findOrigins(envFile: EnvFile | undefined, { env }: Environment): Origins {
+  const origins: Origins = new Map();
+  for (const name of VARIABLE_NAMES) {
+    // Empty is unset: 'IPCHECK_TO=' is how people switch a line off.
+    const [ours, filed] = [env[name], envFile?.values[name]];
+    if (ours) origins.set(name, { value: ours, place: "environment", line: undefined });
+    else if (filed) origins.set(name, { value: filed, place: "env file", line: envFile?.lines[name] });
   }
-  const xdg = env["XDG_STATE_HOME"];
-  const base = xdg && isAbsolute(xdg) ? xdg : home && join(home, ".local", "state");
-  return base ? join(base, "ipcheck", "state.json") : "";
+  return origins;
 }
 
-function checkLogin(smtp: SmtpSettings, values: ReadonlyMap<VariableName, string>, problems: string[]): void {
-  const hasPassword = [...values.keys()].some((name) => name.startsWith("IPCHECK_SMTP_PASSWORD"));
-  if (smtp.user !== undefined && !smtp.password && !hasPassword) {
+/** Finds texts that nobody can have meant, whatever the variable is for. */
+function checkText(name: VariableName, value: string, line: number | undefined, { problems, secrets }: Findings): void {
+  const { placeholder, isProse } = variable(name);
+  secrets.push(...secretsIn(name, value));
+  if (value === placeholder) {
+    problems.push(`${name}: still has the placeholder of .env.example, put your own value there`);
+  } else if (isSecret(name) ? /[\r\n\0]/.test(value) : /\p{Cc}/u.test(value)) {
+    problems.push(`${name}: holds a control character or a line break, expected one line of text`);
+  }
+  const unseen = isProse ? undefined : findUnseen(value);
+  if (unseen) problems.push(`${name}: ${unseen}${line === undefined ? "" : ` on line ${line}`}, type it anew`);
+}
+
+/** Finds names that were meant to be ours, and secrets in a file that others can read. */
+function checkNames(envFile: EnvFile | undefined, { env }: Environment, { problems, warnings }: Findings): void {
+  const isOurs = (name: string) => /^ipcheck_/i.test(name);
+  const fileNames = Object.keys(envFile?.values ?? {});
+  const names = [
+    ...Object.keys(env).filter(isOurs),
+    // In our own file anything that looks like one of our names was meant to be one.
+    ...fileNames.filter((name) => isOurs(name) || suggest(name, VARIABLE_NAMES) !== undefined),
+  ];
+  const known: readonly string[] = [...VARIABLE_NAMES, ...OTHER_NAMES];
+  for (const name of new Set(names)) {
+    if (known.includes(name)) continue;
+    const meant = suggest(name.toUpperCase(), known);
+    problems.push(
+      RENAMED[name]
+        ? `${name}: is called ${RENAMED[name]} now`
+        : `${quote(name)}: no such variable${meant ? `, did you mean ${meant}?` : ""}`,
+    );
+  }
+  if (envFile?.values["IPCHECK_CONFIG"]) {
+    problems.push("IPCHECK_CONFIG: has no effect inside an env file, remove it there");
+  }
+  if (envFile?.isReadableByOthers && VARIABLE_NAMES.some((name) => isSecret(name) && envFile.values[name])) {
+    const path = quote(envFile.path);
+    warnings.push(`${path} holds a secret and can be read by other users: run chmod 600 ${path}`);
+  }
+}
+
+/** Reads each variable by its row of the table. */
+function readValues(environment: Environment, get: GetText, problems: string[]): Values {
+  const values: Partial<Record<VariableName, unknown>> = {};
+  for (const name of VARIABLE_NAMES) {
+    const { read, placeholder, default: usual } = variable(name);
+    const fallback = typeof usual === "function" ? usual(environment, get) : usual;
+    const text = get(name) ?? fallback;
+    if (text === undefined) continue;
+    let result = read(text, environment);
+    if ("expected" in result) {
+      // A placeholder has been reported already.
+      const given = mayRepeat(name, text) ? `, not '${quote(text, 60)}'` : "";
+      if (text !== placeholder) problems.push(`${name}: expected ${result.expected}${given}`);
+      // What else is wrong is found as if this were unset.
+      result = read(fallback ?? "", environment);
+    }
+    if ("value" in result) values[name] = result.value;
+  }
+  return values as Values;
+}
+
+/** Finds what is wrong with variables together. */
+function checkTogether({ smtp, from, recipients, stateFile }: Settings, get: GetText, problems: string[]): void {
+  const { user, password, security, host } = smtp;
+  const hasPassword = VARIABLE_NAMES.some((name) => name.startsWith("IPCHECK_SMTP_PASSWORD") && get(name));
+  if (user !== undefined && !password && !hasPassword) {
     problems.push("IPCHECK_SMTP_USER: is set, but no password is: see IPCHECK_SMTP_PASSWORD_VIGENERE");
   }
-  if (smtp.user === undefined && smtp.password) {
-    problems.push(`IPCHECK_SMTP_USER: is not set, but ${smtp.password.origin} is`);
-  }
-  if (smtp.security === "none" && smtp.password && !isLoopbackHost(smtp.host)) {
+  if (user === undefined && password) problems.push(`IPCHECK_SMTP_USER: is not set, but ${password.origin} is`);
+  if (security === "none" && password && !isLoopbackHost(host)) {
     problems.push(
       "IPCHECK_SMTP_SECURITY: with none the password would cross the network in clear, expected tls or starttls",
     );
   }
-}
-
-function readFrom(reader: read.Reader, user: string | undefined, recipients: string[]): string {
-  const fromUser = user !== undefined && read.isMailAddress(user) ? user : "";
-  const from = reader.read("IPCHECK_FROM", fromUser, read.mailAddress);
-  if (from === undefined && recipients.length > 0 && !reader.isSet("IPCHECK_FROM")) {
-    reader.problem("IPCHECK_FROM", "expected the sender's mail address, because IPCHECK_SMTP_USER is none");
+  if (from === "" && recipients.length > 0 && get("IPCHECK_FROM") === undefined) {
+    problems.push("IPCHECK_FROM: expected the sender's mail address, because IPCHECK_SMTP_USER is none");
   }
-  return from ?? "";
+  if (stateFile === "" && get("IPCHECK_STATE_FILE") === undefined) {
+    problems.push("IPCHECK_STATE_FILE: expected an absolute path, because no home folder is known");
+  }
 }
 
-function readCaFile(reader: read.Reader, environment: Environment): string | undefined {
-  const path = reader.readOptional("IPCHECK_CA_FILE", read.path(environment));
+function readCaFile(path: string | undefined, environment: Environment, problems: string[]): string | undefined {
   if (path === undefined) return undefined;
   try {
     const { text } = readGuarded(path, environment);
@@ -200,7 +238,7 @@ function readCaFile(reader: read.Reader, environment: Environment): string | und
     return [...certificates, readExtraCas(environment)].join("\n");
   } catch (error) {
     const isDamaged = systemCode(error).startsWith("ERR_OSSL");
-    reader.problem("IPCHECK_CA_FILE", `${quote(path)} ${isDamaged ? "holds a damaged certificate" : reasonOf(error)}`);
+    problems.push(`IPCHECK_CA_FILE: ${quote(path)} ${isDamaged ? "holds a damaged certificate" : reasonOf(error)}`);
     return undefined;
   }
 }
@@ -213,12 +251,6 @@ function readExtraCas({ env }: Environment): string {
     // Node.js has said so.
     return "";
   }
-}
-
-/** The language of the mails that the locale asks for, `en` where it asks for neither. */
-export function localeLanguage(env: NodeJS.ProcessEnv): Language {
-  const locale = env["LC_ALL"] || env["LC_MESSAGES"] || env["LANG"] || "";
-  return LANGUAGES.find((language) => locale.toLowerCase().split(/[_.@-]/)[0] === language) ?? "en";
 }
 
 /**
@@ -256,59 +288,4 @@ function cureOf(problems: readonly string[]): string {
     return "name a file that exists, or let 'ipcheck init' write one; every variable is described in .env.example";
   }
   return "correct it there; every variable is described in .env.example";
-}
-
-/** Where each variable that is set came from. */
-export type Origins = Map<VariableName, { place: "environment" | "env file"; value: string }>;
-
-/** The variables that are set, the environment before the env file; names and values nobody can have meant are found. */
-export function mergeValues(envFile: EnvFile | undefined, { env }: Environment, findings: Findings) {
-  const values = new Map<VariableName, string>();
-  const origins: Origins = new Map();
-  const fileValues = envFile?.values ?? {};
-  for (const name of VARIABLE_NAMES) {
-    // Empty is unset: 'IPCHECK_TO=' is how people switch a line off.
-    const value = env[name] || fileValues[name];
-    if (!value) continue;
-    const { placeholder, isSecret } = variable(name);
-    values.set(name, value);
-    const line = env[name] ? undefined : envFile?.lines[name];
-    origins.set(name, { place: env[name] ? "environment" : "env file", value });
-    if (isSecret) findings.secrets.push(value);
-    if (value === placeholder) {
-      findings.problems.push(`${name}: still has the placeholder of .env.example, put your own value there`);
-    } else if (isSecret ? /[\r\n\0]/.test(value) : /\p{Cc}/u.test(value)) {
-      findings.problems.push(`${name}: holds a control character or a line break, expected one line of text`);
-    }
-    const unseen = isProse(name) ? undefined : findUnseen(value);
-    if (unseen)
-      findings.problems.push(`${name}: ${unseen}${line === undefined ? "" : ` on line ${line}`}, type it anew`);
-  }
-  guardTypos(Object.keys(env), findings.problems, (name) => /^ipcheck_/i.test(name));
-  // In our own file anything that looks like one of our names was meant to be one.
-  guardTypos(Object.keys(fileValues), findings.problems, (name) => {
-    return /^ipcheck_/i.test(name) || suggest(name, VARIABLE_NAMES) !== undefined;
-  });
-  if (fileValues["IPCHECK_CONFIG"]) {
-    findings.problems.push("IPCHECK_CONFIG: has no effect inside an env file, remove it there");
-  }
-  const holdsSecret = VARIABLE_NAMES.some((name) => variable(name).isSecret && fileValues[name]);
-  if (envFile?.isReadableByOthers && holdsSecret) {
-    const path = quote(envFile.path);
-    findings.warnings.push(`${path} holds a secret and can be read by other users: run chmod 600 ${path}`);
-  }
-  return { values, origins };
-}
-
-function guardTypos(names: string[], problems: string[], isOurs: (name: string) => boolean): void {
-  const known = new Set<string>([...VARIABLE_NAMES, ...OTHER_NAMES]);
-  for (const name of names) {
-    if (known.has(name) || !isOurs(name)) continue;
-    const renamed = RENAMED[name];
-    const meant = suggest(name.toUpperCase(), known);
-    const problem = renamed
-      ? `${name}: is called ${renamed} now`
-      : `${quote(name)}: no such variable${meant ? `, did you mean ${meant}?` : ""}`;
-    if (!problems.includes(problem)) problems.push(problem);
-  }
 }

@@ -1,10 +1,10 @@
-import { describe, expect, test } from "vitest";
-import type { Environment } from "../../src/config/env-file";
+import { expect, test } from "vitest";
 import * as read from "../../src/config/readers";
 
 /** The value, or `undefined` with something that was expected instead. */
-function valueIn<T>(reader: read.Read<T>, text: string): T | undefined {
-  const result = reader(text);
+function valueIn<T>(reader: read.Read<T>, text: string, home: string | undefined = "/home/pi"): T | undefined {
+  const platform = home?.startsWith("C:") ? "win32" : "linux";
+  const result = reader(text, { platform, home });
   if ("value" in result) return result.value;
   expect(result.expected).toMatch(/^.*[^.\s]$/);
   return undefined;
@@ -155,60 +155,26 @@ test.each([
 ])("ssh line %j: %s", (text, isLine) => expect(valueIn(read.sshLine, text)).toBe(isLine ? text : undefined));
 
 test.each([
-  ["linux", "/home/pi", "/var/a", "/var/a"],
-  ["linux", "/home/pi", "~/a/b", "/home/pi/a/b"],
-  ["linux", "/home/pi", "a", undefined],
-  ["linux", "/home/pi", "./a", undefined],
-  ["linux", "/home/pi", "~", undefined],
-  ["linux", "/home/pi", "~root/a", undefined],
-  ["linux", "/home/pi", "C:\\a", undefined],
-  ["linux", undefined, "~/a", undefined],
-  ["linux", undefined, "/a", "/a"],
-  ["win32", "C:\\Users\\pi", "D:\\a", "D:\\a"],
-  ["win32", "C:\\Users\\pi", "~/a", "C:\\Users\\pi\\a"],
-  ["win32", "C:\\Users\\pi", "a\\b", undefined],
-])("path on %s, home %s: %j is %s", (platform, home, text, expected) => {
-  expect(valueIn(read.path({ platform, home } as Environment), text)).toBe(expected);
+  ["/home/pi", "/var/a", "/var/a"],
+  ["/home/pi", "~/a/b", "/home/pi/a/b"],
+  ["/home/pi", "a", undefined],
+  ["/home/pi", "./a", undefined],
+  ["/home/pi", "~", undefined],
+  ["/home/pi", "~root/a", undefined],
+  ["/home/pi", "C:\\a", undefined],
+  ["", "~/a", undefined],
+  ["", "/a", "/a"],
+  ["C:\\Users\\pi", "D:\\a", "D:\\a"],
+  ["C:\\Users\\pi", "~/a", "C:\\Users\\pi\\a"],
+  ["C:\\Users\\pi", "a\\b", undefined],
+])("path with the home %s: %j is %s", (home, text, expected) => {
+  expect(valueIn(read.path, text, home)).toBe(expected);
 });
 
-describe("the reader", () => {
-  function readerOf(values: Record<string, string>): [read.Reader, string[]] {
-    const problems: string[] = [];
-    return [new read.Reader((name) => values[name], problems), problems];
-  }
-
-  test.each([
-    [{}, 587, []],
-    [{ IPCHECK_SMTP_PORT: "25" }, 25, []],
-    [{ IPCHECK_SMTP_PORT: "x" }, undefined, ["IPCHECK_SMTP_PORT: expected a port from 1 to 65535, not 'x'"]],
-    [{ IPCHECK_SMTP_PORT: "\u001b[31m" }, undefined, [expect.stringContaining("not '\\u{1b}[31m'")]],
-    [{ IPCHECK_SMTP_PORT: "https://u:hunter22@a" }, undefined, ["IPCHECK_SMTP_PORT: expected a port from 1 to 65535"]],
-  ])("%j: %s", (values, expected, problems) => {
-    const [reader, found] = readerOf(values);
-    expect(reader.read("IPCHECK_SMTP_PORT", "587", read.port)).toBe(expected);
-    expect(found).toEqual(problems);
-  });
-
-  test("does not repeat a secret that is wrong", () => {
-    const [reader, found] = readerOf({ IPCHECK_HEARTBEAT_URL: "hunter22" });
-    expect(reader.readOptional("IPCHECK_HEARTBEAT_URL", read.webUrl)).toBeUndefined();
-    expect(found).toEqual(["IPCHECK_HEARTBEAT_URL: expected a URL that begins with https:// or http://"]);
-  });
-
-  test.each([
-    [{}, 3_600_000, []],
-    [{ IPCHECK_REPORT_OUTAGE: "off" }, undefined, []],
-    [{ IPCHECK_REPORT_OUTAGE: "3h" }, 10_800_000, []],
-    [{ IPCHECK_REPORT_OUTAGE: "no" }, undefined, [expect.stringMatching(/30d, or off, not 'no'$/)]],
-  ])("switchable, %j: %s", (values, expected, problems) => {
-    const [reader, found] = readerOf(values);
-    expect(reader.readSwitchable("IPCHECK_REPORT_OUTAGE", "1h")).toBe(expected);
-    expect(found).toEqual(problems);
-  });
-
-  test("optional and unset: nothing, and no problem", () => {
-    const [reader, found] = readerOf({});
-    expect(reader.readOptional("IPCHECK_ON_CHANGE", read.anyText)).toBeUndefined();
-    expect([reader.isSet("IPCHECK_ON_CHANGE"), found]).toEqual([false, []]);
-  });
+test.each([
+  ["off", { value: undefined }],
+  ["3h", { value: 10_800_000 }],
+  ["no", { expected: "a duration like 90s, 15m, 3h or 30d, or off" }],
+])("a duration that can be switched off, %j: %j", (text, expected) => {
+  expect(read.durationOrOff(text)).toEqual(expected);
 });

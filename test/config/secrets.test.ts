@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { commandSecrets, describeSetting, mayRepeat, urlSecrets } from "../../src/config/secrets";
+import { describeSetting, mayRepeat, secretsIn } from "../../src/config/secrets";
 import type { VariableName } from "../../src/config/variables";
 
 test.each<[VariableName, string, string]>([
@@ -42,20 +42,31 @@ test.each<[VariableName, string, boolean]>([
 
 test.each([
   ["https://a.example/p", []],
+  ["https://a.example/p, https://:y@b.example/", ["y"]],
   [
     "https://u:p%40+w@a.example/?k=a%20b&t=c+d&lone&e=#frag",
     ["u:p@+w", "u", "p%40+w", "p@+w", "a%20b", "a b", "c+d", "c d", "lone", "frag"],
   ],
   ["https://u%:p@a.example/?rate=100%25", ["u%:p", "u%", "p", "100%25", "100%"]],
 ])("%s carries %j", (url, secrets) => {
-  expect(urlSecrets(new URL(url))).toEqual(expect.arrayContaining(secrets));
+  expect(secretsIn("IPCHECK_SERVICES", url)).toEqual(expect.arrayContaining(secrets));
 });
 
 test("a command carries itself, its tokens and what they assign; its plain words stay readable", () => {
   const command = `curl -fsS -u pi:hunter --data="key=abcdef" https://u:pass@a.example/?t=token1`;
-  const secrets = commandSecrets(command);
+  const secrets = secretsIn("IPCHECK_ON_CHANGE", command);
   expect(secrets).toEqual(
     expect.arrayContaining([command, "pi:hunter", "hunter", "abcdef", "key=abcdef", "pass", "token1"]),
   );
-  expect(commandSecrets("pass show mail/home; echo gpg: locked")).toEqual(["pass show mail/home; echo gpg: locked"]);
+  expect(secretsIn("IPCHECK_ON_CHANGE", "pass show mail/home; echo gpg: locked")).toEqual([
+    "pass show mail/home; echo gpg: locked",
+  ]);
+});
+
+test("of a monitor's URL the path is secret too, and all of it where it is none", () => {
+  expect(secretsIn("IPCHECK_HEARTBEAT_URL", "https://hc.example/a/b?k=c")).toEqual(
+    expect.arrayContaining(["https://hc.example/a/b?k=c", "a", "b", "a/b", "c"]),
+  );
+  expect(secretsIn("IPCHECK_HEARTBEAT_URL", "hunter22")).toEqual(["hunter22"]);
+  expect(secretsIn("IPCHECK_SMTP_HOST", "mail.example")).toEqual([]);
 });

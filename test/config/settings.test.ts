@@ -5,8 +5,8 @@ import fc from "fast-check";
 import { beforeEach, describe, expect, test } from "vitest";
 import { IpcheckError } from "../../src/base/errors";
 import { defaultEnvFiles, type Environment } from "../../src/config/env-file";
-import { defaultStateFile, loadSettings, localeLanguage, type Settings } from "../../src/config/settings";
-import { VARIABLE_NAMES, VARIABLES } from "../../src/config/variables";
+import { loadSettings, type Settings } from "../../src/config/settings";
+import { defaultStateFile, localeLanguage, VARIABLE_NAMES, VARIABLES } from "../../src/config/variables";
 import { encodeVigenere } from "../../src/config/vigenere";
 import { makeAuthority } from "../support/certificates";
 import { makeScratch } from "../support/scratch";
@@ -200,11 +200,11 @@ describe("precedence", () => {
     ["linux", { XDG_STATE_HOME: "x" }, "/h", "/h/.local/state/ipcheck/state.json"],
     ["linux", { STATE_DIRECTORY: "/var/lib/ipcheck", XDG_STATE_HOME: "/x" }, "/h", "/var/lib/ipcheck/state.json"],
     ["linux", { STATE_DIRECTORY: "/var/lib/a:/var/lib/b" }, "/h", "/var/lib/a/state.json"],
-    ["linux", {}, undefined, ""],
+    ["linux", {}, undefined, undefined],
     ["darwin", {}, "/Users/h", "/Users/h/.local/state/ipcheck/state.json"],
     ["win32", { LOCALAPPDATA: "C:\\L" }, "C:\\h", "C:\\L\\ipcheck\\state.json"],
     ["win32", {}, "C:\\h", "C:\\h\\AppData\\Local\\ipcheck\\state.json"],
-    ["win32", {}, undefined, ""],
+    ["win32", {}, undefined, undefined],
   ] as const)("state file on %s with %j, home %s: %j", (platform, env, homeFolder, expected) => {
     expect(defaultStateFile(environment(env, { platform, home: homeFolder }))).toBe(expected);
   });
@@ -251,7 +251,12 @@ describe("problems", () => {
     [{ IPCHECK_TO: "a@example.net" }, /^IPCHECK_FROM: expected the sender's mail address/],
     [{ IPCHECK_FROM: "me" }, /^IPCHECK_FROM: expected a mail address/],
     [{ IPCHECK_SMTP_HOST: "smtp.example.net:587" }, /^IPCHECK_SMTP_HOST: .*without a port/],
-    [{ IPCHECK_SMTP_PORT: "0" }, /^IPCHECK_SMTP_PORT: .*1 to 65535/],
+    [{ IPCHECK_SMTP_PORT: "0" }, /^IPCHECK_SMTP_PORT: expected a port from 1 to 65535, not '0'/],
+    [{ IPCHECK_SMTP_PORT: "https://u:hunter22@a" }, /^IPCHECK_SMTP_PORT: expected a port from 1 to 65535$/],
+    [
+      { IPCHECK_HEARTBEAT_URL: "hunter22" },
+      /^IPCHECK_HEARTBEAT_URL: expected a URL that begins with https:.. or http:..$/,
+    ],
     [{ IPCHECK_SMTP_SECURITY: "ssl" }, /^IPCHECK_SMTP_SECURITY: expected tls, starttls or none, not 'ssl'/],
     [{ IPCHECK_SMTP_USER: "pi" }, /^IPCHECK_SMTP_USER: is set, but no password/],
     [{ IPCHECK_SMTP_PASSWORD: "secret" }, /^IPCHECK_SMTP_USER: is not set, but IPCHECK_SMTP_PASSWORD is/],
