@@ -56,7 +56,7 @@ export function buildProgram(version: string, actions: Actions, finish: (exitCod
   const program = new Command("ipcheck")
     .description(DESCRIPTION)
     .version(version, "-V, --version")
-    .option("-c, --config <file>", "read the configuration from this env file")
+    .addOption(new Option("-c, --config <file>", "read the configuration from this env file").argParser(readConfig))
     .configureHelp({ minWidthToWrap: 20 })
     .showHelpAfterError(false);
 
@@ -198,6 +198,12 @@ function guardRenamedOption(args: readonly string[]): void {
   throw new IpcheckError("usage", "unknown option '--env-file'", {
     hint: "the env file is named by -c, --config: Node.js has an option of the other name and takes it for its own",
   });
+}
+
+// commander takes '-c=FILE' for the file '=FILE'.
+function readConfig(file: string): string {
+  if (!file.startsWith("=")) return file;
+  throw new IpcheckError("usage", `unknown option '-c${quote(file)}'`, { hint: "write -c FILE, or --config=FILE" });
 }
 
 function readScheduleAction(word: string): string {

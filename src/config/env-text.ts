@@ -61,6 +61,11 @@ export function readEnvText(given: string): EnvText {
       result.problems.push(`line ${line}: the value would end at the # in it, put the whole value between quotes`);
       continue;
     }
+    if (/^[“”‘’].*[“”‘’]\s*$/.test(text.slice(valueAt, end))) {
+      // Typed by a word processor: dotenv takes them for a part of the value. Between plain quotes they are meant.
+      result.problems.push(`line ${line}: the quotes around the value are typographic ones, type ' or " instead`);
+      continue;
+    }
     if (SWALLOWED.test(text.slice(start, end))) {
       // The quote was meant to be closed before; a variable of ours would be lost in a value of somebody else's.
       result.problems.push(

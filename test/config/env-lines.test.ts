@@ -11,6 +11,7 @@ test.each([
   [" leading", "NAME=' leading'"],
   ["trailing ", "NAME='trailing '"],
   ['"quoted"', `NAME='"quoted"'`],
+  ["“quoted”", "NAME='“quoted”'"],
   ["it's # 1", `NAME="it's # 1"`],
   [`'a' "b" #`, `NAME=\`'a' "b" #\``],
   ["a\\nb", "NAME=a\\nb"],
@@ -109,6 +110,7 @@ describe("an env file is edited line by line", () => {
     // What no run would accept becomes a comment.
     ["A=1\nIPCHECK_TO me\nB=2\n", { A: "3" }, "A=3\n# IPCHECK_TO me\nB=2\n"],
     ["A=1\nB='x\nC=2\n", {}, "A=1\n# B='x\nC=2\n"],
+    ["A=“1”\nB=2\n", { B: "3" }, "# A=“1”\nB=3\n"],
     ["B=1\nA=1\nB=2\n", {}, "# B=1\nA=1\nB=2\n"],
     ["B='1\n2'\nA=1\nB=2\n", { B: "3" }, "# B='1\n# 2'\nA=1\nB=3\n"],
   ])("%j with %j", (text, values, edited) => expect(editEnvText(text, values)).toBe(edited));

@@ -88,6 +88,8 @@ describe.concurrent("a command line or a configuration that cannot be", () => {
     ["unknown option of a command", ["check", "--frob"], {}, /unknown option '--frob'/],
     ["extra argument", ["check", "now"], {}, /too many arguments/],
     ["option without its value", ["--config"], {}, /argument missing/],
+    ["a short option with =", ["-c=/dev/null"], {}, /unknown option '-c=\/dev\/null'/, /hint: write -c FILE/],
+    ["a short option with =, of a command", ["check", "-c=/x"], {}, /unknown option '-c=\/x'/, /--config=FILE/],
     ["env file that is a folder", [], { IPCHECK_CONFIG: "/tmp" }, /IPCHECK_CONFIG: \/tmp is a directory/],
     ["env file that is not there, by option", ["--config", "/nope/.env"], {}, /--config: .* does not exist/],
     ["env file that is not there", [], { IPCHECK_CONFIG: "/nope/.env" }, /IPCHECK_CONFIG: .*does not exist/],

@@ -1,4 +1,6 @@
+import { chmodSync, writeFileSync } from "node:fs";
 import type { IncomingMessage } from "node:http";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { localTime } from "../../src/base/time";
 import { describeRun, type Ping, pingHeartbeat } from "../../src/notify/heartbeat";
@@ -131,6 +133,12 @@ describe("what a monitor is told", () => {
     await echo.close();
     await home.run();
     await home.run([], { env: { IPCHECK_STATE_FILE: `${home.stateFile}/nope/state.json` } });
+    // Only the process's own environment can be read then.
+    const refused = join(home.path, "refused.env");
+    writeFileSync(refused, "IPCHECK_LANG=fr\n");
+    chmodSync(refused, 0o666);
+    expect(await home.run(["check", "--dry-run", "--config", refused])).toMatchObject({ exitCode: 2 });
+    expect(await home.run(["--config", refused])).toMatchObject({ exitCode: 2 });
     expect(heard).toEqual([
       expect.stringMatching(
         /^POST \/token\nname: Maison\naddress: 203\.0\.113\.7\nsince: .+ \(IPv4\)\nowed: nothing\nrun: done/,
@@ -141,6 +149,7 @@ describe("what a monitor is told", () => {
       expect.stringMatching(
         /^POST \/token\/fail\nname: Maison\naddress: none yet\n.*\n.*\nrun: the state could not be/,
       ),
+      "POST /token/fail\nrun: usage or configuration; nothing was asked, nothing written",
     ]);
   });
 });
