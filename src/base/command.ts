@@ -1,4 +1,7 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import type { Readable } from "node:stream";
+import { setTimeout as delay } from "node:timers/promises";
 import { systemCode } from "./errors";
 import { quote } from "./text";
 
@@ -30,78 +33,41 @@ const ENDING_SIGNALS = ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGALRM", "SI
  * ended, or when this process is told to end, all that it started is killed, apart from what made itself a session
  * of its own (daemons, `setsid`). Never rejects.
  */
-export function runCommand(command: string, options: CommandOptions): Promise<CommandResult> {
-  return new Promise<CommandResult>((resolve) => start(command, options, resolve)).catch((error) => ({
-    stdout: "",
-    failure: explainStart(error),
-  }));
-}
-
-function start(command: string, options: CommandOptions, resolve: (result: CommandResult) => void): void {
-  let child: ReturnType<typeof spawnShell> | undefined;
-  // Before it starts: a signal may come in the very moment.
-  const release = beforeOurEnd(() => child && kill(child));
-  try {
-    child = spawnShell(command, options.env);
-    watch(child, options, release, resolve);
-  } catch (error) {
-    release();
-    throw error;
-  }
-}
-
-function spawnShell(command: string, env: NodeJS.ProcessEnv) {
-  return spawn(command, { shell: true, env, stdio: ["ignore", "pipe", "pipe"], detached: HAS_GROUPS });
-}
-
-function watch(
-  child: ReturnType<typeof spawnShell>,
-  options: CommandOptions,
-  release: () => void,
-  resolve: (result: CommandResult) => void,
-): void {
-  let ended: string | undefined;
-  const endBy = (why: string) => {
-    ended ??= why;
+export async function runCommand(command: string, options: CommandOptions): Promise<CommandResult> {
+  const { env, timeoutMs, signal } = options;
+  let child: ChildProcess | undefined;
+  let stopped: string | undefined;
+  const stop = (why: string) => {
+    stopped ??= why;
     kill(child);
   };
-  const onAbort = () => endBy("did not end within the run's deadline");
-  const timer = setTimeout(() => endBy(`did not end within ${options.timeoutMs / 1000} s`), options.timeoutMs);
-  const leave = () => {
-    clearTimeout(timer);
-    options.signal?.removeEventListener("abort", onAbort);
-    release();
-  };
-  child.once("error", (error) => {
-    leave();
-    resolve({ stdout: "", failure: explainStart(error) });
-  });
-  // Without a process there are no pipes; the error follows.
-  if (child.pid === undefined) return;
-  const stdout = collect(child.stdout, "first");
-  const stderr = collect(child.stderr, "last");
-  options.signal?.addEventListener("abort", onAbort, { once: true });
-  if (options.signal?.aborted) onAbort();
-  child.once("exit", (code, signal) => {
-    leave();
-    const failure = code === null ? (ended ?? `was killed by ${signal}`) : code === 0 ? undefined : exitedWith(code);
-    const end = () => {
-      clearTimeout(grace);
-      kill(child);
-      child.stdout.destroy();
-      child.stderr.destroy();
-      const lastLine = stderr().trim().split("\n").at(-1) ?? "";
-      const said = lastLine ? `; its last words: ${quote(lastLine)}` : "";
-      resolve({ stdout: stdout(), failure: failure && `${failure}${said}` });
-    };
+  const onAbort = () => stop("did not end within the run's deadline");
+  const timer = setTimeout(() => stop(`did not end within ${timeoutMs / 1000} s`), timeoutMs);
+  // Before it starts: a signal may come in the very moment.
+  const release = beforeOurEnd(() => kill(child));
+  try {
+    child = spawn(command, { shell: true, env, stdio: ["ignore", "pipe", "pipe"], detached: HAS_GROUPS });
+    const [stdout, stderr] = [collect(child.stdout, "first"), collect(child.stderr, "last")];
+    const closed = once(child, "close").catch(() => undefined);
+    signal?.addEventListener("abort", onAbort);
+    if (signal?.aborted) onAbort();
+    const [code, killedBy] = await once(child, "exit");
+    const failure = code === null ? (stopped ?? `was killed by ${killedBy}`) : `ended with exit code ${code}`;
     // Its output is complete when the pipes close; what it left in the background may hold them for ever.
-    const grace = setTimeout(end, 200);
-    child.once("close", end);
-  });
-}
-
-function exitedWith(code: number): string {
-  return `ended with exit code ${code}`;
+    await Promise.race([closed, delay(200, undefined, { ref: false })]);
+    const lastLine = stderr().trim().split("\n").at(-1) ?? "";
+    const said = lastLine ? `; its last words: ${quote(lastLine)}` : "";
+    return { stdout: stdout(), failure: code === 0 ? undefined : `${failure}${said}` };
+  } catch (error) {
+    return { stdout: "", failure: explainStart(error) };
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", onAbort);
+    release();
+    kill(child);
+    child?.stdout?.destroy();
+    child?.stderr?.destroy();
+  }
 }
 
 function explainStart(error: unknown): string {
@@ -110,12 +76,13 @@ function explainStart(error: unknown): string {
   return `could not be started (${quote(error instanceof Error ? error.message : String(error))})`;
 }
 
-function kill(child: ChildProcess): void {
+function kill(child: ChildProcess | undefined): void {
+  if (child?.pid === undefined) return;
   try {
-    if (HAS_GROUPS && child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
+    if (HAS_GROUPS) process.kill(-child.pid, "SIGKILL");
     else child.kill("SIGKILL");
   } catch {
-    // It ended in this very moment.
+    // Nothing of it is left.
   }
 }
 
@@ -136,27 +103,15 @@ function beforeOurEnd(act: () => void): () => void {
 }
 
 /** Reads all of it, for a full pipe would stop the command, and keeps the first or the last of it. */
-function collect(stream: NodeJS.ReadableStream, part: "first" | "last"): () => string {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  stream.on("data", (chunk: Buffer) => {
-    if (part === "first" && size >= MAX_OUTPUT_BYTES) return;
-    size += chunk.length;
-    chunks.push(chunk);
-    for (
-      let first = chunks[0];
-      part === "last" && first && size - first.length >= MAX_OUTPUT_BYTES;
-      first = chunks[0]
-    ) {
-      size -= first.length;
-      chunks.shift();
-    }
+function collect(stream: Readable | null, part: "first" | "last"): () => string {
+  let kept = Buffer.alloc(0);
+  // Without a process there are no pipes; its error follows.
+  stream?.on("data", (chunk: Buffer) => {
+    if (part === "last") kept = Buffer.concat([kept, chunk]).subarray(-MAX_OUTPUT_BYTES);
+    else if (kept.length < MAX_OUTPUT_BYTES) kept = Buffer.concat([kept, chunk]).subarray(0, MAX_OUTPUT_BYTES);
   });
-  stream.on("error", () => undefined);
-  return () => {
-    const all = Buffer.concat(chunks);
-    return (part === "first" ? all.subarray(0, MAX_OUTPUT_BYTES) : all.subarray(-MAX_OUTPUT_BYTES)).toString("utf8");
-  };
+  stream?.on("error", () => undefined);
+  return () => kept.toString("utf8");
 }
 
 /** A program of the system failed; the message is plain. */
@@ -175,21 +130,16 @@ export class CommandError extends Error {
  */
 export function run(program: string, args: string[], input = ""): Promise<string> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { stdio: "pipe" });
-    const stdout: Buffer[] = [];
-    const stderr: Buffer[] = [];
-    child.stdout.on("data", (chunk: Buffer) => stdout.push(chunk));
-    child.stderr.on("data", (chunk: Buffer) => stderr.push(chunk));
-    child.once("error", (error) => {
-      const why = systemCode(error) === "ENOENT" ? "is not installed" : `cannot be run (${systemCode(error)})`;
-      reject(new CommandError(`${program} ${why}`, ""));
+    const options = { encoding: "latin1", maxBuffer: Number.POSITIVE_INFINITY } as const;
+    const child = execFile(program, args, options, (error, stdout, stderr) => {
+      if (!error) return resolve(stdout);
+      const said = Buffer.from(stderr, "latin1").toString("utf8").trim();
+      const code = systemCode(error);
+      const failure = `${program} ${args[0]} failed: ${quote(said || `exit code ${error.code ?? error.signal}`)}`;
+      const noStart = `${program} ${code === "ENOENT" ? "is not installed" : `cannot be run (${code})`}`;
+      return reject(new CommandError(code ? noStart : failure, said));
     });
-    child.once("close", (code) => {
-      const said = Buffer.concat(stderr).toString("utf8").trim();
-      if (code === 0) resolve(Buffer.concat(stdout).toString("latin1"));
-      else reject(new CommandError(`${program} ${args[0]} failed: ${quote(said || `exit code ${code}`)}`, said));
-    });
-    child.stdin.on("error", () => undefined);
-    child.stdin.end(Buffer.from(input, "latin1"));
+    child.stdin?.on("error", () => undefined);
+    child.stdin?.end(input, "latin1");
   });
 }
