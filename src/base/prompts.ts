@@ -2,6 +2,7 @@ import { createInterface, type Interface } from "node:readline";
 import { Writable } from "node:stream";
 import { styleText } from "node:util";
 import { StoppedError } from "./errors";
+import { wrap } from "./output";
 
 /** A choice among several, as it is shown. */
 export interface Choice {
@@ -22,18 +23,19 @@ export interface TextQuestion {
  * @throws StoppedError (each of them) after Ctrl-C
  */
 export class TerminalPrompter {
-  constructor(
-    private readonly input: NodeJS.ReadStream,
-    private readonly output: NodeJS.WriteStream,
-  ) {}
+  private readonly streams: { input: NodeJS.ReadStream; output: NodeJS.WriteStream };
 
-  async text({ message, initial, validate }: TextQuestion): Promise<string> {
+  constructor(input: NodeJS.ReadStream, output: NodeJS.WriteStream) {
+    this.streams = { input, output };
+  }
+
+  async text({ message, initial = "", validate }: TextQuestion): Promise<string> {
     const { text, S_BAR } = await import("@clack/prompts");
     const answer = await text({
-      ...this.streams(),
+      ...this.streams,
       message: this.wrap(message, styleText("gray", S_BAR)),
-      ...(initial !== undefined && { initialValue: initial }),
-      validate: (value) => this.wrapError(validate(value ?? "")),
+      initialValue: initial,
+      validate: (value) => this.wrap(validate(value ?? "") ?? "", " ") || undefined,
     });
     return insist(answer);
   }
@@ -42,7 +44,7 @@ export class TerminalPrompter {
   async secret(message: string, { mayBeEmpty = false } = {}): Promise<string> {
     const { password, S_BAR } = await import("@clack/prompts");
     const answer = await password({
-      ...this.streams(),
+      ...this.streams,
       message: this.wrap(message, styleText("gray", S_BAR)),
       validate: (value) => (value || mayBeEmpty ? undefined : "something is needed here"),
     });
@@ -51,41 +53,25 @@ export class TerminalPrompter {
 
   async select(question: { message: string; options: Choice[]; initial?: string | undefined }): Promise<string> {
     const { select } = await import("@clack/prompts");
-    const { message, options, initial } = question;
-    return insist(
-      await select({ ...this.streams(), message, options, ...(initial !== undefined && { initialValue: initial }) }),
-    );
+    const { message, options, initial = options[0]?.value ?? "" } = question;
+    return insist(await select({ ...this.streams, message, options, initialValue: initial }));
   }
 
   async confirm(message: string, initialValue = true): Promise<boolean> {
     const { confirm } = await import("@clack/prompts");
-    return insist(await confirm({ ...this.streams(), message, initialValue }));
+    return insist(await confirm({ ...this.streams, message, initialValue }));
   }
 
   /** Lines between two questions. */
   async say(...lines: string[]): Promise<void> {
     const { log } = await import("@clack/prompts");
-    log.step(lines.map((line) => this.wrap(line)).join("\n"), { output: this.output });
-  }
-
-  private streams() {
-    return { input: this.input, output: this.output };
-  }
-
-  private wrapError(text: string | undefined): string | undefined {
-    return text && this.wrap(text, " ");
+    log.step(lines.map((line) => this.wrap(line)).join("\n"), { output: this.streams.output });
   }
 
   /** Breaks between words; `bar` stands before every line but the first. */
   private wrap(text: string, bar = ""): string {
-    const width = Math.max((this.output.columns || 80) - 4, 10);
-    const lines = [""];
-    for (const word of text.split(" ")) {
-      const line = lines.at(-1);
-      if (line && line.length + 1 + word.length > width) lines.push(word);
-      else lines[lines.length - 1] = line ? `${line} ${word}` : word;
-    }
-    return lines.join(bar === "" ? "\n" : `\n${bar}  `);
+    const width = Math.max((this.streams.output.columns || 80) - 4, 10);
+    return wrap(text, width).replaceAll("\n", bar === "" ? "\n" : `\n${bar}  `);
   }
 }
 
@@ -97,8 +83,8 @@ function insist<T>(answer: T): Exclude<T, symbol> {
 
 /** Asks for secrets: without echo on a terminal, elsewhere one line of standard input each. */
 export class SecretPrompt {
-  private lines: AsyncIterator<string> | undefined;
   private source: Interface | undefined;
+  private lines: AsyncIterator<string> | undefined;
 
   constructor(
     private readonly input: NodeJS.ReadStream,
@@ -107,11 +93,12 @@ export class SecretPrompt {
 
   /** The answer without its line break; undefined at the end of the input, or after Ctrl-C. */
   async ask(question: string): Promise<string | undefined> {
+    const { input, terminal } = this;
     // One reader for all questions, opened before the first is shown: what is pasted ahead is not echoed.
     this.lines ??= this.open();
-    if (this.input.isTTY) this.terminal.write(question);
+    if (input.isTTY) terminal.write(question);
     const next = await this.lines.next();
-    if (this.input.isTTY) this.terminal.write("\n");
+    if (input.isTTY) terminal.write("\n");
     return next.done ? undefined : next.value;
   }
 
@@ -122,15 +109,12 @@ export class SecretPrompt {
   }
 
   private open(): AsyncIterator<string> {
+    const { input } = this;
     const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
-    this.source = createInterface({
-      input: this.input,
-      output: silent,
-      terminal: Boolean(this.input.isTTY),
-      historySize: 0,
-      crlfDelay: Number.POSITIVE_INFINITY,
-    });
-    this.source.on("SIGINT", () => this.source?.close());
-    return this.source[Symbol.asyncIterator]();
+    const crlfDelay = Number.POSITIVE_INFINITY;
+    const source = createInterface({ input, output: silent, terminal: input.isTTY, historySize: 0, crlfDelay });
+    source.on("SIGINT", () => source.close());
+    this.source = source;
+    return source[Symbol.asyncIterator]();
   }
 }
