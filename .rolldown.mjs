@@ -35,6 +35,8 @@ export default defineConfig([
   {
     ...shared,
     input: "src/write-manual.ts",
+    // The commands themselves: nothing is run.
+    external: [...shared.external, /^\.\/commands\/.*\.js$/],
     output: { file: "build/write-manual.cjs", format: "cjs", codeSplitting: false },
   },
 ]);

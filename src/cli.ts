@@ -1,29 +1,9 @@
 import { Argument, Command, CommanderError, Option } from "commander";
 import { IpcheckError } from "./base/errors";
 import { quote, suggest } from "./base/text";
-import type { CheckOptions } from "./commands/check-report";
-import type { DoctorOptions } from "./commands/doctor";
-import type { HistoryOptions } from "./commands/history";
-import type { GlobalOptions } from "./commands/host";
-import type { InitOptions } from "./commands/init-questions";
-import type { ScheduleAction, ScheduleOptions } from "./commands/schedule";
-import type { StatusOptions } from "./commands/status";
-import type { VigenereOptions } from "./commands/vigenere";
+import type { Host } from "./commands/host";
 import { port } from "./config/readers";
 import { LANGUAGES } from "./notify/message/languages";
-
-/** What each command does once its words are understood; resolves to the exit code. */
-export interface Actions {
-  /** Help and version. */
-  print(text: string): Promise<void>;
-  check(options: CheckOptions & GlobalOptions): Promise<number>;
-  vigenere(key: string | undefined, password: string | undefined, options: VigenereOptions): Promise<number>;
-  init(options: InitOptions & GlobalOptions): Promise<number>;
-  doctor(options: DoctorOptions & GlobalOptions): Promise<number>;
-  status(options: StatusOptions & GlobalOptions): Promise<number>;
-  history(options: HistoryOptions & GlobalOptions): Promise<number>;
-  schedule(action: ScheduleAction, options: ScheduleOptions & GlobalOptions): Promise<number>;
-}
 
 const DESCRIPTION =
   "Mails you your home's public IP address when it changes. Run it by hand, and hourly by cron: it says nothing while all is well.";
@@ -52,10 +32,10 @@ const OTHER_ACTIONS: Readonly<Record<string, string>> = {
 };
 
 /** The command tree: the one place where commands and options are defined. */
-export function buildProgram(version: string, actions: Actions, finish: (exitCode: number) => void): Command {
+export function buildProgram(host: Host, finish: (exitCode: number) => void): Command {
   const program = new Command("ipcheck")
     .description(DESCRIPTION)
-    .version(version, "-V, --version")
+    .version(host.version, "-V, --version")
     .addOption(new Option("-c, --config <file>", "read the configuration from this env file").argParser(readConfig))
     .configureHelp({ minWidthToWrap: 20 })
     .showHelpAfterError(false);
@@ -67,7 +47,10 @@ export function buildProgram(version: string, actions: Actions, finish: (exitCod
     .option("--json", "print one JSON object")
     .option("-v, --verbose", "say what was seen and done, also when all is well")
     .option("-q, --quiet", "say nothing on success, not even on a terminal")
-    .action(async (_options, command: Command) => finish(await actions.check(command.optsWithGlobals())));
+    .action(async (_options, command: Command) => {
+      const { composeCheck } = await import("./commands/check.js");
+      finish(await composeCheck(command.optsWithGlobals(), host));
+    });
 
   program
     .command("vigenere")
@@ -78,7 +61,10 @@ export function buildProgram(version: string, actions: Actions, finish: (exitCod
     )
     .option("--decode", "turn an encoded password back")
     .option("--env", "print the two lines for the env file")
-    .action(async (key, password, options) => finish(await actions.vigenere(key, password, options)));
+    .action(async (key, password, options) => {
+      const { composeVigenere } = await import("./commands/vigenere.js");
+      finish(await composeVigenere(key, password, options, host));
+    });
 
   program
     .command("init")
@@ -103,7 +89,10 @@ export function buildProgram(version: string, actions: Actions, finish: (exitCod
     .option("--schedule", "install the hourly schedule (--no-schedule does not ask)")
     .addOption(new Option("--no-schedule").hideHelp())
     .option("-y, --yes", "ask nothing; what no switch names stays as it is in an existing file (a backup is kept)")
-    .action(async (_options, command: Command) => finish(await actions.init(command.optsWithGlobals())));
+    .action(async (_options, command: Command) => {
+      const { composeInit } = await import("./commands/init.js");
+      finish(await composeInit(command.optsWithGlobals(), host));
+    });
 
   program
     .command("doctor")
@@ -116,7 +105,10 @@ export function buildProgram(version: string, actions: Actions, finish: (exitCod
       ).argParser(readPort),
     )
     .option("--json", "print one JSON object")
-    .action(async (_options, command: Command) => finish(await actions.doctor(command.optsWithGlobals())));
+    .action(async (_options, command: Command) => {
+      const { composeDoctor } = await import("./commands/doctor.js");
+      finish(await composeDoctor(command.optsWithGlobals(), host));
+    });
 
   program
     .command("status")
@@ -124,7 +116,10 @@ export function buildProgram(version: string, actions: Actions, finish: (exitCod
     .option("--json", "print one JSON object")
     .option("--prometheus", "print metrics for node_exporter's textfile collector")
     .option("--max-age <duration>", "exit with 3 when the last good look is older, like 3h")
-    .action(async (_options, command: Command) => finish(await actions.status(command.optsWithGlobals())));
+    .action(async (_options, command: Command) => {
+      const { composeStatus } = await import("./commands/status.js");
+      finish(await composeStatus(command.optsWithGlobals(), host));
+    });
 
   program
     .command("history")
@@ -132,7 +127,10 @@ export function buildProgram(version: string, actions: Actions, finish: (exitCod
     .option("-n, --limit <number>", "show the last so many (20 on a terminal, all with --json and --csv)")
     .option("--json", "print a JSON array")
     .option("--csv", "print comma-separated values (RFC 4180)")
-    .action(async (_options, command: Command) => finish(await actions.history(command.optsWithGlobals())));
+    .action(async (_options, command: Command) => {
+      const { composeHistory } = await import("./commands/history.js");
+      finish(await composeHistory(command.optsWithGlobals(), host));
+    });
 
   program
     .command("schedule")
@@ -149,9 +147,10 @@ export function buildProgram(version: string, actions: Actions, finish: (exitCod
     .option("--password-file <file>", "with --system: hand this file over as the credential smtp-password")
     .option("--print", "print what would be installed, touch nothing")
     .option("-y, --yes", "do not ask")
-    .action(async (action, _options, command: Command) =>
-      finish(await actions.schedule(action, command.optsWithGlobals())),
-    );
+    .action(async (action, _options, command: Command) => {
+      const { composeSchedule } = await import("./commands/schedule.js");
+      finish(await composeSchedule(action, command.optsWithGlobals(), host));
+    });
 
   return program;
 }
@@ -160,10 +159,10 @@ export function buildProgram(version: string, actions: Actions, finish: (exitCod
  * Runs the command line `args` (without node and script) and resolves to its exit code.
  * @throws IpcheckError `usage`
  */
-export async function runProgram(args: readonly string[], version: string, actions: Actions): Promise<number> {
+export async function runProgram(args: readonly string[], host: Host): Promise<number> {
   let exitCode = 0;
   const printed: string[] = [];
-  const program = buildProgram(version, actions, (code) => {
+  const program = buildProgram(host, (code) => {
     exitCode = code;
   });
   for (const command of [program, ...program.commands]) {
@@ -173,16 +172,15 @@ export async function runProgram(args: readonly string[], version: string, actio
   const [named, topic] = findWords(args);
   const names = program.commands.map((command) => command.name()).concat("help");
   // With a default command, commander takes a mistyped one for its argument; its help ignores one.
-  for (const name of named === "help" ? [topic] : [named]) {
-    if (name !== undefined && !names.includes(name)) throw unknownCommand(name, names);
-  }
+  const name = named === "help" ? topic : named;
+  if (name !== undefined && !names.includes(name)) throw unknownCommand(name, names);
   try {
     await program.parseAsync([...args], { from: "user" });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode !== 0) throw usageError(error, named ?? "check");
   }
-  if (printed.length > 0) await actions.print(printed.join("").trimEnd());
+  if (printed.length > 0) await host.output.printText(printed.join("").trimEnd(), { indent: 4 });
   return exitCode;
 }
 

@@ -95,18 +95,7 @@ export async function main(): Promise<number> {
     const plain = readPlainCheck(args);
     if (plain) return await composeCheck(plain, host);
     const { runProgram } = await import("./cli.js");
-    return await runProgram(args, host.version, {
-      print: (text) => output.printText(text, { indent: 4 }),
-      check: (options) => composeCheck(options, host),
-      vigenere: async (key, password, options) =>
-        (await import("./commands/vigenere.js")).composeVigenere(key, password, options, host),
-      init: async (options) => (await import("./commands/init.js")).composeInit(options, host),
-      doctor: async (options) => (await import("./commands/doctor.js")).composeDoctor(options, host),
-      status: async (options) => (await import("./commands/status.js")).composeStatus(options, host),
-      history: async (options) => (await import("./commands/history.js")).composeHistory(options, host),
-      schedule: async (action, options) =>
-        (await import("./commands/schedule.js")).composeSchedule(action, options, host),
-    });
+    return await runProgram(args, host);
   } catch (error) {
     await output.fail(error);
     return error instanceof IpcheckError ? exitCodeFor([error]) : EXIT_BUG;

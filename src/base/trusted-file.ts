@@ -154,23 +154,17 @@ export function findFault({ uid, gid, mode }: Ownership, who: Principal): "forei
   return (mode & 0o002) !== 0 || ((mode & 0o020) !== 0 && !isOwnGroup) ? "writable" : undefined;
 }
 
-function judge(path: string, stats: Stats, who: Principal): { fact: string; cure: string } | undefined {
-  let fault = findFault(stats, who);
-  // In a user namespace (rootless containers, hardened systemd units of a user) root's files seem to be nobody's:
-  // whoever has the root directory is root.
-  if (fault === "foreign" && stats.uid === lstatSync("/").uid)
-    fault = findFault({ uid: 0, gid: stats.gid, mode: stats.mode }, who);
+function judge(path: string, { uid, gid, mode }: Stats, who: Principal): { fact: string; cure: string } | undefined {
+  // Whoever has the root directory is root: in a user namespace (rootless containers, hardened systemd units of a
+  // user) root's files seem to be nobody's.
+  const owner = who.uid !== undefined && uid === lstatSync("/").uid ? 0 : uid;
+  const fault = findFault({ uid: owner, gid, mode }, who);
   if (fault === "foreign") {
-    return {
-      fact: `belongs to another user (${stats.uid})`,
-      cure:
-        who.uid === 0
-          ? `do not run ipcheck as root, but as that user: sudo -u '#${stats.uid}' …`
-          : "use one of your own",
-    };
+    const asOwner = `do not run ipcheck as root, but as that user: sudo -u '#${uid}' …`;
+    return { fact: `belongs to another user (${uid})`, cure: who.uid === 0 ? asOwner : "use one of your own" };
   }
   if (fault === undefined || isModeless(path)) return undefined;
-  const change = stats.isDirectory() ? "go-w" : "600";
+  const change = (mode & constants.S_IFMT) === constants.S_IFDIR ? "go-w" : "600";
   return { fact: "can be written by other users", cure: `run chmod ${change} ${quote(path)}` };
 }
 

@@ -1,9 +1,9 @@
-import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync } from "node:fs";
+import { constants, lstatSync, readFileSync } from "node:fs";
 import { dirname, posix, win32 } from "node:path";
 import { makeDirectory, replaceFile, resolveLinks } from "../base/atomic-file";
 import { systemCode } from "../base/errors";
 import { quote } from "../base/text";
-import { guardFolders, type Principal, readGuarded, UnusableFileError } from "../base/trusted-file";
+import { guardFolders, openTrusted, type Principal, readGuarded } from "../base/trusted-file";
 import { readEnvText } from "./env-text";
 
 /** Where the program runs, as far as the configuration depends on it. */
@@ -94,17 +94,10 @@ export function writePrivateFile(path: string, text: string, hasBackup: boolean,
   makeDirectory(dirname(target));
   const exists = lstatSync(target, { throwIfNoEntry: false }) !== undefined;
   const backup = exists && hasBackup ? `${target}.backup` : undefined;
-  if (backup !== undefined) replaceFile(backup, readRegular(target));
+  if (backup !== undefined) {
+    const old = openTrusted(target, constants.O_RDONLY, { uid: undefined }, (file) => readFileSync(file));
+    replaceFile(backup, old);
+  }
   replaceFile(target, text);
   return backup;
-}
-
-function readRegular(path: string): Buffer {
-  const file = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
-  try {
-    if (!fstatSync(file).isFile()) throw new UnusableFileError("is no regular file");
-    return readFileSync(file);
-  } finally {
-    closeSync(file);
-  }
 }

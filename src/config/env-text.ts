@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { parse } from "dotenv";
 import { IpcheckError } from "../base/errors";
 
@@ -118,31 +119,20 @@ const QUOTINGS = [
  */
 export function formatEnvLines(values: Record<string, string>): string | undefined {
   const lines = Object.entries(values).map(([name, value]) => formatEnvLine(name, value));
-  if (!lines.every((line) => line !== undefined)) return undefined;
+  if (lines.includes(undefined)) return undefined;
   const text = lines.join("\n");
-  const parsed = parse(text);
-  return Object.entries(values).every(([name, value]) => parsed[name] === value) ? text : undefined;
+  return isDeepStrictEqual(parse(text), values) ? text : undefined;
 }
 
 /** One line; undefined where no quoting can carry the value. */
 export function formatEnvLine(name: string, value: string): string | undefined {
-  for (const quoting of QUOTINGS) {
-    const line = `${name}=${quoting(value)}`;
+  return QUOTINGS.map((quoting) => `${name}=${quoting(value)}`).find((line) => {
     // Between neighbours: an unbalanced quote reads well alone and swallows the lines after it.
     const text = `BEFORE='x'\n${line}\nAFTER='y'\nLAST="z"\nEND=\`e\`\n`;
+    const expected = { BEFORE: "x", [name]: value, AFTER: "y", LAST: "z", END: "e" };
     const { values, problems } = readEnvText(text);
-    const isIntact = [values, parse(text)].every(
-      (parsed) =>
-        parsed["BEFORE"] === "x" &&
-        parsed["AFTER"] === "y" &&
-        parsed["LAST"] === "z" &&
-        parsed["END"] === "e" &&
-        parsed[name] === value &&
-        Object.keys(parsed).length === 5,
-    );
-    if (isIntact && problems.length === 0) return line;
-  }
-  return undefined;
+    return problems.length === 0 && isDeepStrictEqual(values, expected) && isDeepStrictEqual(parse(text), expected);
+  });
 }
 
 /**

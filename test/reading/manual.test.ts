@@ -2,12 +2,13 @@ import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { type Actions, buildProgram } from "../../src/cli";
+import { buildProgram } from "../../src/cli";
+import type { Host } from "../../src/commands/host";
 import { visibleOptions } from "../../src/commands/manual";
 import { VARIABLE_NAMES } from "../../src/config/variables";
 
 const PAGE = join(__dirname, "..", "..", "dist", "ipcheck.1");
-const program = buildProgram("1.0.0", {} as Actions, () => undefined);
+const program = buildProgram({ version: "1.0.0" } as Host, () => undefined);
 const COMMANDS = program.commands.map((command) => ({ command, name: command.name() }));
 
 function isInstalled(tool: string): boolean {
