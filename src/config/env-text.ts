@@ -106,12 +106,7 @@ function countLines(text: string, start: number, end: number): number {
 }
 
 // dotenv knows no escapes: which quotes carry a value depends on what is in it.
-const QUOTINGS = [
-  (value: string) => value,
-  (value: string) => `'${value}'`,
-  (value: string) => `"${value}"`,
-  (value: string) => `\`${value}\``,
-];
+const QUOTES = ["", "'", '"', "`"];
 
 /**
  * `NAME=value` lines for an env file, each parsed back with dotenv and compared before it is
@@ -126,7 +121,7 @@ export function formatEnvLines(values: Record<string, string>): string | undefin
 
 /** One line; undefined where no quoting can carry the value. */
 export function formatEnvLine(name: string, value: string): string | undefined {
-  return QUOTINGS.map((quoting) => `${name}=${quoting(value)}`).find((line) => {
+  return QUOTES.map((quote) => `${name}=${quote}${value}${quote}`).find((line) => {
     // Between neighbours: an unbalanced quote reads well alone and swallows the lines after it.
     const text = `BEFORE='x'\n${line}\nAFTER='y'\nLAST="z"\nEND=\`e\`\n`;
     const expected = { BEFORE: "x", [name]: value, AFTER: "y", LAST: "z", END: "e" };

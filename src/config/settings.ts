@@ -3,9 +3,8 @@ import { readFileSync } from "node:fs";
 import { IpcheckError, systemCode } from "../base/errors";
 import { quote, suggest } from "../base/text";
 import { readGuarded } from "../base/trusted-file";
-import { type Cidr, type Family, isLoopbackHost } from "../lookup/address";
-import type { PasswordSource } from "../notify/deliver";
-import type { Language } from "../notify/message/languages";
+import { isLoopbackHost } from "../lookup/address";
+import type { DeliverySettings } from "../notify/deliver";
 import { type EnvFile, type Environment, readEnvFile, reasonOf } from "./env-file";
 import { type Findings, resolvePassword } from "./password";
 import { findUnseen } from "./readers";
@@ -13,6 +12,7 @@ import { isSecret, mayRepeat, secretsIn } from "./secrets";
 import {
   type GetText,
   OTHER_NAMES,
+  type PlainSettings,
   RENAMED,
   VARIABLE_NAMES,
   type Values,
@@ -20,43 +20,12 @@ import {
   variable,
 } from "./variables";
 
-export type SmtpSecurity = "tls" | "starttls" | "none";
-
-export interface SmtpSettings {
-  host: string;
-  port: number;
-  security: SmtpSecurity;
-  user: string | undefined;
-  password: PasswordSource | undefined;
-}
-
 /** The whole configuration, checked: nothing after this point looks at a variable. */
-export interface Settings {
+export interface Settings extends PlainSettings {
   envFile: EnvFile | undefined;
-  recipients: string[];
   from: string;
-  smtp: SmtpSettings;
-  machineName: string;
-  /** The line to paste, with `{ip}` in it. */
-  sshLine: string;
-  language: Language;
-  families: Family[];
-  ipv6PrefixLength: number;
-  /** Instead of the built-in panel. */
-  serviceUrls: URL[] | undefined;
-  acceptRanges: Cidr[];
-  timeoutMs: number;
-  deadlineMs: number;
+  smtp: DeliverySettings["smtp"];
   stateFile: string;
-  mailIntervalMs: number;
-  reportOutageMs: number | undefined;
-  heartbeatMailMs: number | undefined;
-  heartbeatUrl: URL | undefined;
-  onChange: string | undefined;
-  /** The port of which a mail about a change says whether it answers from outside. */
-  reachPort: number | undefined;
-  /** Who is asked that, with `{port}` in it. */
-  reachUrl: string;
   /** Certificate authorities (PEM) that are trusted besides the usual ones. */
   extraCa: string | undefined;
   /** Names this configuration of the mail path; another one is tried at once after a refusal. Takes a moment. */
@@ -83,8 +52,8 @@ export function loadSettings(envFileFlag: string | undefined, environment: Envir
 
   let revision: string | undefined;
   const settings: Settings = {
+    ...pickPlain(values),
     envFile,
-    recipients: values.IPCHECK_TO,
     from: values.IPCHECK_FROM ?? "",
     smtp: {
       host: values.IPCHECK_SMTP_HOST,
@@ -93,23 +62,7 @@ export function loadSettings(envFileFlag: string | undefined, environment: Envir
       user: values.IPCHECK_SMTP_USER,
       password,
     },
-    machineName: values.IPCHECK_NAME,
-    sshLine: values.IPCHECK_SSH,
-    language: values.IPCHECK_LANG,
-    families: values.IPCHECK_FAMILY,
-    ipv6PrefixLength: values.IPCHECK_IPV6_PREFIX,
-    serviceUrls: values.IPCHECK_SERVICES,
-    acceptRanges: values.IPCHECK_ACCEPT_RANGES,
-    timeoutMs: values.IPCHECK_TIMEOUT,
-    deadlineMs: values.IPCHECK_DEADLINE,
     stateFile: values.IPCHECK_STATE_FILE ?? "",
-    mailIntervalMs: values.IPCHECK_MAIL_INTERVAL,
-    reportOutageMs: values.IPCHECK_REPORT_OUTAGE,
-    heartbeatMailMs: values.IPCHECK_HEARTBEAT_MAIL,
-    heartbeatUrl: values.IPCHECK_HEARTBEAT_URL,
-    onChange: values.IPCHECK_ON_CHANGE,
-    reachPort: values.IPCHECK_REACH_PORT,
-    reachUrl: values.IPCHECK_REACH_URL,
     extraCa: readCaFile(values.IPCHECK_CA_FILE, environment, problems),
     revision: () => {
       revision ??= revisionOf(settings);
@@ -205,6 +158,11 @@ function readValues(environment: Environment, get: GetText, problems: string[]):
     if ("value" in result) values[name] = result.value;
   }
   return values as Values;
+}
+
+function pickPlain(values: Values): PlainSettings {
+  const entries = VARIABLE_NAMES.map((name) => [variable(name).key, values[name]] as const);
+  return Object.fromEntries(entries.filter(([key]) => key !== undefined)) as PlainSettings;
 }
 
 /** Finds what is wrong with variables together. */
