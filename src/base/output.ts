@@ -105,17 +105,17 @@ export interface Screen {
   accent(text: string): string;
 }
 
+const DEFAULT_COLUMNS = 80;
+
 /** Looks at the stream and at what the user wants: NO_COLOR (no-color.org), TERM=dumb, the locale. */
-export function screenOf(
-  stream: { isTTY?: boolean | undefined; columns?: number | undefined },
-  env: NodeJS.ProcessEnv,
-): Screen {
+export function screenOf(stream: Pick<Stream, "isTTY" | "columns">, env: NodeJS.ProcessEnv): Screen {
   const hasColor = Boolean(stream.isTTY) && !env["NO_COLOR"] && env["TERM"] !== "dumb";
+  const { COLUMNS = "" } = env;
   const locale = env["LC_ALL"] || env["LC_CTYPE"] || env["LANG"] || "";
   const style = (open: number, close: number) => (text: string) =>
     hasColor ? `\u001b[${open}m${text}\u001b[${close}m` : text;
   return {
-    columns: stream.columns || readColumns(env["COLUMNS"]),
+    columns: stream.columns || (/^\d+$/.test(COLUMNS) && Number(COLUMNS)) || DEFAULT_COLUMNS,
     isUnicode: /utf-?8/i.test(locale),
     bold: style(1, 22),
     accent: style(36, 39),
@@ -129,10 +129,8 @@ export function screenOf(
 export function wrap(text: string, columns: number | undefined, indent = 0): string {
   if (!columns) return text;
   const margin = " ".repeat(Math.min(indent, Math.floor(columns / 4)));
-  return text
-    .split("\n")
-    .map((line) => wrapLine(line, columns, margin))
-    .join("\n");
+  const lines = text.split("\n").map((line) => wrapLine(line, columns, margin));
+  return lines.join("\n");
 }
 
 function wrapLine(line: string, columns: number, margin: string): string {
@@ -150,11 +148,6 @@ function wrapLine(line: string, columns: number, margin: string): string {
   return [...lines, last.trimEnd()].join("\n");
 }
 
-function readColumns(text: string | undefined): number {
-  const columns = Number(text);
-  return Number.isInteger(columns) && columns > 0 ? columns : 80;
-}
-
 /** What is being done, on the terminal of a person who waits. */
 export interface Progress {
   show(text: string): void;
@@ -166,13 +159,13 @@ export interface Progress {
 const SHOWN_AFTER_MS = 1000;
 
 /** A line on a terminal that appears after a second, is replaced by the next and erased at the end. */
-export function startProgress(stream: { write(text: string): boolean; columns?: number | undefined }): Progress {
+export function startProgress(stream: Pick<Stream, "write" | "columns">): Progress {
   let text = "";
   let isVisible = false;
   const draw = () => {
     isVisible = true;
     // A line that wraps could not be erased.
-    stream.write(`\r\u001b[K${quote(text, Math.max(1, (stream.columns ?? 80) - 2))}`);
+    stream.write(`\r\u001b[K${quote(text, Math.max(1, (stream.columns ?? DEFAULT_COLUMNS) - 2))}`);
   };
   let timer: NodeJS.Timeout | undefined;
   return {

@@ -52,22 +52,17 @@ export function suggest(word: string, candidates: Iterable<string>): string | un
 
 // Levenshtein's distance, with a swap of neighbours, the commonest slip, counting as one edit.
 function editDistance(a: string, b: string): number {
-  const rows = [Array.from({ length: b.length + 1 }, (_, index) => index)];
+  const rows: number[][] = [];
   const at = (i: number, j: number) => rows[i]?.[j] ?? Number.POSITIVE_INFINITY;
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i];
+  for (let i = 0; i <= a.length; i++) {
+    const row: number[] = [];
     rows.push(row);
-    for (let j = 1; j <= b.length; j++) {
-      const substitution = at(i - 1, j - 1) + (a[i - 1] === b[j - 1] ? 0 : 1);
+    for (let j = 0; j <= b.length; j++) {
+      const isSame = a[i - 1] === b[j - 1];
       const isSwap = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
-      row.push(
-        Math.min(
-          substitution,
-          at(i - 1, j) + 1,
-          at(i, j - 1) + 1,
-          isSwap ? at(i - 2, j - 2) + 1 : Number.POSITIVE_INFINITY,
-        ),
-      );
+      const edits = [at(i - 1, j) + 1, at(i, j - 1) + 1, at(i - 1, j - 1) + (isSame ? 0 : 1)];
+      if (isSwap) edits.push(at(i - 2, j - 2) + 1);
+      row.push(i === 0 && j === 0 ? 0 : Math.min(...edits));
     }
   }
   return at(a.length, b.length);

@@ -1,9 +1,15 @@
-const UNIT_MS: Record<string, number> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+const UNITS = [
+  { unit: "day", unitMs: 86_400_000 },
+  { unit: "hour", unitMs: 3_600_000 },
+  { unit: "minute", unitMs: 60_000 },
+  { unit: "second", unitMs: 1000 },
+] as const;
 
 /** Reads `90s`, `15m`, `3h` or `30d`; returns milliseconds, or undefined when it is no duration. */
 export function parseDuration(text: string): number | undefined {
   const match = /^(\d{1,6})([smhd])$/.exec(text);
-  return match ? Number(match[1]) * (UNIT_MS[match[2] ?? ""] ?? Number.NaN) : undefined;
+  const unitMs = UNITS.find(({ unit }) => unit[0] === match?.[2])?.unitMs;
+  return unitMs && Number(match?.[1]) * unitMs;
 }
 
 /** Milliseconds from `from` to `to`; never negative, because clocks run backwards (RTC-less boards, NTP). */
@@ -43,9 +49,9 @@ export function formatDuration(ms: number): string {
 
 /** A duration in its two largest units, rounded to the smaller of them: `[{3, day}, {4, hour}]`. */
 export function splitDuration(ms: number): DurationPart[] {
-  const larger = UNITS.findIndex(({ unitMs }) => ms >= unitMs);
-  const smallest = UNITS[Math.min((larger < 0 ? UNITS.length : larger) + 1, UNITS.length - 1)];
-  let rest = Math.round(ms / (smallest?.unitMs ?? 1)) * (smallest?.unitMs ?? 1);
+  const larger = UNITS.findIndex(({ unit, unitMs }) => ms >= unitMs || unit === "second");
+  const { unitMs: smallerMs } = UNITS[larger + 1] ?? UNITS[3];
+  let rest = Math.round(ms / smallerMs) * smallerMs;
   const parts = UNITS.map(({ unit, unitMs }) => {
     const value = Math.floor(rest / unitMs);
     rest -= value * unitMs;
@@ -56,17 +62,11 @@ export function splitDuration(ms: number): DurationPart[] {
 
 export interface DurationPart {
   value: number;
-  unit: "day" | "hour" | "minute" | "second";
+  unit: (typeof UNITS)[number]["unit"];
 }
 
-const UNITS = [
-  { unit: "day", unitMs: 86_400_000 },
-  { unit: "hour", unitMs: 3_600_000 },
-  { unit: "minute", unitMs: 60_000 },
-  { unit: "second", unitMs: 1000 },
-] as const;
-
-const WEEK_MS = 7 * 24 * 3_600_000;
+/** Further back, and the weekday would be that of today. */
+const MAX_WEEKDAY_AGE_MS = 6 * 86_400_000;
 const WEEKDAYS = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 
 /** Local time as people say it: `14:03` of today, `Tuesday 14:03` of the last week, else as `localTime`. */
@@ -74,7 +74,7 @@ export function recentTime(at: string, now: Date): string {
   const date = new Date(at);
   const full = localTime(at);
   if (full.slice(0, 10) === localTime(now.toISOString()).slice(0, 10)) return full.slice(11);
-  const isOfLastWeek = date <= now && now.getTime() - date.getTime() < WEEK_MS - 24 * 3_600_000;
+  const isOfLastWeek = date <= now && now.getTime() - date.getTime() < MAX_WEEKDAY_AGE_MS;
   return isOfLastWeek ? `${WEEKDAYS[date.getDay()]} ${full.slice(11)}` : full;
 }
 

@@ -11,10 +11,8 @@ const SYMBOLS = Array.from({ length: 95 }, (_, index) => String.fromCharCode(0x2
 
 const ALPHABETS = ["ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz", "0123456789", SYMBOLS] as const;
 
-/** Each printable ASCII character's alphabet and its place therein. */
-const PLACES = new Map(
-  ALPHABETS.flatMap((alphabet) => [...alphabet].map((character, index) => [character, { alphabet, index }])),
-);
+/** The alphabet that a character of printable ASCII belongs to. */
+const alphabetOf = (character: string) => ALPHABETS.find((alphabet) => alphabet.includes(character));
 
 /** Encodes `text`; the result has the same length and the same kind of character at every place. */
 export function encodeVigenere(text: string, key: string): string {
@@ -33,24 +31,21 @@ export function isVigenereKey(key: string): boolean {
 
 /** How many characters (code points) of `text` no key can hide, because they are not printable ASCII. */
 export function countUnshiftable(text: string): number {
-  return [...text].filter((character) => !PLACES.has(character)).length;
+  return [...text].filter((character) => !alphabetOf(character)).length;
 }
 
 function shiftText(text: string, key: string, direction: 1 | -1): string {
   if (!isVigenereKey(key)) throw new RangeError("a Vigenère key is one or more printable ASCII characters");
-  const shifts = [...key].map((character) => PLACES.get(character)?.index ?? 0);
+  const shifts = [...key].map((character) => alphabetOf(character)?.indexOf(character) ?? 0);
   let consumed = 0;
   // Code points, not UTF-16 units, so that an emoji passes through whole.
-  return [...text]
-    .map((character) => {
-      const place = PLACES.get(character);
-      if (!place) return character;
-      const { alphabet, index } = place;
-      const shift = direction * (shifts[consumed++ % shifts.length] ?? 0);
-      const size = alphabet.length;
-      return alphabet[(((index + shift) % size) + size) % size] ?? character;
-    })
-    .join("");
+  const shifted = [...text].map((character) => {
+    const alphabet = alphabetOf(character);
+    if (!alphabet) return character;
+    const shift = direction * (shifts[consumed++ % shifts.length] ?? 0);
+    return alphabet.at((alphabet.indexOf(character) + shift) % alphabet.length);
+  });
+  return shifted.join("");
 }
 
 const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
