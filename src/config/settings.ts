@@ -81,18 +81,23 @@ export function isUnconfigured({ envFile, origins }: Settings): boolean {
   return envFile === undefined && origins.size === 0;
 }
 
-/** The variables that are set, and where: the environment before the env file. */
-export type Origins = Map<
-  VariableName,
-  { value: string; place: "environment" | "env file" /** In the env file. */; line: number | undefined }
->;
+/** Where each variable that is set came from. */
+export type Origins = Map<VariableName, Origin>;
 
+interface Origin {
+  value: string;
+  place: "environment" | "env file";
+  /** Of the env file. */
+  line?: number | undefined;
+}
+
+/** The variables that are set, the environment before the env file. */
 function findOrigins(envFile: EnvFile | undefined, { env }: Environment): Origins {
   const origins: Origins = new Map();
   for (const name of VARIABLE_NAMES) {
     // Empty is unset: 'IPCHECK_TO=' is how people switch a line off.
     const [ours, filed] = [env[name], envFile?.values[name]];
-    if (ours) origins.set(name, { value: ours, place: "environment", line: undefined });
+    if (ours) origins.set(name, { value: ours, place: "environment" });
     else if (filed) origins.set(name, { value: filed, place: "env file", line: envFile?.lines[name] });
   }
   return origins;
