@@ -1,5 +1,16 @@
-/** Why a run could not do all of its work; each has its exit code in `exit-codes.ts`. */
-export type ErrorCode = "usage" | "config" | "no-address" | "state" | "undelivered" | "locked" | "output";
+/** What each exit code means is in the README's table. */
+export const EXIT_CODES = {
+  usage: 2,
+  config: 2,
+  "no-address": 3,
+  state: 4,
+  undelivered: 5,
+  locked: 6,
+  output: 1,
+} as const;
+
+/** Why a run could not do all of its work. */
+export type ErrorCode = keyof typeof EXIT_CODES;
 
 /** A known way to fail: printed as one `error:` line and, where there is one, one `hint:` line. */
 export class IpcheckError extends Error {
@@ -40,18 +51,7 @@ export function isTlsCode(code: string): boolean {
   return /^(CERT_|ERR_TLS_|ERR_SSL_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|HOSTNAME_|EPROTO)/.test(code);
 }
 
-/** What each exit code means is in the README's table. */
-export const EXIT_CODES: Record<ErrorCode, number> = {
-  usage: 2,
-  config: 2,
-  "no-address": 3,
-  state: 4,
-  undelivered: 5,
-  locked: 6,
-  output: 1,
-};
-
-/** The same for people, by exit code. */
+/** What the exit codes mean, by their numbers. */
 export const EXIT_MEANINGS = [
   "done: unchanged, or changed, recorded and mailed",
   "a bug",

@@ -1,6 +1,6 @@
 import { lookup } from "node:dns";
 import { isIP } from "node:net";
-import { createSecureContext, type SecureContext } from "node:tls";
+import { createSecureContext } from "node:tls";
 
 // Names are looked up as the rest of the system does it: getaddrinfo, so /etc/hosts, nsswitch and mDNS count.
 
@@ -82,17 +82,12 @@ export function resolverOptions(deadlineMs: number, serverCount: number, own = "
   return `timeout:${timeout} attempts:${attempts} ${own}`.trim();
 }
 
-/** To be spread into the options of `tls.connect`, `https.request` and their kind. */
-export interface TrustOptions {
-  rejectUnauthorized: true;
-  secureContext?: SecureContext;
-}
-
 /**
- * Certificates are always verified, whatever NODE_TLS_REJECT_UNAUTHORIZED says. `extraCa` (PEM, one or several
- * certificates) is trusted besides the roots that Node.js would use, those of a system store included.
+ * Options for `tls.connect`, `https.request` and their kind. Certificates are always verified, whatever
+ * NODE_TLS_REJECT_UNAUTHORIZED says. `extraCa` (PEM, one or several certificates) is trusted besides the roots that
+ * Node.js would use, those of a system store included.
  */
-export function trustOptions(extraCa: string | undefined): TrustOptions {
+export function trustOptions(extraCa: string | undefined): object {
   if (extraCa === undefined) return { rejectUnauthorized: true };
   // The option `ca` would replace the default roots, and Node.js 20 has no call that lists a system's.
   const secureContext = createSecureContext();

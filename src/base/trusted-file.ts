@@ -40,23 +40,17 @@ export class UnusableFileError extends Error {
 /** More than any file that is read whole needs; a bundle of all public certificate authorities has a quarter of it. */
 const MAX_BYTES = 1024 * 1024;
 
-/** A text file, and whether group or others may read what may be a secret and could be kept from them. */
-export interface GuardedText {
-  text: string;
-  stats: Stats;
-  isReadableByOthers: boolean;
-}
-
 /**
- * Reads a text file that decides what this program does or sends.
+ * Reads a text file that decides what this program does or sends; `isReadableByOthers` where group or others may read
+ * what may be a secret, and could be kept from it.
  * @throws UnusableFileError, NodeJS.ErrnoException
  */
-export function readGuarded(path: string, who: Principal, maxBytes = MAX_BYTES): GuardedText {
+export function readGuarded(path: string, who: Principal, maxBytes = MAX_BYTES) {
   return openTrusted(path, constants.O_RDONLY, who, (file, stats) => {
     if (stats.size > maxBytes) throw new UnusableFileError(`is larger than ${maxBytes / 1024} KiB`);
     const isReadableByOthers =
       isReadable(stats, who) && !isModeless(path) && !isOnReadOnlyMount(path, file, stats, who);
-    return { text: readFileSync(file, "utf8"), stats, isReadableByOthers };
+    return { text: readFileSync(file, "utf8"), isReadableByOthers };
   });
 }
 
