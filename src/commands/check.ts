@@ -1,9 +1,8 @@
 import { randomUUID } from "node:crypto";
 import type { Deadline } from "../base/deadline";
-import { EXIT_BUG, EXIT_MEANINGS, exitCodeFor, IpcheckError } from "../base/errors";
+import { EXIT_BUG, exitCodeFor, IpcheckError } from "../base/errors";
 import { trustOptions } from "../base/network";
 import { type Progress, startProgress } from "../base/output";
-import { webUrl } from "../config/readers";
 import { isUnconfigured, loadSettings, type Settings } from "../config/settings";
 import { look } from "../lookup/lookup";
 import type { CheckRules } from "../notify/dispatch";
@@ -17,7 +16,7 @@ import { type GlobalOptions, type Host, machineSeed, uptimeMs } from "./host";
 
 /** `ipcheck check`: loads the configuration, takes the lock, runs, pings. Resolves to the exit code. */
 export async function composeCheck(options: CheckOptions & GlobalOptions, host: Host): Promise<number> {
-  const settings = await loadSettingsOrPing(options, host);
+  const settings = loadSettings(options.config, host, host.output.redactor.secrets);
   const store = openStore(settings.stateFile, host);
   // To the very end: a warning that nobody reads must not hold the lock for ever.
   const deadline = host.startDeadline(settings.deadlineMs);
@@ -26,21 +25,6 @@ export async function composeCheck(options: CheckOptions & GlobalOptions, host: 
     return await runAlone(options, settings, store, deadline, host);
   } finally {
     deadline.clear();
-  }
-}
-
-/** A configuration that cannot be used is told to the monitor, too, where the process's own environment names one. */
-async function loadSettingsOrPing(options: CheckOptions & GlobalOptions, host: Host): Promise<Settings> {
-  try {
-    return loadSettings(options.config, host, host.output.redactor.secrets);
-  } catch (error) {
-    const url = webUrl(host.env["IPCHECK_HEARTBEAT_URL"] ?? "");
-    if ("value" in url && !options.dryRun) {
-      const { pingHeartbeat } = await import("../notify/heartbeat.js");
-      const body = `run: ${EXIT_MEANINGS[2]}`;
-      await pingHeartbeat(url.value, { isSuccess: false, body, userAgent: host.userAgent });
-    }
-    throw error;
   }
 }
 
