@@ -170,10 +170,14 @@ test("publint finds nothing", () => {
   expect(output).toContain("All good!");
 });
 
-test("the lock file fits the package and names no download address", () => {
+test("the lock file fits the package, and names what to download by its digest and never by its address", () => {
   expect(lock.packages[""].dependencies).toEqual(dependencies);
   expect(lock.version).toBe(version);
-  expect(read("package-lock.json")).not.toContain('"resolved"');
+  const downloaded = Object.entries<{ link?: boolean; integrity?: string; resolved?: string }>(lock.packages).filter(
+    ([path, { link }]) => path !== "" && !link,
+  );
+  expect(downloaded.filter(([, { integrity }]) => !integrity?.startsWith("sha512-")).map(([path]) => path)).toEqual([]);
+  expect(downloaded.filter(([, { resolved }]) => resolved).map(([path]) => path)).toEqual([]);
 });
 
 test("the runtime packages are the ones that have earned their place", () => {
