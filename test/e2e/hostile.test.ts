@@ -9,6 +9,7 @@ import { Home } from "../support/home";
 import { HAS_IPV6 } from "../support/ipv6";
 import { type MailServer, startMailServer } from "../support/mail-server";
 import { type Act, afterRequest, drip, endless, hang, http, reply, replyAndHold, startPanel } from "../support/panel";
+import { runHere } from "../support/run-here";
 import { sample } from "../support/sample";
 
 vi.setConfig({ maxConcurrency: 4 });
@@ -40,7 +41,7 @@ async function expectDistrust(where: typeof IPV4 | typeof IPV6, acts: Act[], isO
   const owner = `row-${row}@example.net`;
   const mails = () => mail.arrived.filter(({ recipients }) => recipients.includes(owner));
   const makeHome = () => {
-    const home = new Home().useServices(...panel.services).useMail(mail, owner);
+    const home = new Home(runHere).useServices(...panel.services).useMail(mail, owner);
     Object.assign(home.env, { IPCHECK_FAMILY: family, IPCHECK_TIMEOUT: "2s", IPCHECK_DEADLINE: "20s" });
     return home;
   };

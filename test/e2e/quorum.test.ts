@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { Home } from "../support/home";
 import { type MailServer, startMailServer } from "../support/mail-server";
 import { type Act, afterRequest, hang, http, type Panel, reply, startPanel } from "../support/panel";
+import { runHere } from "../support/run-here";
 import { sample } from "../support/sample";
 
 vi.setConfig({ maxConcurrency: 4 });
@@ -19,7 +20,7 @@ const refuse: Act = (socket) => socket.resetAndDestroy();
 
 let mail: MailServer;
 /** A home that has recorded OLD. */
-const confirmed_ = new Home();
+const confirmed_ = new Home(runHere);
 const panels: Panel[] = [];
 let owners = 0;
 
@@ -40,7 +41,7 @@ async function start(size: number, script: Panel["script"]): Promise<Panel> {
 /** A home that asks `panel`, with OLD recorded where `isSettled`. */
 function makeHome(panel: Pick<Panel, "services">, isSettled = true) {
   const owner = `owner-${owners++}@example.net`;
-  const home = new Home().useServices(...panel.services).useMail(mail, owner);
+  const home = new Home(runHere).useServices(...panel.services).useMail(mail, owner);
   if (isSettled) {
     mkdirSync(dirname(home.stateFile), { recursive: true, mode: 0o700 });
     copyFileSync(confirmed_.stateFile, home.stateFile);

@@ -105,8 +105,9 @@ export const hang: Act = (socket) => socket.resume();
 /** Repeats `chunk` for as long as the other side listens. */
 export function endless(first: string, chunk: string): (socket: Socket) => void {
   return afterRequest((socket) => {
+    const flood = chunk.repeat(Math.ceil(65_536 / chunk.length));
     const pour = () => {
-      while (socket.writable && socket.write(chunk, "latin1"));
+      while (socket.writable && socket.write(flood, "latin1"));
     };
     socket.on("drain", pour).write(first, "latin1");
     pour();
