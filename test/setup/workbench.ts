@@ -27,8 +27,11 @@ export const ERROR_AND_HINT = /^ipcheck: error: [^\n]+\nipcheck: hint: [^\n]+\n$
 const closers: (() => Promise<void>)[] = [];
 afterAll(() => Promise.all(closers.map((close) => close())));
 
-export async function startEcho(answer: EchoServer["answer"] = ADDRESS): Promise<EchoServer> {
-  const echo = await startEchoServer(answer);
+export async function startEcho(
+  answer: EchoServer["answer"] = ADDRESS,
+  options?: Parameters<typeof startEchoServer>[1],
+): Promise<EchoServer> {
+  const echo = await startEchoServer(answer, options);
   closers.push(echo.close);
   return echo;
 }
@@ -39,7 +42,8 @@ export async function startMail(options: MailServerOptions = {}): Promise<MailSe
   return mail;
 }
 
-const authority = makeAuthority(makeScratch());
+/** What the homes of the tests trust. */
+export const authority = makeAuthority(makeScratch());
 
 /** A mail server as providers have them: STARTTLS with a certificate of the tests' authority, and a login. */
 export async function startProvider(password: string, options: MailServerOptions = {}): Promise<MailServer> {
