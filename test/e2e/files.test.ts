@@ -20,7 +20,6 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { EMPTY_STATE, encodeState } from "../../src/state/state";
 import { ADDRESS, envFileOf, SILENCE, startEcho, writePrivate } from "../setup/workbench";
 import type { EchoServer } from "../support/echo-server";
 import { Home } from "../support/home";
@@ -138,25 +137,6 @@ describe("the state", () => {
     expect(run).toMatchObject({ exitCode: 0, stderr: expect.stringMatching(/^ipcheck: warning: [^\n]+\n$/) });
     expect([readFileSync(keys, "utf8"), statSync(keys).mode & 0o777]).toEqual(["ssh-ed25519 AAAA\n", 0o644]);
     expect(home.readState().families[4].recorded.address).toBe(ADDRESS);
-    expect(await home.run(["check"])).toMatchObject(SILENCE);
-  });
-
-  test.for<[string, string]>([
-    ["another program's", '{"families":[]}'],
-    ["of the wrong shape and the right checksum", encodeState({ ...EMPTY_STATE, outbox: {} } as never)],
-    [
-      "with an address that is none",
-      encodeState({ ...EMPTY_STATE, families: { 4: { recorded: { address: "home", confirmedBy: [] } } } }),
-    ],
-    ["with a time that is none", encodeState({ ...EMPTY_STATE, spoken: { look: { at: "x", about: "" } } })],
-  ])("%s: kept aside for its owner alone, said once", async ([, text]) => {
-    const home = await makeHome();
-    writeFileSync(home.stateFile, text, { mode: 0o644 });
-    chmodSync(home.stateFile, 0o644);
-    const run = await home.run(["check"]);
-    expect(run).toMatchObject({ exitCode: 0, stderr: expect.stringMatching(/^ipcheck: warning: [^\n]+\n$/) });
-    const aside = home.listStateFolder().filter((name) => name.includes("unreadable"));
-    expect(aside.map((name) => statSync(join(dirname(home.stateFile), name)).mode & 0o777)).toEqual([0o600]);
     expect(await home.run(["check"])).toMatchObject(SILENCE);
   });
 

@@ -1,11 +1,12 @@
 // What a user does wrong, and what the disk, the lock and the mail server may answer: said in one
 // breath with what to do about it, with nothing half done and no secret told.
 
-import { mkdirSync, readFileSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { parse } from "dotenv";
 import { describe, expect, test, vi } from "vitest";
 import { encodeVigenere } from "../../src/config/vigenere";
+import { EMPTY_STATE, encodeState } from "../../src/state/state";
 import {
   ADDRESS,
   authority,
@@ -171,7 +172,8 @@ describe.concurrent("the state", () => {
     expect(mail.arrived).toEqual([]);
   });
 
-  test.for([
+  const NO_ADDRESS = { address: "home", confirmedBy: [] };
+  test.for<[string, string]>([
     ["empty", ""],
     ["cut off", '{"version": 1, "families": {"4": {"recor'],
     ["of zeros", "\0".repeat(512)],
@@ -179,16 +181,21 @@ describe.concurrent("the state", () => {
     ["altered by hand", '{"version": 1, "families": {}, "outbox": [], "channels": {}, "rests": {}, "checksum": "0"}'],
     ["of two addresses", "203.0.113.7\n203.0.113.8\n"],
     ["nested too deep", "[".repeat(100_000)],
-  ] as const)("that is %s is kept aside, said once, and begun anew", async ([, text]) => {
+    ["of the wrong shape", encodeState({ ...EMPTY_STATE, outbox: {} } as never)],
+    ["of an address that is none", encodeState({ ...EMPTY_STATE, families: { 4: { recorded: NO_ADDRESS } } })],
+    ["of a time that is none", encodeState({ ...EMPTY_STATE, spoken: { look: { at: "x", about: "" } } })],
+  ])("that is %s is kept aside for its owner, said once, and begun anew", async ([, text]) => {
     const { mail, home } = await makeBench();
     writeState(home, text);
+    chmodSync(home.stateFile, 0o644);
     const run = await home.run();
     expect(run).toMatchObject({ exitCode: 0, stdout: "" });
     expect(run.stderr).toMatch(/^ipcheck: warning: [^\n]+\n$/);
     const aside = home.listStateFolder().filter((name) => !["state.json", "history.jsonl"].includes(name));
     expect(aside).toHaveLength(1);
     expect(run.stderr).toContain(aside.join());
-    expect(readFileSync(join(dirname(home.stateFile), aside.join()), "utf8")).toBe(text);
+    const path = join(dirname(home.stateFile), aside.join());
+    expect([readFileSync(path, "utf8"), statSync(path).mode & 0o777]).toEqual([text, 0o600]);
     expect(home.readState().families[4].recorded.address).toBe(ADDRESS);
     expect(mail.arrived).toHaveLength(1);
     expect(await home.run()).toMatchObject(SILENCE);
