@@ -16,6 +16,7 @@ import { type Authority, makeAuthority } from "../support/certificates";
 import { type EchoServer, startEchoServer } from "../support/echo-server";
 import { Home } from "../support/home";
 import { type MailServer, type MailServerOptions, startMailServer } from "../support/mail-server";
+import { runHere } from "../support/run-here";
 import { makeScratch } from "../support/scratch";
 
 export const ADDRESS = "203.0.113.7";
@@ -56,10 +57,21 @@ export async function issue(options?: Parameters<Authority["issue"]>[0]) {
 }
 
 /** A home that asks these services, trusts the tests' authority, and has a crontab program of its own. */
-export async function makeHome(...services: { url: string }[]): Promise<Home & { crontab: FakeCrontab }> {
-  const home = new Home().useServices(...(services.length > 0 ? services : [await startEcho(), await startEcho()]));
+export function makeHome(...services: { url: string }[]): Promise<BenchHome> {
+  return furnish(new Home(), "NODE_EXTRA_CA_CERTS", services);
+}
+
+/** The same, whose runs take place in the process of the test. */
+export function makeHomeHere(...services: { url: string }[]): Promise<BenchHome> {
+  return furnish(new Home(runHere), "IPCHECK_CA_FILE", services);
+}
+
+type BenchHome = Home & { crontab: FakeCrontab };
+
+async function furnish(home: Home, trust: string, services: { url: string }[]): Promise<BenchHome> {
+  home.useServices(...(services.length > 0 ? services : [await startEcho(), await startEcho()]));
   const crontab = new FakeCrontab(home.path);
-  home.env["NODE_EXTRA_CA_CERTS"] = (await authority).caFile;
+  home.env[trust] = (await authority).caFile;
   home.env["PATH"] = crontab.searchPath;
   home.env["CRONTAB_FILE"] = crontab.file;
   return Object.assign(home, { crontab });

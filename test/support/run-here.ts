@@ -14,6 +14,9 @@ import { IS_LONG } from "./sample";
 /** The run is a process of its own all the same: on another Node.js, and where a night has time. */
 const IS_SPAWNED = IS_LONG || process.env["IPCHECK_TEST_NODE"] !== undefined;
 
+/** Commands that start what they find on the PATH of their process, which must not be this machine's crontab. */
+const STARTS_PROGRAMS = ["schedule", "init", "doctor"];
+
 const ROOT = join(__dirname, "..", "..");
 
 /** What the clock of a run is ahead of the real one, in ms. */
@@ -38,7 +41,8 @@ globalThis.Date = class extends RealDate {
  */
 export async function runHere(options: RunOptions = {}): Promise<RunResult> {
   const { args = [], env = {}, input = "", now, preload = [], through, cwd, onStart } = options;
-  if (IS_SPAWNED || preload.length > 0 || through || cwd || onStart) return runIpcheck(options);
+  const isProcess = IS_SPAWNED || preload.length > 0 || through || cwd || onStart;
+  if (isProcess || args.some((word) => STARTS_PROGRAMS.includes(word))) return runIpcheck(options);
   const judge = watch({ ...options, env });
   const start = performance.now();
   const said = { stdout: "", stderr: "" };
@@ -63,17 +67,20 @@ async function runCommand(args: readonly string[], host: Host): Promise<number> 
       check: async (options) => (await import("../../src/commands/check.js")).composeCheck(options, host),
       vigenere: async (key, password, options) =>
         (await import("../../src/commands/vigenere.js")).composeVigenere(key, password, options, host),
-      init: async (options) => (await import("../../src/commands/init.js")).composeInit(options, host),
-      doctor: async (options) => (await import("../../src/commands/doctor.js")).composeDoctor(options, host),
+      init: notHere,
+      doctor: notHere,
       status: async (options) => (await import("../../src/commands/status.js")).composeStatus(options, host),
       history: async (options) => (await import("../../src/commands/history.js")).composeHistory(options, host),
-      schedule: async (action, options) =>
-        (await import("../../src/commands/schedule.js")).composeSchedule(action, options, host),
+      schedule: notHere,
     });
   } catch (error) {
     await host.output.fail(error);
     return error instanceof IpcheckError ? exitCodeFor([error]) : EXIT_BUG;
   }
+}
+
+function notHere(): Promise<number> {
+  throw new RangeError("this command is run as a process");
 }
 
 function hostOf(output: Output, env: NodeJS.ProcessEnv, input: string): Host {
