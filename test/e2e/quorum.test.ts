@@ -365,7 +365,7 @@ describe.concurrent("a service that asks to be left alone", () => {
     ["503 with nonsense", 503, { "Retry-After": "soon" }, [0.1], 24],
     ["429 for ten years", 429, { "Retry-After": "315360000" }, [0.1, 1.9], 24.1],
   ] as const)("%s", async ([, status, headers, resting, after]) => {
-    const panel = await start(2, (_, service) => (service === 0 ? NEW : reply(http(status, "", headers))));
+    const panel = await start(2, (_, service) => (service === 0 ? NEW : reply(http(status, LIE, headers))));
     const { home, at, recorded } = makeHome(panel, false);
     // A first look asks two side by side.
     expect(await at(0)).toMatchObject({ exitCode: 3 });
