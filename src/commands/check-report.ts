@@ -133,13 +133,14 @@ function toJson(report: CheckReport, { exitCode, dryRun, plan }: ReportOptions):
     families: Object.fromEntries(
       report.lookupResults.map((lookupResult) => [`ipv${lookupResult.family}`, familyJson(report, lookupResult)]),
     ),
-    pending: report.after.outbox.map(({ id, kind, family, at, old, address, told }) => ({
+    pending: report.after.outbox.map(({ id, kind, family, at, old, address, isUnconfirmed, told }) => ({
       id,
       kind,
       family,
       at,
       old: old ?? null,
       address,
+      unconfirmed: isUnconfirmed === true,
       told: told.filter((channel) => channel === HOOK || !channel.startsWith("(")).map(channelName),
     })),
     delivery: Object.entries(report.after.channels).map(([recipient, channel]) => ({

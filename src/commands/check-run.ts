@@ -5,7 +5,7 @@ import { mayOverrideCoolDowns, updateCoolDowns } from "../lookup/services";
 import { type CheckRules, channelsOf, type Delivered, Dispatch, type DispatchDependencies } from "../notify/dispatch";
 import { type Deferred, prune } from "../state/outbox";
 import { endedOutage, enqueueHeartbeat, forgetFutureService, recordLookup } from "../state/recording";
-import type { AddressEvent, LoadedState, State } from "../state/state";
+import type { AddressEvent, Keeping, LoadedState, State } from "../state/state";
 
 /** What a run came to, as plain data. */
 export interface CheckReport {
@@ -158,13 +158,9 @@ function touched(dependencies: Dependencies, lastLookAt: Date | undefined): bool
 
 /**
  * The same dependencies without effects: looks and reads are real, every effect becomes a line in
- * `plan`. `findObstacle` tells without writing why the state could not be kept.
+ * `plan`. `foresee` tells without writing where the state would be kept.
  */
-export function withoutEffects(
-  dependencies: Dependencies,
-  findObstacle: () => IpcheckError | undefined,
-  plan: string[],
-): Dependencies {
+export function withoutEffects(dependencies: Dependencies, foresee: () => Keeping, plan: string[]): Dependencies {
   const say = (line: string) => {
     if (!plan.includes(line)) plan.push(line);
   };
@@ -175,18 +171,18 @@ export function withoutEffects(
       return undefined;
     },
     save: () => {
-      const error = findObstacle();
-      say(error ? "keep the state in the runtime folder until the state file can be written" : "write the state file");
-      return error ? { place: "runtime folder", error } : { place: "state file" };
+      const keeping = foresee();
+      say(KEPT_IN[keeping.place]);
+      return keeping;
     },
     touch: () => {
-      const error = findObstacle();
-      if (error) throw error;
+      const keeping = foresee();
+      if (keeping.place !== "state file") throw keeping.error;
       say("note the time of this look on the state file");
     },
     appendHistory: (events) => {
-      const error = findObstacle();
-      if (error) throw error;
+      const keeping = foresee();
+      if (keeping.place !== "state file") throw keeping.error;
       say(`append ${events.length} to history.jsonl`);
     },
     mail: async ({ recipients, events }) => {
@@ -203,3 +199,9 @@ export function withoutEffects(
     },
   };
 }
+
+const KEPT_IN: Record<Keeping["place"], string> = {
+  "state file": "write the state file",
+  "runtime folder": "keep the state in the runtime folder until the state file can be written",
+  nowhere: "keep the state nowhere: every run would tell the same again",
+};

@@ -12,7 +12,7 @@ import type { AddressEvent, State } from "../state/state";
 import { openStore, type Store } from "../state/store";
 import { announcement, type CheckOptions, printJsonReport, printReport } from "./check-report";
 import { type CheckReport, check, type Dependencies, withoutEffects } from "./check-run";
-import { type GlobalOptions, type Host, machineSeed } from "./host";
+import { type GlobalOptions, type Host, machineSeed, uptimeMs } from "./host";
 
 /** `ipcheck check`: loads the configuration, takes the lock, runs, pings. Resolves to the exit code. */
 export async function composeCheck(options: CheckOptions & GlobalOptions, host: Host): Promise<number> {
@@ -90,7 +90,7 @@ async function run(
   const onBug = (bug: unknown) => bugs.push(bug);
   const real = buildDependencies(settings, store, deadline, { announce, onBug, progress }, host);
   try {
-    const run = await check(rules, options.dryRun ? withoutEffects(real, store.findObstacle, plan) : real);
+    const run = await check(rules, options.dryRun ? withoutEffects(real, store.foresee, plan) : real);
     const report = { ...run, bugs: [...run.bugs, ...bugs] };
     const exitCode = exitCodeOf(report);
     progress?.end();
@@ -140,6 +140,7 @@ function buildDependencies(
     seed: machineSeed(host.hostName),
     now,
     monotonicMs: host.monotonicMs,
+    uptimeMs,
     redact,
     signal: deadline.lookSignal,
     onAsk: (service: string) => progress?.show(`asking ${service} …`),

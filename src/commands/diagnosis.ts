@@ -8,7 +8,7 @@ import type { InterfaceAddress } from "../lookup/source-address";
 import type { Standstill } from "../schedule/plan";
 import { isOverdue, type LockCondition } from "../state/lock";
 import { channelName, HOOK, type LoadedState, type State } from "../state/state";
-import { describePending, pendingChannels, type StatusRules } from "./status-report";
+import { describePending, pendingChannels, type StatusRules } from "./status";
 
 /** One line of `doctor`: what was looked at, how it is, and what to do. */
 export interface Finding {
@@ -19,6 +19,18 @@ export interface Finding {
   hint?: string | undefined;
   /** Which exit code an error stands for. */
   code?: ErrorCode | undefined;
+}
+
+export function ok(title: string, text: string, hint?: string): Finding {
+  return { title, status: "ok", text, hint };
+}
+
+export function warning(title: string, text: string, hint?: string): Finding {
+  return { title, status: "warning", text, hint };
+}
+
+export function failure(title: string, code: ErrorCode, text: string, hint?: string): Finding {
+  return { title, status: "error", code, text, hint };
 }
 
 const CLOCK_WARNING_MS = 5 * 60_000;
@@ -37,16 +49,14 @@ export function diagnoseClock(now: Date, serverDate: Date | undefined): Finding 
   const clock = localTime(now.toISOString());
   if (!serverDate) {
     return now.getTime() < Date.UTC(2026, 0, 1)
-      ? { title, status: "error", code: "no-address", text: `says ${clock}, which is long over`, hint: CLOCK_HINT }
-      : { title, status: "warning", text: `says ${clock}; no service answered with a time to compare it with` };
+      ? failure(title, "no-address", `says ${clock}, which is long over`, CLOCK_HINT)
+      : warning(title, `says ${clock}; no service answered with a time to compare it with`);
   }
   const offMs = Math.abs(now.getTime() - serverDate.getTime());
-  if (offMs < CLOCK_WARNING_MS) return { title, status: "ok", text: `says ${clock}, as the services do` };
+  if (offMs < CLOCK_WARNING_MS) return ok(title, `says ${clock}, as the services do`);
   const direction = now < serverDate ? "behind" : "ahead";
   const text = `says ${clock}, ${formatDuration(offMs)} ${direction} of the services`;
-  return offMs < CLOCK_ERROR_MS
-    ? { title, status: "warning", text, hint: CLOCK_HINT }
-    : { title, status: "error", code: "no-address", text, hint: CLOCK_HINT };
+  return offMs < CLOCK_ERROR_MS ? warning(title, text, CLOCK_HINT) : failure(title, "no-address", text, CLOCK_HINT);
 }
 
 const CLOCK_HINT = "wait for NTP (timedatectl shows it), or set the time: certificates and durations depend on it";
@@ -63,7 +73,7 @@ export function diagnoseNetwork(results: readonly LookupResult[]): Finding | und
   const isCutOff = failures.length === votes.length && failures.every((one) => [kind, "no-ipv6"].includes(one.kind));
   if (command === undefined || !isCutOff) return undefined;
   const { sentence, hint } = explain(kind);
-  return { title: "network", status: "error", code: "no-address", text: sentence, hint: `${command}; ${hint}` };
+  return failure("network", "no-address", sentence, `${command}; ${hint}`);
 }
 
 const NETWORK_COMMANDS: Partial<Record<FailureKind, string>> = {
@@ -81,24 +91,22 @@ export function diagnoseLookup(lookupResult: LookupResult, recorded: string | un
   });
   const operators = new Set(lookupResult.responses.map(({ operator }) => operator));
   if (operators.has(PLAIN_HTTP)) {
-    services.push({
-      title: "echo services",
-      status: "warning",
-      text: "those asked over plain http count as one operator together: whoever sits on the line can give their answers",
-      hint: "name https:// URLs in IPCHECK_SERVICES",
-    });
+    services.push(
+      warning(
+        "echo services",
+        "those asked over plain http count as one operator together: whoever sits on the line can give their answers",
+        "name https:// URLs in IPCHECK_SERVICES",
+      ),
+    );
   }
   const { decision } = lookupResult;
   const address = seenAddress(lookupResult);
   if (address !== undefined && "by" in decision) {
     const text = `${decision.by.length} of ${operators.size} say ${address} (${family})`;
-    return [...services, { title: "agreement", status: "ok", text }];
+    return [...services, ok("agreement", text)];
   }
   const error = explainLookup(lookupResult, recorded);
-  return [
-    ...services,
-    { title: "agreement", status: "error", code: "no-address", text: error.message, hint: error.hint },
-  ];
+  return [...services, failure("agreement", "no-address", error.message, error.hint)];
 }
 
 /** The address that a look came to. */
@@ -114,17 +122,16 @@ export function diagnoseSource(lookupResult: LookupResult, addresses: readonly I
   const { askedFrom } = lookupResult;
   if (askedFrom !== undefined) {
     const text = `${askedFrom} lasts (it is no temporary one), so the services are asked from it`;
-    return [{ title, status: "ok", text }];
+    return [ok(title, text)];
   }
   const seen = seenAddress(lookupResult);
   if (!addresses.some(({ address, isTemporary }) => address === seen && isTemporary)) return [];
   return [
-    {
+    warning(
       title,
-      status: "warning",
-      text: `${seen} is a temporary one (privacy extensions) and gone within a day, and none that lasts can be asked from`,
-      hint: "give this machine one that lasts: with NetworkManager set ipv6.ip6-privacy to 0",
-    },
+      `${seen} is a temporary one (privacy extensions) and gone within a day, and none that lasts can be asked from`,
+      "give this machine one that lasts: with NetworkManager set ipv6.ip6-privacy to 0",
+    ),
   ];
 }
 
@@ -137,32 +144,26 @@ export function diagnoseState(
 ): Finding[] {
   const title = "state";
   const file = quote(path);
-  if (condition === "absent")
-    return [{ title, status: "ok", text: `${file} does not exist yet; the first run writes it` }];
+  if (condition === "absent") return [ok(title, `${file} does not exist yet; the first run writes it`)];
   if (condition === "damaged") {
     return [
-      {
-        title,
-        status: "error",
-        code: "state",
-        text: `${file} cannot be read as a state`,
-        hint: "the next run keeps it aside and begins anew",
-      },
+      failure(title, "state", `${file} cannot be read as a state`, "the next run keeps it aside and begins anew"),
     ];
   }
   const recorded = Object.entries(state.families).flatMap(([family, familyState]) =>
     familyState?.recorded ? [`${familyState.recorded.address} (IPv${family})`] : [],
   );
   const checks: Finding[] = [
-    { title, status: "ok", text: `${file} has ${recorded.length > 0 ? recorded.join(" and ") : "no address yet"}` },
+    ok(title, `${file} has ${recorded.length > 0 ? recorded.join(" and ") : "no address yet"}`),
   ];
   if (stateFile) {
-    checks.push({
-      title,
-      status: "warning",
-      text: "the file cannot be written; what is new is in the runtime folder, and lost when the machine restarts",
-      hint: "'ipcheck check -v' says why",
-    });
+    checks.push(
+      warning(
+        title,
+        "the file cannot be written; what is new is in the runtime folder, and lost when the machine restarts",
+        "'ipcheck check -v' says why",
+      ),
+    );
   }
   if (lastLookAt) checks.push(diagnoseLastLook(lastLookAt, state, everyMinutes, now));
   return checks;
@@ -173,44 +174,41 @@ function diagnoseLastLook(lastLookAt: Date, state: State, everyMinutes: number |
   const ago = plausibleElapsedMs(lastLookAt, now);
   if (ago === undefined) {
     const text = "at a time that cannot be true: the clock was wrong then or is now";
-    return { title, status: "warning", text, hint: CLOCK_HINT };
+    return warning(title, text, CLOCK_HINT);
   }
   const text = `${formatDuration(ago)} ago (${localTime(lastLookAt.toISOString())})`;
-  if (ago <= staleAfterMs(everyMinutes)) return { title, status: "ok", text };
+  if (ago <= staleAfterMs(everyMinutes)) return ok(title, text);
   const failedAt = Object.values(state.families).flatMap((family) => family?.outage?.failedAt ?? []);
   const isRunning = failedAt.some((at) => {
     const ms = plausibleElapsedMs(at, now);
     return ms !== undefined && ms <= staleAfterMs(everyMinutes);
   });
   return isRunning
-    ? { title, status: "warning", text: `${text}: runs are made, and fail`, hint: "'ipcheck status' says why" }
-    : {
+    ? warning(title, `${text}: runs are made, and fail`, "'ipcheck status' says why")
+    : warning(
         title,
-        status: "warning",
-        text: `${text}, and no run since`,
-        hint: "'ipcheck schedule show' shows what is installed, 'journalctl -t CRON' or 'journalctl -u ipcheck' what ran",
-      };
+        `${text}, and no run since`,
+        "'ipcheck schedule show' shows what is installed, 'journalctl -t CRON' or 'journalctl -u ipcheck' what ran",
+      );
 }
 
 /** What is owed, to whom and why; mails wait where the mail server is to blame, which has its own line. */
 export function diagnoseOutbox(state: State, rules: StatusRules, isMailUsable: boolean, now: Date): Finding[] {
   const title = "outbox";
   const pending = pendingChannels(state, rules, now);
-  if (pending.length === 0) return [{ title, status: "ok", text: "nothing is owed to anybody" }];
+  if (pending.length === 0) return [ok(title, "nothing is owed to anybody")];
   return pending.map((owing): Finding => {
     const { channel, failures, reason, hint } = owing;
     const isMail = channel !== channelName(HOOK);
     if (isMail && !isMailUsable) return skipped(title, `the mail server: ${describePending(owing, now)}`);
-    if (failures === 0 || owing.groupedUntil !== null)
-      return { title, status: "ok", text: describePending(owing, now) };
+    if (failures === 0 || owing.groupedUntil !== null) return ok(title, describePending(owing, now));
     const tries = failures === 1 ? "1 failed try" : `${failures} failed tries`;
-    return {
+    return failure(
       title,
-      status: "error",
-      code: "undelivered",
-      text: `${isMail ? quote(channel) : "the command"} has not been told after ${tries}: ${quote(reason ?? "unknown")}`,
-      hint: hint === null ? undefined : quote(hint),
-    };
+      "undelivered",
+      `${isMail ? quote(channel) : "the command"} has not been told after ${tries}: ${quote(reason ?? "unknown")}`,
+      hint === null ? undefined : quote(hint),
+    );
   });
 }
 
@@ -220,42 +218,36 @@ export function diagnoseAlarm(
   schedule: { mailsOutput: boolean; hasMailer: boolean } | undefined,
 ): Finding {
   const title = "alarm";
-  if (settings.heartbeatUrl)
-    return { title, status: "ok", text: "the heartbeat's monitor notices when runs fail or stop" };
+  if (settings.heartbeatUrl) return ok(title, "the heartbeat's monitor notices when runs fail or stop");
   if (settings.heartbeatMailMs !== undefined) {
     const every = formatDuration(settings.heartbeatMailMs);
-    return { title, status: "ok", text: `a mail at least every ${every}: when it is missing, something is wrong` };
+    return ok(title, `a mail at least every ${every}: when it is missing, something is wrong`);
   }
   const hint = "make a check at healthchecks.io or the like, and put its URL into IPCHECK_HEARTBEAT_URL";
   if (schedule?.mailsOutput && schedule.hasMailer) {
-    return {
-      title,
-      status: "ok",
-      text: "cron mails the errors of a run; nobody notices when the machine is dead",
-      hint,
-    };
+    return ok(title, "cron mails the errors of a run; nobody notices when the machine is dead", hint);
   }
   const why = schedule?.mailsOutput
     ? ": this machine has no program that could mail what cron hears"
     : schedule
       ? ": what they say goes to no mailbox"
       : "";
-  return { title, status: "warning", text: `nobody would hear of runs that fail or stop${why}`, hint };
+  return warning(title, `nobody would hear of runs that fail or stop${why}`, hint);
 }
 
 /** Whether a run holds the lock, and whether somebody else holds its name. */
-export function diagnoseLock({ run, strangers }: LockCondition, deadlineMs: number): Finding {
+export function diagnoseLock({ run, strangers, cure }: LockCondition, deadlineMs: number): Finding {
   const title = "lock";
   if (strangers !== undefined) {
-    return { title, status: "warning", text: strangers, hint: "ask whoever runs that process to end it" };
+    return warning(title, strangers, cure);
   }
-  if (!run) return { title, status: "ok", text: "free" };
+  if (!run) return ok(title, "free");
   const { pid, elapsedMs } = run;
   const who = pid === undefined ? "a run" : `a run with pid ${pid}`;
   const since = elapsedMs === undefined ? "" : ` for ${formatDuration(elapsedMs)}`;
-  if (!isOverdue(run, deadlineMs)) return { title, status: "ok", text: `${who} has held it${since}` };
+  if (!isOverdue(run, deadlineMs)) return ok(title, `${who} has held it${since}`);
   const text = `${who} has held it${since}, longer than its deadline allows: no other run can work`;
-  return { title, status: "error", code: "locked", text, hint: `end it with 'kill -9 ${pid}'` };
+  return failure(title, "locked", text, `end it with 'kill -9 ${pid}'`);
 }
 
 interface FoundSchedule {
@@ -271,29 +263,27 @@ interface FoundSchedule {
 export function diagnoseSchedule(found: FoundSchedule | undefined): Finding {
   const title = "schedule";
   if (!found) {
-    return { title, status: "warning", text: "none is installed", hint: "'ipcheck schedule install' does it" };
+    return warning(title, "none is installed", "'ipcheck schedule install' does it");
   }
   if (found.missing.length > 0) {
-    return {
+    return failure(
       title,
-      status: "error",
-      code: "config",
-      text: `the ${found.name} runs ${found.missing.map((path) => quote(path)).join(" and ")}, which does not exist`,
-      hint: "node or ipcheck has moved: 'ipcheck schedule install' writes the new paths",
-    };
+      "config",
+      `the ${found.name} runs ${found.missing.map((path) => quote(path)).join(" and ")}, which does not exist`,
+      "node or ipcheck has moved: 'ipcheck schedule install' writes the new paths",
+    );
   }
   if (found.isOutdated) {
-    return {
+    return failure(
       title,
-      status: "error",
-      code: "config",
-      text: `the ${found.name} says --env-file, which is called --config now: every run fails`,
-      hint: "'ipcheck schedule install' writes the new command",
-    };
+      "config",
+      `the ${found.name} says --env-file, which is called --config now: every run fails`,
+      "'ipcheck schedule install' writes the new command",
+    );
   }
   if (found.standstill) {
     const text = `${found.standstill.text}, so nothing is run by the ${found.name}`;
-    return { title, status: "warning", text, hint: found.standstill.hint };
+    return warning(title, text, found.standstill.hint);
   }
-  return { title, status: "ok", text: `${found.name} runs ${quote(found.command.join(" "))}` };
+  return ok(title, `${found.name} runs ${quote(found.command.join(" "))}`);
 }

@@ -31,8 +31,11 @@ import {
   diagnoseSource,
   diagnoseState,
   type Finding,
+  failure,
+  ok,
   seenAddress,
   skipped,
+  warning,
 } from "./diagnosis";
 import { type GlobalOptions, type Host, machineSeed } from "./host";
 import { type Addresses, checkReach } from "./reach";
@@ -53,11 +56,7 @@ async function* examine(
   progress: Progress | undefined,
   host: Host,
 ): AsyncGenerator<Finding> {
-  yield {
-    title: "ipcheck",
-    status: "ok",
-    text: `${host.version}, Node.js ${host.nodeVersion}, ${host.platform}`,
-  };
+  yield ok("ipcheck", `${host.version}, Node.js ${host.nodeVersion}, ${host.platform}`);
   let settings: Settings;
   try {
     settings = loadSettings(options.config, host, host.output.redactor.secrets);
@@ -123,12 +122,11 @@ async function* examine(
   if (reach !== undefined) yield* checkReach(reach === true ? undefined : reach, settings, host, seen);
 }
 
-const UNVERIFIED_TLS: Finding = {
-  title: "environment",
-  status: "warning",
-  text: "NODE_TLS_REJECT_UNAUTHORIZED=0 asks for unverified certificates; ipcheck verifies them all the same",
-  hint: "remove it; for a certificate of your own, name a file with its issuer in IPCHECK_CA_FILE",
-};
+const UNVERIFIED_TLS: Finding = warning(
+  "environment",
+  "NODE_TLS_REJECT_UNAUTHORIZED=0 asks for unverified certificates; ipcheck verifies them all the same",
+  "remove it; for a certificate of your own, name a file with its issuer in IPCHECK_CA_FILE",
+);
 
 function loadOrError(store: Store): LoadedState | IpcheckError {
   try {
@@ -144,37 +142,31 @@ function* configProblems(error: unknown): Generator<Finding> {
   const problems = details.length > 0 ? details : [message];
   for (const [index, text] of problems.entries()) {
     const isLast = index === problems.length - 1;
-    yield { title: "configuration", status: "error", code: "config", text, hint: isLast ? hint : undefined };
+    yield failure("configuration", "config", text, isLast ? hint : undefined);
   }
 }
 
 function* configuration(settings: Settings): Generator<Finding> {
   const { envFile, origins, warnings, smtp, recipients } = settings;
   if (isUnconfigured(settings)) {
-    yield {
-      title: "configuration",
-      status: "warning",
-      text: "nothing is configured, so nobody is mailed",
-      hint: "'ipcheck init' asks a few questions and sets it up",
-    };
+    yield warning(
+      "configuration",
+      "nothing is configured, so nobody is mailed",
+      "'ipcheck init' asks a few questions and sets it up",
+    );
     return;
   }
-  yield { title: "env file", status: "ok", text: envFile ? quote(envFile.path) : "none; only the environment is used" };
+  yield ok("env file", envFile ? quote(envFile.path) : "none; only the environment is used");
   for (const name of VARIABLE_NAMES) {
     const origin = origins.get(name);
     if (origin === undefined) continue;
-    yield { title: "setting", status: "ok", text: `${describeSetting(name, origin.value)} (${origin.place})` };
+    yield ok("setting", `${describeSetting(name, origin.value)} (${origin.place})`);
   }
-  for (const text of warnings) yield { title: "permissions", status: "warning", text };
+  for (const text of warnings) yield warning("permissions", text);
   if (recipients.length === 0) {
-    yield {
-      title: "recipients",
-      status: "warning",
-      text: "nobody is mailed",
-      hint: "set IPCHECK_TO, or run 'ipcheck init'",
-    };
+    yield warning("recipients", "nobody is mailed", "set IPCHECK_TO, or run 'ipcheck init'");
   } else if (smtp.password) {
-    yield { title: "password", status: "ok", text: `from ${smtp.password.origin}` };
+    yield ok("password", `from ${smtp.password.origin}`);
   }
 }
 
@@ -182,15 +174,14 @@ function* writability(path: string): Generator<Finding> {
   const code = probeWrite(path);
   if (code === undefined || code === "ENOENT") return;
   const isFull = code === "ENOSPC" || code === "EDQUOT";
-  yield {
-    title: "state folder",
-    status: "error",
-    code: "state",
-    text: isFull
+  yield failure(
+    "state folder",
+    "state",
+    isFull
       ? `the disk under ${quote(path)} is full (${code})`
       : `nothing can be written beside ${quote(path)} (${code})`,
-    hint: isFull ? "make room: a change could not be recorded" : "look at the folder's owner and mode, and at the disk",
-  };
+    isFull ? "make room: a change could not be recorded" : "look at the folder's owner and mode, and at the disk",
+  );
 }
 
 function lookAtAllFamilies(
@@ -236,7 +227,7 @@ async function* mailServer(
   const where = `${smtp.host}:${smtp.port}`;
   const login = await fetchLogin(smtp, { env, signal: deadline.signal, redactor: output.redactor });
   if ("ok" in login) {
-    yield { title: "password", status: "error", code: "undelivered", text: login.reason, hint: login.hint };
+    yield failure("password", "undelivered", login.reason, login.hint);
     yield skipped(title, "the password");
     return false;
   }
@@ -244,17 +235,17 @@ async function* mailServer(
   const { signal } = deadline;
   const settingsToProbe = { server: smtp, login: login.value, extraCa, signal, timeoutMs: deadline.remainingMs() };
   const probe = await probeMail(settingsToProbe, (text) => output.redactor.redact(text));
-  if (probe.isConnected) yield { title, status: "ok", text: `${where} answers` };
+  if (probe.isConnected) yield ok(title, `${where} answers`);
   if (probe.tls) {
     const { version, issuer, expiresAt } = probe.tls;
     const text = `${version}, certificate by ${quote(issuer)}, valid until ${localTime(expiresAt.toISOString()).slice(0, 10)}`;
-    yield { title: "encryption", status: "ok", text };
+    yield ok("encryption", text);
   } else if (probe.isConnected) {
-    yield { title: "encryption", status: "ok", text: "none, as configured" };
+    yield ok("encryption", "none, as configured");
   }
-  if (probe.isLoggedIn) yield { title: "login", status: "ok", text: `${quote(smtp.user ?? "")} is accepted` };
+  if (probe.isLoggedIn) yield ok("login", `${quote(smtp.user ?? "")} is accepted`);
   if (probe.failure) {
-    yield { title, status: "error", code: "undelivered", text: probe.failure.reason, hint: probe.failure.hint };
+    yield failure(title, "undelivered", probe.failure.reason, probe.failure.hint);
   }
   return probe.failure === undefined;
 }
@@ -270,7 +261,7 @@ async function* testMail(
 ): AsyncGenerator<Finding> {
   const title = "test mail";
   if (settings.recipients.length === 0) {
-    yield { title, status: "error", code: "config", text: "nobody to send it to", hint: "set IPCHECK_TO" };
+    yield failure(title, "config", "nobody to send it to", "set IPCHECK_TO");
     return;
   }
   const notice = testNotice(settings, known?.state, lookupResults, new Date());
@@ -288,8 +279,8 @@ async function* testMail(
   };
   for (const [recipient, outcome] of await deliver(notice, settings, context)) {
     yield outcome.ok
-      ? { title, status: "ok", text: `the server took it for ${recipient}` }
-      : { title, status: "error", code: "undelivered", text: `${recipient}: ${outcome.reason}`, hint: outcome.hint };
+      ? ok(title, `the server took it for ${recipient}`)
+      : failure(title, "undelivered", `${recipient}: ${outcome.reason}`, outcome.hint);
   }
   if (bugs.length > 0) throw bugs[0];
 }
@@ -299,14 +290,13 @@ async function heartbeat(settings: Settings, url: URL, { userAgent }: Host): Pro
   const title = "heartbeat";
   const tls = trustOptions(settings.extraCa);
   const body = `${settings.machineName}: asked for by 'ipcheck doctor'`;
-  const failure = await pingHeartbeat(url, { isSuccess: true, body, userAgent, tls });
-  if (failure === undefined) return { title, status: "ok", text: `${url.host} has heard a ping` };
-  return {
+  const deafness = await pingHeartbeat(url, { isSuccess: true, body, userAgent, tls });
+  if (deafness === undefined) return ok(title, `${url.host} has heard a ping`);
+  return warning(
     title,
-    status: "warning",
-    text: `not heard: ${url.host} ${failure}`,
-    hint: "copy IPCHECK_HEARTBEAT_URL from the monitor's page of this check once more",
-  };
+    `not heard: ${url.host} ${deafness}`,
+    "copy IPCHECK_HEARTBEAT_URL from the monitor's page of this check once more",
+  );
 }
 
 interface FoundSchedule {
@@ -347,7 +337,7 @@ function recordedIn(known: LoadedState | undefined, family: Family): string | un
 }
 
 function stateProblem({ message, hint }: IpcheckError): Finding {
-  return { title: "state", status: "error", code: "state", text: message, hint };
+  return failure("state", "state", message, hint);
 }
 
 function asIpcheckError(error: unknown): IpcheckError {

@@ -22,6 +22,8 @@ export interface LookupOptions {
   now: () => Date;
   /** A clock that no NTP sets, in ms; what it counts from does not matter. */
   monotonicMs: () => number;
+  /** For how long the machine has been running. @default for ever */
+  uptimeMs?: () => number;
   /** The end of the time for looking. */
   signal: AbortSignal;
   /** @default over the network */
@@ -168,7 +170,7 @@ async function lookAtAllFrom(request: LookRequest, options: SourceOptions): Prom
 /** The decision on what was heard, while `open` services are being asked or may be. */
 function decideOn(
   request: LookRequest,
-  { ipv6PrefixLength }: LookupOptions,
+  { ipv6PrefixLength, uptimeMs }: LookupOptions,
   services: readonly EchoService[],
   responses: readonly ServiceResponse[],
   open: readonly EchoService[],
@@ -183,7 +185,8 @@ function decideOn(
     votes.set(operator, vote);
   }
   const isSoleService = services.length === 1;
-  return decide({ ...request, votes, remaining: remaining.size, isSoleService, ipv6PrefixLength, now });
+  const tally = { ...request, votes, remaining: remaining.size, isSoleService, ipv6PrefixLength, now };
+  return decide({ ...tally, uptimeMs: uptimeMs?.() });
 }
 
 // Not two services of one operator at once, and none of an operator that gave an address.

@@ -27,6 +27,8 @@ export interface Tally {
   isContradicted?: boolean | undefined;
   ipv6PrefixLength: number;
   now: Date;
+  /** For how long the machine has been running. @default for ever */
+  uptimeMs?: number | undefined;
 }
 
 export type Decision =
@@ -107,14 +109,15 @@ export function decide(tally: Tally): Decision {
 }
 
 function decideCandidate(tally: Tally, group: VoteGroup): Decision {
-  const { candidate, ipv6PrefixLength, now } = tally;
+  const { candidate, ipv6PrefixLength, now, uptimeMs = Number.POSITIVE_INFINITY } = tally;
   const isSame = candidate && isSamePlace(candidate.address, group.address, ipv6PrefixLength);
   const since = isSame ? candidate.since : undefined;
   const ageMs = plausibleElapsedMs(since ?? "", now);
   // A first run in the future, at no known time, or before the clock was set, proves nothing.
   if (!candidate || since === undefined || ageMs === undefined) return unconfirmed(tally, group, 1);
   const runs = candidate.runs + 1;
-  return runs >= RUNS_TO_ACCEPT && ageMs >= TIME_TO_ACCEPT_MS
+  // A board without a battery starts with the clock of hours ago: set right, it makes hours of minutes.
+  return runs >= RUNS_TO_ACCEPT && Math.min(ageMs, uptimeMs) >= TIME_TO_ACCEPT_MS
     ? { kind: "accepted", ...group }
     : { kind: "unconfirmed", ...group, runs, since };
 }

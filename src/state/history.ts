@@ -5,8 +5,7 @@ import { IpcheckError, systemCode } from "../base/errors";
 import { quote } from "../base/text";
 import { guardFolders, openJudged, openTrusted, type Principal } from "../base/trusted-file";
 import { type Family, parseAddress } from "../lookup/address";
-import type { AddressEvent } from "./state";
-import { isTime } from "./state-schema";
+import { type AddressEvent, isTime } from "./state";
 
 /** A line of `history.jsonl`: what became of the address. */
 export interface HistoryEntry {

@@ -44,6 +44,8 @@ export interface Holder {
 export interface LockCondition {
   run?: Holder;
   strangers?: string;
+  /** How the owner gets rid of them. */
+  cure?: string;
 }
 
 /** sun_path, without its last NUL, is 103 bytes on macOS and 107 on Linux. */
@@ -122,8 +124,12 @@ export async function inspectLock(path: string, options: LockOptions): Promise<L
   const entry = await findLiveEntry(`${path}.lock`, uid);
   const holder = platform === "linux" ? findHolder(abstractName(name), uid) : undefined;
   if (entry !== undefined) return { run: holderOfEntry(entry, uid) ?? {} };
-  if (!holder) return describeForeign(`${path}.lock`, uid);
-  return holder.uid === uid ? { run: holder } : { strangers: describeStranger(name, holder) };
+  if (!holder) {
+    const foreign = describeForeign(`${path}.lock`, uid);
+    return { ...foreign, ...(foreign.strangers && { cure: `'sudo rm -r ${quote(`${path}.lock`)}' removes it` }) };
+  }
+  if (holder.uid === uid) return { run: holder };
+  return { strangers: describeStranger(name, holder), cure: "ask whoever runs that process to end it" };
 }
 
 /** Whether a run has held the lock for longer than its deadline, the mail's last answer included, allows. */

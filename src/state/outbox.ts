@@ -165,13 +165,13 @@ const OUTAGE_INTERVAL_MS = 24 * 3_600_000;
 
 /** Until when what is owed waits for more of its kind; undefined where it is to be told now. */
 function groupedUntil(events: readonly AddressEvent[], record: Channel, rules: TellingRules): Date | undefined {
-  const { changeServedAt, outageServedAt, unknowns, triedAt } = record;
+  const { changeServedAt, outageServedAt, unknownAt } = record;
   const wait = (last: string | undefined, intervalMs: number) =>
     last !== undefined && !isDue(last, intervalMs, rules.now)
       ? new Date(new Date(last).getTime() + intervalMs)
       : undefined;
   // A message whose outcome is unknown may have been the last mail.
-  if (latestChange(events)) return wait(unknowns ? triedAt : changeServedAt, rules.mailIntervalMs);
+  if (latestChange(events)) return wait(unknownAt ?? changeServedAt, rules.mailIntervalMs);
   if (events.every(({ kind }) => kind === "back")) {
     return wait(outageServedAt, Math.max(OUTAGE_INTERVAL_MS, rules.mailIntervalMs));
   }
@@ -209,27 +209,38 @@ export function recordOutcome(
   }
   const refusals = (before?.refusals ?? 0) + (outcome.isPermanent ? 1 : 0);
   const unknowns = (before?.unknowns ?? 0) + (outcome.isUnknown ? 1 : 0);
-  const deferralMs = outcome.isUnknown
-    ? unknownBackoffMs(unknowns)
-    : outcome.isPermanent
-      ? backoffMs(refusals, rules.random())
-      : undefined;
-  const change = latestChange(events);
+  const unknownAt = outcome.isUnknown ? triedAt : before?.unknownAt;
+  const change = latestChange(events)?.id;
+  let deferralMs: number | undefined;
+  if (outcome.isUnknown) deferralMs = unknownBackoffMs(unknowns);
+  else if (outcome.isPermanent) deferralMs = backoffMs(refusals, rules.random());
+  const deferral: Partial<Channel> =
+    deferralMs === undefined
+      ? keptDeferral(before, change)
+      : {
+          deferredUntil: new Date(now.getTime() + deferralMs).toISOString(),
+          deferredFor: revision(),
+          ...(change !== undefined && { deferredChange: change }),
+        };
   const record: Channel = {
     ...servedTimes(before),
+    ...deferral,
     failures: (before?.failures ?? 0) + 1,
     refusals,
     ...(unknowns > 0 && { unknowns }),
+    ...(unknownAt !== undefined && { unknownAt }),
     triedAt,
     reason: outcome.reason,
     ...(outcome.hint !== undefined && { hint: outcome.hint }),
-    ...(deferralMs !== undefined && {
-      deferredUntil: new Date(now.getTime() + deferralMs).toISOString(),
-      deferredFor: revision(),
-      ...(change && { deferredChange: change.id }),
-    }),
   };
   return { ...state, channels: { ...state.channels, [channel]: record } };
+}
+
+// An attempt that delivered nothing, made by hand during a pause, does not end the pause that keeps the copies few.
+function keptDeferral(before: Channel | undefined, change: string | undefined): Partial<Channel> {
+  const { unknowns, deferredUntil, deferredFor, deferredChange } = before ?? {};
+  if (!unknowns || deferredUntil === undefined || deferredFor === undefined || deferredChange !== change) return {};
+  return { deferredUntil, deferredFor, ...(deferredChange !== undefined && { deferredChange }) };
 }
 
 /** Marks events as told to `channel`. */

@@ -25,8 +25,15 @@ import { IpcheckError, systemCode } from "../base/errors";
 import { quote } from "../base/text";
 import { guardFolders, openTrusted, type Principal, UnusableFileError } from "../base/trusted-file";
 import { appendLines } from "./history";
-import { type AddressEvent, decodeState, EMPTY_STATE, encodeState, type LoadedState, type State } from "./state";
-import { isState } from "./state-schema";
+import {
+  type AddressEvent,
+  decodeState,
+  EMPTY_STATE,
+  encodeState,
+  isState,
+  type LoadedState,
+  type State,
+} from "./state";
 
 /** A disk with less room than a state with a full outbox takes is full for us. */
 const MIN_FREE_BYTES = 32 * 1024;

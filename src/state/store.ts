@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
-import { lstatSync, mkdirSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { IpcheckError, systemCode } from "../base/errors";
 import type { Principal } from "../base/trusted-file";
 import { EMPTY_STATE, encodeState, forStateFile, type Keeping, type LoadedState, type State } from "./state";
@@ -16,22 +16,25 @@ export interface Store extends Pick<StateFile, "path" | "historyFile" | "prepare
   /** Moves a damaged state file away; undefined where even that fails, and the file stays as it is. */
   quarantine(now: Date): string | undefined;
   save(state: State, lastLookAt: Date | undefined): Keeping;
-  /** Why the state file could not be written just now, found out without writing; undefined where it could. */
-  findObstacle(): IpcheckError | undefined;
+  /** Where `save` would keep the state just now, found out without writing. */
+  foresee(): Keeping;
 }
 
 /** Opens the state at `path`. Nothing is touched yet. */
 export function openStore(path: string, environment: Principal & { env: NodeJS.ProcessEnv }): Store {
   const file = openStateFile(path, environment);
-  return storeOver(file, (create) => {
-    const folder = runtimeFolder(environment, create);
+  return storeOver(file, (purpose) => {
+    const folder = runtimeFolder(environment, purpose);
     const name = createHash("sha256").update(file.path).digest("hex").slice(0, 16);
     return folder === undefined ? undefined : openStateFile(join(folder, `${name}.json`), environment);
   });
 }
 
-/** The store over any state file; `openCopy` opens its copy in the runtime folder, where there is one. */
-export function storeOver(file: StateFile, openCopy: (create: boolean) => StateFile | undefined): Store {
+/** What the copy is opened for: writing makes its folder, foreseeing takes it for made. */
+type Purpose = "read" | "write" | "foresee";
+
+/** The store over any state file; `openCopy` opens its copy in the runtime folder, where there can be one. */
+export function storeOver(file: StateFile, openCopy: (purpose: Purpose) => StateFile | undefined): Store {
   let copy: StateFile | undefined;
   let found: LoadedState | undefined;
   /** Why the state file is left as it is: what it says could not be read, or its folder not be made. */
@@ -58,9 +61,9 @@ export function storeOver(file: StateFile, openCopy: (create: boolean) => StateF
       const loaded = loadFile(file);
       found = loaded;
       obstacle = loaded.error ?? obstacle;
-      const kept = loadCopy(openCopy(false));
+      const kept = loadCopy(openCopy("read"));
       if (!kept?.state.unsaved || kept.state.unsaved.basedOn !== fingerprint(loaded)) return loaded;
-      copy = openCopy(false);
+      copy = openCopy("read");
       const lastLookAt = latest(kept.lastLookAt, loaded.lastLookAt);
       return { ...loaded, ...kept, lastLookAt, condition: "sound", stateFile: loaded.state };
     },
@@ -82,13 +85,18 @@ export function storeOver(file: StateFile, openCopy: (create: boolean) => StateF
         return { place: "state file" };
       } catch (error) {
         if (!(error instanceof IpcheckError)) throw error;
-        copy ??= openCopy(true);
+        copy ??= openCopy("write");
         const unsaved = { remindedAt: "", ...state.unsaved, basedOn: fingerprint(found) };
         const isKept = attempt(() => copy?.save({ ...state, unsaved }, lastLookAt));
         return { place: copy && isKept ? "runtime folder" : "nowhere", error };
       }
     },
-    findObstacle: () => obstacle ?? file.findObstacle(),
+    foresee() {
+      const error = obstacle ?? file.findObstacle();
+      if (!error) return { place: "state file" };
+      const stand = openCopy("foresee");
+      return { place: stand && !stand.findObstacle() ? "runtime folder" : "nowhere", error };
+    },
   };
 }
 
@@ -147,12 +155,12 @@ function latest(a: Date | undefined, b: Date | undefined): Date | undefined {
  */
 function runtimeFolder(
   { env, uid }: { env: NodeJS.ProcessEnv; uid: number | undefined },
-  create: boolean,
+  purpose: Purpose,
 ): string | undefined {
   const given = env["RUNTIME_DIRECTORY"]?.split(":")[0] || env["XDG_RUNTIME_DIR"];
   const folder = given ? join(given, "ipcheck") : join(env["TMPDIR"] || tmpdir(), `ipcheck-${uid ?? "user"}`);
   try {
-    if (create) mkdirSync(folder, { mode: 0o700 });
+    if (purpose === "write") mkdirSync(folder, { mode: 0o700 });
   } catch (error) {
     if (systemCode(error) !== "EEXIST") return undefined;
   }
@@ -160,7 +168,8 @@ function runtimeFolder(
     const stats = lstatSync(folder);
     const isPrivate = uid === undefined || ((stats.mode & 0o077) === 0 && stats.uid === uid);
     return stats.isDirectory() && isPrivate ? folder : undefined;
-  } catch {
-    return undefined;
+  } catch (error) {
+    const canBeMade = systemCode(error) === "ENOENT" && existsSync(dirname(folder));
+    return purpose === "foresee" && canBeMade ? folder : undefined;
   }
 }

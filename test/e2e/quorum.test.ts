@@ -303,6 +303,23 @@ describe.concurrent("one operator's word", () => {
     expect((await home.run(["history", "--json"], { now })).stdout).toMatch(/"unconfirmed": ?true/);
   });
 
+  test("first heard by a clock that was hours behind counts from the start of the machine", async () => {
+    const panel = await start(2, (_, service) => (service === 0 ? NEW : refuse));
+    const { home, at, recorded } = makeHome(panel);
+    for (const [hour, uptime] of [
+      [0, 60],
+      [5, 360],
+      [5.1, 660],
+      [6.9, 7140],
+    ] as const) {
+      home.env["FAKE_UPTIME"] = String(uptime);
+      expect(await at(hour)).toMatchObject({ exitCode: 3 });
+      expect(recorded().address).toBe(OLD);
+    }
+    home.env["FAKE_UPTIME"] = "7260";
+    expect(await at(7)).toMatchObject({ exitCode: 0 });
+  });
+
   test("is one vote, at however many of its URLs", async () => {
     const panel = await start(2, (_, service) => (service === 0 ? LIE : OLD));
     const [liar, honest] = panel.services.map(({ url }) => url) as [string, string];

@@ -290,7 +290,10 @@ describe.concurrent("check's switches", () => {
     echo.answer = "203.0.113.9";
     expect(await runJson()).toMatchObject({
       status: "changed",
-      json: { exitCode: 0, pending: [{ kind: "change", old: "203.0.113.8", address: "203.0.113.9", told: [] }] },
+      json: {
+        exitCode: 0,
+        pending: [{ kind: "change", old: "203.0.113.8", address: "203.0.113.9", unconfirmed: false, told: [] }],
+      },
     });
     echo.answer = "\x1B[2J<html>";
     expect(await runJson()).toMatchObject({

@@ -101,6 +101,7 @@ describe("a card turned read-only", () => {
     if (name !== "does not exist") mkdirSync(place, { mode: 0o700 });
     make(place);
     home.env["XDG_RUNTIME_DIR"] = place;
+    expect((await home.run(["--dry-run"], at(0))).stdout).toContain("keep the state nowhere: every run would tell");
     for (const hour of [0, 1, 2]) {
       expect(await home.run([], at(hour))).toMatchObject({ exitCode: 4, stderr: expect.stringContaining("EROFS") });
     }

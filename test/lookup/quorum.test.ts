@@ -175,9 +175,13 @@ describe("one vote, three runs in a row, while nobody else can be reached", () =
     ["since a time in the future", 9, minutesAgo(-1), "unconfirmed 1 by a, run 1"],
     ["since no time at all", 9, "yesterday", "unconfirmed 1 by a, run 1"],
     ["since nobody knows when: the state of version 1.0.0", 9, undefined, "unconfirmed 1 by a, run 1"],
-  ])("%s: after %d runs since %s: %s", (_, runs, since, expected) => {
+    ["a day by a clock that was set, an hour after the start", 2, minutesAgo(1440), "unconfirmed 1 by a, run 3", 60],
+    ["a day, two hours after the start", 2, minutesAgo(1440), "accepted 1 by a", 120],
+  ] as [string, number, string | undefined, string, number?][])("%s: after %d runs since %s: %s", (...row) => {
+    const [, runs, since, expected, uptimeMinutes] = row;
+    const uptimeMs = uptimeMinutes === undefined ? undefined : uptimeMinutes * 60_000;
     const candidate = { address: "192.0.2.1", runs, ...(since !== undefined && { since }) };
-    const decision = decide(ballot("1 t t", { candidate, recorded: "192.0.2.9" }));
+    const decision = decide(ballot("1 t t", { candidate, recorded: "192.0.2.9", uptimeMs }));
     expect(inWords(decision)).toBe(expected);
     if (decision.kind !== "unconfirmed") return;
     expect(decision.since).toBe(decision.runs === 1 ? NOW.toISOString() : since);

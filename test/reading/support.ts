@@ -22,9 +22,16 @@ export function captureOutput(stream: Pick<Stream, "isTTY" | "columns"> = {}) {
   return { said, output: new Output(open("stdout"), open("stderr"), stream.isTTY ?? false) };
 }
 
+/** A home in which no time passes while a command runs. */
+function makeStill(): Home {
+  const home = new Home();
+  home.env["FAKE_CLOCK_STANDS"] = "1";
+  return home;
+}
+
 /** A home with this state file, last looked at then. */
 export function homeWith(state: Partial<State> | string, lastLook = "2026-06-10T11:00:00Z"): Home {
-  const home = new Home();
+  const home = makeStill();
   mkdirSync(dirname(home.stateFile), { recursive: true, mode: 0o700 });
   writeFileSync(home.stateFile, typeof state === "string" ? state : encodeState({ ...EMPTY_STATE, ...state }));
   utimesSync(home.stateFile, new Date(lastLook), new Date(lastLook));
@@ -33,7 +40,7 @@ export function homeWith(state: Partial<State> | string, lastLook = "2026-06-10T
 
 /** A home with this history file. */
 export function homeWithHistory(text: string): Home {
-  const home = new Home();
+  const home = makeStill();
   mkdirSync(dirname(home.historyFile), { recursive: true, mode: 0o700 });
   writeFileSync(home.historyFile, text);
   return home;

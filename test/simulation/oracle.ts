@@ -60,7 +60,12 @@ export class Oracle {
   private readonly announced = new Set<string>();
   private hookKnows: Partial<Record<Family, string>> = {};
   private readonly spoken = new Map<string, { at: number; about: string }>();
-  private readonly streaks: Partial<Record<Family, { address: string; runs: number; since: number }>> = {};
+  /** Since which hour one voice has been heard, and in how many runs; a clock that was set may make two hours of less. */
+  private readonly streaks: Partial<
+    Record<Family, { address: string; runs: number; hour: number; isClockSet: boolean }>
+  > = {};
+  /** What the program remembers of one voice is from another time: a backup. */
+  private readonly unknownCandidates = new Set<Family>();
   private readonly lastBusy: number[] = [];
   private lastRequest: Partial<Record<Family, number>> = {};
   private historyLength = 0;
@@ -79,7 +84,10 @@ export class Oracle {
     if (run.isClockSet) this.forgetTimes();
     if (run.rules.revision() !== this.revision) for (const one of this.recipients.values()) one.copies.clear();
     this.revision = run.rules.revision();
-    if (run.isMemoryLost) this.forgetMemory();
+    if (run.isMemoryLost) {
+      this.forgetMemory();
+      for (const family of run.rules.families) this.unknownCandidates.add(family);
+    }
     // Whoever is taken from the configuration is forgotten.
     for (const [name, recipient] of this.recipients) {
       if (run.rules.recipients.includes(name)) continue;
@@ -143,7 +151,6 @@ export class Oracle {
     this.excusedUntil = this.run.hour + 25;
     this.spoken.clear();
     for (const recipient of this.recipients.values()) this.forgetTimesOf(recipient);
-    for (const family of [4, 6] as const) delete this.streaks[family];
     this.lastBusy.fill(this.run.hour);
     this.lastRequest = {};
   }
@@ -214,7 +221,11 @@ export class Oracle {
         for (const { id } of notice.events) one.granted.add(id);
       }
       const ids = new Set(notice.events.map(({ id }) => id));
-      one.lastAttempt = { at: now, isChange, isDeferring, ids };
+      const before = one.lastAttempt;
+      // Without an answer to wait for, the pause of before goes on.
+      const isKept =
+        outcome?.ok === false && !isDeferring && before?.isDeferring && one.unknowns.some(({ at }) => at === before.at);
+      one.lastAttempt = isKept ? before : { at: now, isChange, isDeferring, ids };
     }
   }
 
@@ -451,8 +462,8 @@ export class Oracle {
       streak !== undefined &&
       isSamePlace(streak.address, address) &&
       streak.runs >= 2 &&
-      this.run.now.getTime() - streak.since >= 2 * HOUR_MS - SLACK_MS;
-    if (by >= 1 && recorded.isUnconfirmed && (isLasting || this.run.isClockSet)) return;
+      (streak.isClockSet || this.run.isClockSet || this.run.hour - streak.hour >= 2);
+    if (by >= 1 && recorded.isUnconfirmed && (isLasting || this.unknownCandidates.has(family))) return;
     this.fail(`${address} is recorded, which ${by} of ${says.length} operators say`);
   }
 
@@ -469,9 +480,13 @@ export class Oracle {
         const before = this.streaks[family];
         this.streaks[family] =
           before && isSamePlace(before.address, decision.address)
-            ? { ...before, runs: before.runs + 1 }
-            : { address: decision.address, runs: 1, since: run.now.getTime() };
-      } else delete this.streaks[family];
+            ? { ...before, runs: before.runs + 1, isClockSet: before.isClockSet || run.isClockSet }
+            : { address: decision.address, runs: 1, hour: run.hour, isClockSet: false };
+        // What could not be kept did not interrupt it.
+      } else if (!run.kept.some(({ place }) => place === "nowhere")) {
+        delete this.streaks[family];
+        this.unknownCandidates.delete(family);
+      }
     }
   }
 

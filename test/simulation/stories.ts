@@ -84,6 +84,62 @@ const ROWS: [name: string, settings: Partial<Settings>, episodes: Episode[]][] =
     {},
     [episode("the address flaps", 11, 4, 1), episode("the clock goes wrong", 12, 1, 33)],
   ],
+  [
+    "a refusal without end counted as waiting, after an answer that never came",
+    { intervalMinutes: 5, services: 6 },
+    [
+      episode("the mail server hangs after the final dot", 0, 3, 9),
+      episode("operators say another address", 8, 3, 16),
+      episode("operators answer 429", 8, 3, 47),
+      episode("the mail server forgets to answer for some", 10, 1, 53),
+    ],
+  ],
+  [
+    "a run by hand that reaches no mail server ended the pause after an unknown outcome",
+    { reportOutageMinutes: undefined },
+    [
+      episode("the mail server hangs after the final dot", 4, 37, 5),
+      episode("the state file is damaged", 4, 1),
+      episode("a person runs it", 38, 4),
+      episode("the line is down", 41, 1),
+    ],
+  ],
+  [
+    "one voice is accepted, and a backup of before is restored",
+    { startsIn1970: true },
+    [
+      episode("operators are unreachable", 0, 10, 3),
+      episode("the machine is off", 4, 2),
+      episode("the state file of the beginning is restored at the end", 8, 1),
+    ],
+  ],
+  [
+    "one voice is heard while a backup is restored",
+    { startsIn1970: true },
+    [
+      episode("operators are unreachable", 0, 9, 3),
+      episode("the state file of the beginning is restored at the end", 6, 1),
+    ],
+  ],
+  [
+    "one voice is heard once a day, and the clock is wrong on the first",
+    { intervalMinutes: 1440 },
+    [
+      episode("operators answer 429", 7, 66, 3),
+      episode("operators say another address", 10, 63, 20),
+      episode("the clock goes wrong", 24, 1, 0),
+    ],
+  ],
+  [
+    "one voice is heard once a day, and the disk is read-only in between",
+    { intervalMinutes: 1440, hasRuntimeFolder: false },
+    [
+      episode("the state file is damaged", 1, 1),
+      episode("operators are unreachable", 23, 74, 30),
+      episode("the disk is read-only", 44, 5),
+      episode("operators answer 429", 47, 2, 61),
+    ],
+  ],
 ];
 
 /** Stories that are told in every run of the tests. */

@@ -7,9 +7,8 @@ import { look } from "../../src/lookup/lookup";
 import type { LookRequest, LookupResult } from "../../src/lookup/lookup-result";
 import type { CheckRules, Notice } from "../../src/notify/dispatch";
 import type { Outcome } from "../../src/state/outbox";
-import { type AddressEvent, decodeState, EMPTY_STATE, encodeState, type State } from "../../src/state/state";
+import { type AddressEvent, decodeState, EMPTY_STATE, encodeState, isState, type State } from "../../src/state/state";
 import type { StateFile } from "../../src/state/state-file";
-import { isState } from "../../src/state/state-schema";
 import { storeOver } from "../../src/state/store";
 import type { Episode, Story, What } from "./story";
 

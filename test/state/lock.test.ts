@@ -129,7 +129,8 @@ test.skipIf(UID !== 0).each(PLATFORMS)("a lock's folder of another user stops no
   await new Promise<void>((resolve) => server.listen(join(`${path}.lock`, "a"), resolve));
   chownSync(`${path}.lock`, 65534, 65534);
   const strangers = expect.stringMatching(/state\.json\.lock belongs to another user \(uid 65534\)/);
-  expect(await inspectLock(path, { uid: UID, platform })).toEqual({ strangers });
+  const cure = expect.stringMatching(/^'sudo rm -r .*state\.json\.lock' removes it$/);
+  expect(await inspectLock(path, { uid: UID, platform })).toEqual({ strangers, cure });
   const lock = await takeLock(path, { uid: UID, platform });
   expect(lock.strangers).toEqual(strangers);
   await lock.release();
@@ -188,7 +189,8 @@ describe.skipIf(LINUX_ONLY)("the public name", () => {
     const path = makeStatePath();
     const stranger = await bind(path, ["setpriv", "--reuid=65534", "--clear-groups"]);
     const named = expect.stringMatching(`^process ${stranger.pid} of another user \\(uid 65534\\) holds .*@ipcheck-0-`);
-    expect(await inspectLock(path, { uid: UID })).toEqual({ strangers: named });
+    const cure = "ask whoever runs that process to end it";
+    expect(await inspectLock(path, { uid: UID })).toEqual({ strangers: named, cure });
     const lock = await takeLock(path, { uid: UID });
     expect(lock.strangers).toEqual(named);
     await expect(takeLock(path, { uid: UID })).rejects.toMatchObject({ code: "locked" });

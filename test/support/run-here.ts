@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import { hostname, userInfo } from "node:os";
+import { syncBuiltinESMExports } from "node:module";
+import os from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { Deadline } from "../../src/base/deadline";
@@ -17,22 +18,28 @@ const IS_SPAWNED = IS_LONG || process.env["IPCHECK_TEST_NODE"] !== undefined;
 /** Commands that start what they find on the PATH of their process, which must not be this machine's crontab. */
 const STARTS_PROGRAMS = ["schedule", "init", "doctor"];
 
+/** As fake-clock.cjs has it. */
+const A_MONTH_S = 30 * 86_400;
+
 const ROOT = join(__dirname, "..", "..");
 
-/** What the clock of a run is ahead of the real one, in ms. */
-const clock = new AsyncLocalStorage<number>();
+/** What the clock of a run is ahead of the real one, and for how long its machine has been running. */
+const clock = new AsyncLocalStorage<{ aheadMs: number; uptimeSeconds: number }>();
 const RealDate = Date;
+const realUptime = os.uptime;
 
 globalThis.Date = class extends RealDate {
   constructor(...args: []) {
-    if (args.length === 0) super(RealDate.now() + (clock.getStore() ?? 0));
+    if (args.length === 0) super(Date.now());
     else super(...args);
   }
 
   static override now(): number {
-    return RealDate.now() + (clock.getStore() ?? 0);
+    return RealDate.now() + (clock.getStore()?.aheadMs ?? 0);
   }
 } as DateConstructor;
+os.uptime = () => clock.getStore()?.uptimeSeconds ?? realUptime();
+syncBuiltinESMExports();
 
 /**
  * Runs a command as `runIpcheck` does, but in the process of the test, which takes a tenth of the time: everything
@@ -55,7 +62,8 @@ export async function runHere(options: RunOptions = {}): Promise<RunResult> {
   });
   const output = new Output(open("stdout"), open("stderr"), false);
   const aheadMs = now === undefined ? 0 : new RealDate(now).getTime() - RealDate.now();
-  const exitCode = await clock.run(aheadMs, () => runCommand(args, hostOf(output, env, input)));
+  const uptimeSeconds = Number(env["FAKE_UPTIME"] ?? A_MONTH_S);
+  const exitCode = await clock.run({ aheadMs, uptimeSeconds }, () => runCommand(args, hostOf(output, env, input)));
   judge({ exitCode, ...said });
   return { exitCode, signal: null, ...said, ms: performance.now() - start };
 }
@@ -102,8 +110,8 @@ function hostOf(output: Output, env: NodeJS.ProcessEnv, input: string): Host {
     home: env["HOME"],
     uid: process.getuid?.(),
     gid: process.getgid?.(),
-    hostName: hostname(),
-    userName: userInfo().username,
+    hostName: os.hostname(),
+    userName: os.userInfo().username,
     packageDirectory: ROOT,
   };
 }

@@ -1,6 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { decodeState, EMPTY_STATE, encodeState, type State } from "../../src/state/state";
-import { isState, isTime } from "../../src/state/state-schema";
+import { decodeState, EMPTY_STATE, encodeState, isState, isTime, type State } from "../../src/state/state";
 
 const AT = "2026-06-01T12:00:00.000Z";
 const FULL: State = {
