@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from "node:async_hooks";
+import { readFileSync } from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
 import os from "node:os";
 import { join } from "node:path";
@@ -22,6 +23,7 @@ const STARTS_PROGRAMS = ["schedule", "init", "doctor"];
 const A_MONTH_S = 30 * 86_400;
 
 const ROOT = join(__dirname, "..", "..");
+const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
 
 /** What the clock of a run is ahead of the real one, and for how long its machine has been running. */
 const clock = new AsyncLocalStorage<{ aheadMs: number; uptimeSeconds: number }>();
@@ -94,9 +96,9 @@ function notHere(): Promise<number> {
 function hostOf(output: Output, env: NodeJS.ProcessEnv, input: string): Host {
   const monotonicMs = () => Math.floor(performance.now());
   return {
-    version: "1.0.0",
+    version,
     nodeVersion: process.versions.node,
-    userAgent: "ipcheck/1.0.0",
+    userAgent: `ipcheck/${version}`,
     output,
     monotonicMs,
     startDeadline: (deadlineMs) => new Deadline(deadlineMs, monotonicMs),
