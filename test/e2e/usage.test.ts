@@ -418,7 +418,6 @@ test("vigenere on a terminal shows neither key nor password to whoever answers a
 
 describe.concurrent("a mail that cannot be delivered", () => {
   const [PASSWORD, KEY] = ["corr3ct h0rse #b4ttery", "Zebra7Quagga"] as const;
-  const base64 = (text: string) => Buffer.from(text).toString("base64");
   const ENCODED = encodeVigenere(PASSWORD, KEY);
   const SECRETS = [...formsOf(PASSWORD), "h0rse", ENCODED, KEY];
   const LOGIN = { IPCHECK_SMTP_USER: USER, IPCHECK_SMTP_PASSWORD_VIGENERE: ENCODED, IPCHECK_VIGENERE_KEY: KEY };
@@ -449,20 +448,8 @@ describe.concurrent("a mail that cannot be delivered", () => {
       /app password/,
     ],
     [
-      "wrong password, repeated by the server",
-      { refusal: (password) => `5.7.8 no such login: ${USER} ${password}` },
-      /refused the login/,
-      /IPCHECK_SMTP_USER/,
-    ],
-    [
-      "wrong password, repeated in base64",
-      { refusal: (password) => `5.7.8 ${base64(password)} or ${base64(`\0${USER}\0${password}`)}` },
-      /refused the login/,
-      /IPCHECK_SMTP_USER/,
-    ],
-    [
-      "wrong password, told with control characters",
-      { refusal: () => "5.7.8 \x1B[2J\x07no\x9B" },
+      "wrong password, repeated by the server in every form",
+      { refusal: (password) => `5.7.8 \x1B[2J\x9B ${[USER, ...formsOf(password)].join(" ")}` },
       /refused the login/,
       /IPCHECK_SMTP_USER/,
     ],
