@@ -91,8 +91,8 @@ describe.concurrent("a signal ends the run and the command it runs", () => {
 describe.concurrent("a hook", () => {
   test("has 30 s of its own, whatever is left of the deadline", async () => {
     const home = await makeHome(2);
-    home.env["IPCHECK_ON_CHANGE"] = `sleep 2; touch '${home.path}/done'`;
-    expect(await home.run([], { env: { IPCHECK_DEADLINE: "1s" } })).toMatchObject({ exitCode: 0, stderr: "" });
+    home.env["IPCHECK_ON_CHANGE"] = `sleep 3; touch '${home.path}/done'`;
+    expect(await home.run([], { env: { IPCHECK_DEADLINE: "2s" } })).toMatchObject({ exitCode: 0, stderr: "" });
     expect(existsSync(join(home.path, "done"))).toBe(true);
   });
 

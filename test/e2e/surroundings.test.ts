@@ -6,7 +6,6 @@ import { describe, expect, test, vi } from "vitest";
 import { SILENCE, startEcho, startMail } from "../setup/workbench";
 import { normalise } from "../support/evidence";
 import { Home } from "../support/home";
-import { runHere } from "../support/run-here";
 import { sample } from "../support/sample";
 
 vi.setConfig({ maxConcurrency: 4 });
@@ -121,16 +120,4 @@ describe.concurrent("first look, quiet and change", () => {
     expect(mail.arrived).toHaveLength(2);
     expectMail(CHANGED);
   });
-});
-
-test("a name with control characters is a problem of the configuration, and nothing is asked", async () => {
-  const echo = await startEcho();
-  const home = new Home(runHere).useServices(echo);
-  const run = await home.run(["check"], { env: { IPCHECK_NAME: "attic\u0007\u001b[2J" } });
-  expect(run).toMatchObject({
-    exitCode: 2,
-    stdout: "",
-    stderr: expect.stringMatching(/^ipcheck: error: .*IPCHECK_NAME/),
-  });
-  expect([run.stderr.includes("\u001b"), echo.requests.length]).toEqual([false, 0]);
 });
