@@ -1,7 +1,7 @@
 import { defineConfig } from "vitest/config";
 
 // `npm test` runs a sample of these tables, `npm run test:faults` (mode "long") the whole of them and nothing else.
-const LONG = ["faults/**/*.test.ts", "simulation/**/*.test.ts", "e2e/{hostile,quorum,resolver}.test.ts"];
+const LONG = ["faults/**/*.test.ts", "simulation/**/*.test.ts", "e2e/{hostile,quorum,resolver,surroundings}.test.ts"];
 
 export default defineConfig(({ mode }) => ({
   cacheDir: "../node_modules/.vite",

@@ -68,7 +68,8 @@ async function main(picture: string): Promise<void> {
     const run = async (at: number, command: string) => {
       now = at;
       const ports = JSON.stringify({ 443: echo.port, 587: mail.port });
-      return (await runOnTerminal(command, home, { at, ports })).replaceAll(home, "/home/pi");
+      const shown = await runOnTerminal(command, home, { at, ports });
+      return shown.replaceAll(home, "/home/pi").replaceAll(ROOT, "/opt/ipcheck");
     };
     for (const [daysAgo, moved] of MOVES) {
       address = moved;

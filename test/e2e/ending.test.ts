@@ -2,29 +2,22 @@
 import type { ChildProcess } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, describe, expect, test, vi } from "vitest";
-import { makeAuthority } from "../support/certificates";
-import { startEchoServer } from "../support/echo-server";
+import { describe, expect, test, vi } from "vitest";
+import { ADDRESS, authority, issue, SILENCE, startEcho } from "../setup/workbench";
 import { Home } from "../support/home";
 import { isAlive } from "../support/processes";
 
 const ENDING = [join(__dirname, "..", "support", "ending.cjs")];
-const NAMES = [join(__dirname, "..", "support", "names.cjs")];
-const ADDRESS = "203.0.113.7";
-const SILENCE = { exitCode: 0, stdout: "", stderr: "" };
+const NAMES = [join(__dirname, "..", "support", "fake-names.cjs")];
 
-const closers: (() => Promise<void>)[] = [];
-afterAll(() => Promise.all(closers.map((close) => close())));
-
-async function serve(...args: Parameters<typeof startEchoServer>) {
-  const server = await startEchoServer(...args);
-  closers.push(server.close);
-  return server;
+/** A home that asks so many services. */
+async function makeHome(services = 1) {
+  return new Home().useServices(...(await Promise.all(Array.from({ length: services }, () => startEcho()))));
 }
 
 describe.concurrent("the process ends", () => {
   test("when its work ends, although something holds the event loop", async () => {
-    const home = new Home().useServices(await serve(ADDRESS));
+    const home = await makeHome();
     const run = await home.run(["-v"], { env: { ENDING: "handle" }, preload: ENDING });
     expect(run).toMatchObject({ exitCode: 0, stdout: expect.stringContaining(ADDRESS) });
     expect(run.ms).toBeLessThan(8000);
@@ -39,21 +32,21 @@ describe.concurrent("the process ends", () => {
   });
 
   test("with 1 and a sentence when what it waits for never comes", async () => {
-    const home = new Home().useServices(await serve(ADDRESS));
+    const home = await makeHome();
     const run = await home.run([], { env: { ENDING: "never" }, preload: ENDING });
     expect(run).toMatchObject({ exitCode: 1, stdout: "" });
     expect(run.stderr).toMatch(/^ipcheck: error: the run stopped in the middle.*\nipcheck: hint: .*\n$/);
   });
 
   test("with 1 and a sentence long after its deadline, where no other time-out helped", async () => {
-    const home = new Home().useServices(await serve(ADDRESS));
+    const home = await makeHome();
     const run = await home.run([], { env: { ENDING: "overrun", IPCHECK_DEADLINE: "1s" }, preload: ENDING });
     expect(run).toMatchObject({ exitCode: 1, stdout: "" });
     expect(run.stderr).toMatch(/^ipcheck: error: .*IPCHECK_DEADLINE.*\nipcheck: hint: .*\n$/);
   });
 
   test("also where its last warning is never read: a lock held for ever would silence all that follow", async () => {
-    const home = new Home().useServices(await serve(ADDRESS));
+    const home = await makeHome();
     const preload = join(home.path, "unread.cjs");
     const unread = `const { setTimeout: real } = globalThis;
 globalThis.setTimeout = (call, ms, ...args) => real(call, ms > 60_000 ? 3000 : ms, ...args);
@@ -75,7 +68,7 @@ describe.concurrent("a signal ends the run and the command it runs", () => {
   test.for(["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGALRM", "SIGUSR2", "SIGXCPU"] as const)(
     "%s",
     async (signal) => {
-      const home = new Home().useServices(await serve(ADDRESS), await serve(ADDRESS));
+      const home = await makeHome(2);
       const pidFile = join(home.path, "pid");
       home.env["IPCHECK_ON_CHANGE"] = `sleep 300 & echo $! > '${pidFile}'; wait`;
       let child: ChildProcess | undefined;
@@ -97,14 +90,14 @@ describe.concurrent("a signal ends the run and the command it runs", () => {
 
 describe.concurrent("a hook", () => {
   test("has 30 s of its own, whatever is left of the deadline", async () => {
-    const home = new Home().useServices(await serve(ADDRESS), await serve(ADDRESS));
-    home.env["IPCHECK_ON_CHANGE"] = `sleep 2; touch '${home.path}/done'`;
-    expect(await home.run([], { env: { IPCHECK_DEADLINE: "1s" } })).toMatchObject({ exitCode: 0, stderr: "" });
+    const home = await makeHome(2);
+    home.env["IPCHECK_ON_CHANGE"] = `sleep 3; touch '${home.path}/done'`;
+    expect(await home.run([], { env: { IPCHECK_DEADLINE: "2s" } })).toMatchObject({ exitCode: 0, stderr: "" });
     expect(existsSync(join(home.path, "done"))).toBe(true);
   });
 
   test("sees the environment as it was given to the run", async () => {
-    const home = new Home().useServices(await serve(ADDRESS), await serve(ADDRESS));
+    const home = await makeHome(2);
     home.env["IPCHECK_ON_CHANGE"] = `env > '${home.path}/env'`;
     expect(await home.run()).toMatchObject({ exitCode: 0, stderr: "" });
     expect(readFileSync(join(home.path, "env"), "utf8")).not.toMatch(/RES_OPTIONS|UV_THREADPOOL_SIZE/);
@@ -114,9 +107,9 @@ describe.concurrent("a hook", () => {
 describe.concurrent("a name", () => {
   const named = ({ port }: { port: number }, name = "echo.test") => ({ url: `http://${name}:${port}/` });
   const run = async (names: object, slow: object, env: Record<string, string> = {}) => {
-    const echo = await serve(ADDRESS);
+    const echo = await startEcho();
     const home = new Home().useServices(named(echo));
-    const given = { NAMES: JSON.stringify(names), SLOW: JSON.stringify(slow), ...env };
+    const given = { FAKE_NAMES: JSON.stringify(names), SLOW_ADDRESSES: JSON.stringify(slow), ...env };
     return home.run(["-v"], { env: given, preload: NAMES });
   };
 
@@ -136,8 +129,8 @@ describe.concurrent("a name", () => {
 });
 
 test("a mail server's name that is never answered is a matter of DNS, too", async () => {
-  const home = new Home().useServices(await serve(ADDRESS)).useMail({ port: 25 });
-  const env = { IPCHECK_SMTP_HOST: "mail.test", NAMES: '{"mail.test":[]}', IPCHECK_DEADLINE: "2s" };
+  const home = (await makeHome()).useMail({ port: 25 });
+  const env = { IPCHECK_SMTP_HOST: "mail.test", FAKE_NAMES: '{"mail.test":[]}', IPCHECK_DEADLINE: "2s" };
   const run = await home.run([], { env, preload: NAMES });
   expect(run).toMatchObject({
     exitCode: 5,
@@ -151,12 +144,12 @@ describe.concurrent("the heartbeat", () => {
     ["there is no IPv6 route", {}],
     ["the handshake takes longer than Node allows an address", { "::1": 0, "127.0.0.1": 800 }],
   ] as const)("of a name with both families is heard although %s", async ([, slow]) => {
-    const home = new Home().useServices(await serve(ADDRESS));
-    const monitor = await serve("OK");
+    const home = await makeHome();
+    const monitor = await startEcho("OK");
     const env = {
       IPCHECK_HEARTBEAT_URL: `http://monitor.test:${monitor.port}/token`,
-      NAMES: JSON.stringify({ "monitor.test": ["::1", "::1", "::1", "::1", "127.0.0.1"] }),
-      SLOW: JSON.stringify(slow),
+      FAKE_NAMES: JSON.stringify({ "monitor.test": ["::1", "::1", "::1", "::1", "127.0.0.1"] }),
+      SLOW_ADDRESSES: JSON.stringify(slow),
     };
     expect(await home.run([], { env, preload: NAMES })).toMatchObject({ exitCode: 0, stderr: "" });
     expect(monitor.requests).toHaveLength(1);
@@ -165,14 +158,12 @@ describe.concurrent("the heartbeat", () => {
 });
 
 test("certificates are checked whatever NODE_TLS_REJECT_UNAUTHORIZED says, and nothing is said of it", async () => {
-  const home = new Home();
-  const authority = await makeAuthority(home.path);
-  const echo = await serve(ADDRESS, { tls: await authority.issue() });
-  home.useServices(echo).env["NODE_TLS_REJECT_UNAUTHORIZED"] = "0";
+  const home = new Home().useServices(await startEcho(ADDRESS, { tls: await issue() }));
+  home.env["NODE_TLS_REJECT_UNAUTHORIZED"] = "0";
   const distrusted = await home.run();
   expect(distrusted).toMatchObject({ exitCode: 3, stderr: expect.stringMatching(/certificates are not trusted/) });
   expect(distrusted.stderr).not.toMatch(/NODE_TLS|Warning/);
-  home.env["NODE_EXTRA_CA_CERTS"] = authority.caFile;
+  home.env["NODE_EXTRA_CA_CERTS"] = (await authority).caFile;
   expect((await home.run()).exitCode).toBe(0);
   expect(await home.run()).toMatchObject(SILENCE);
 });

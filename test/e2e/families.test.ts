@@ -1,24 +1,22 @@
 // IPv4 and IPv6 are two slots: each fails, recovers and changes on its own.
 
 import { join } from "node:path";
-import { afterAll, describe, expect, test, vi } from "vitest";
-import { type EchoServer, startEchoServer } from "../support/echo-server";
+import { describe, expect, test, vi } from "vitest";
+import { SILENCE, startEcho, startMail } from "../setup/workbench";
+import type { EchoServer } from "../support/echo-server";
 import { Home } from "../support/home";
 import { HAS_IPV6 } from "../support/ipv6";
-import { type MailServer, startMailServer } from "../support/mail-server";
+import type { MailServer } from "../support/mail-server";
+import { runHere } from "../support/run-here";
 
 vi.setConfig({ maxConcurrency: 3 });
 
 const SUPPORT = join(__dirname, "..", "support");
 const FAILING_CONNECT = join(SUPPORT, "failing-connect.cjs");
-const DUAL_NAME = join(SUPPORT, "dual-name.cjs");
+const FAKE_NAMES = join(SUPPORT, "fake-names.cjs");
 const V4 = { old: "203.0.113.7", new: "203.0.113.8" };
 const V6 = { old: "2001:db8:1:2::aaaa", privacy: "2001:db8:1:2:ffff::bbbb", new: "2001:db8:1:3::aaaa" };
-const SILENCE = { exitCode: 0, stdout: "", stderr: "" };
 const START = Date.UTC(2026, 5, 1, 12);
-
-const closers: (() => Promise<void>)[] = [];
-afterAll(() => Promise.all(closers.map((close) => close())));
 
 interface Dual {
   home: Home;
@@ -35,11 +33,10 @@ interface Dual {
 /** A home of both families that has recorded the old addresses and mailed them. */
 async function startDual({ isSettled = true } = {}): Promise<Dual> {
   const start = (answer: string, host: "127.0.0.1" | "::1") =>
-    Promise.all([1, 2].map(() => startEchoServer(answer, { host })));
+    Promise.all([1, 2].map(() => startEcho(answer, { host })));
   const echoes = { 4: await start(V4.old, "127.0.0.1"), 6: await start(V6.old, "::1") };
-  const mail = await startMailServer();
-  closers.push(mail.close, ...[...echoes[4], ...echoes[6]].map(({ close }) => close));
-  const home = new Home().useServices(...echoes[4], ...echoes[6]).useMail(mail);
+  const mail = await startMail();
+  const home = new Home(runHere).useServices(...echoes[4], ...echoes[6]).useMail(mail);
   Object.assign(home.env, { IPCHECK_FAMILY: "both", IPCHECK_TIMEOUT: "1s", IPCHECK_DEADLINE: "5s" });
   const dual: Dual = {
     home,
@@ -208,12 +205,12 @@ test.skipIf(!HAS_IPV6)("a name with both families is asked over the family that 
       seen.push(request.socket.remoteFamily ?? "");
       response.end(answer);
     };
-  const four = await startEchoServer(echo(V4.old));
-  const six = await startEchoServer(echo(V6.old), { host: "::1", port: four.port });
-  closers.push(four.close, six.close);
+  const four = await startEcho(echo(V4.old));
+  await startEcho(echo(V6.old), { host: "::1", port: four.port });
   const home = new Home().useServices({ url: `http://dual.test:${four.port}/` });
   for (const family of ["4", "6", "both"]) {
-    const run = await home.run([], { env: { IPCHECK_FAMILY: family }, preload: [DUAL_NAME] });
+    const env = { IPCHECK_FAMILY: family, FAKE_NAMES: '{"dual.test":["127.0.0.1","::1"]}' };
+    const run = await home.run([], { env, preload: [FAKE_NAMES] });
     expect(run).toMatchObject({ exitCode: 0, stderr: "" });
   }
   expect(seen.toSorted()).toEqual(["IPv4", "IPv4", "IPv6", "IPv6"]);

@@ -19,23 +19,25 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { EMPTY_STATE, encodeState } from "../../src/state/state";
-import { type EchoServer, startEchoServer } from "../support/echo-server";
+import { beforeAll, describe, expect, test } from "vitest";
+import { ADDRESS, envFileOf, SILENCE, startEcho, writePrivate } from "../setup/workbench";
+import type { EchoServer } from "../support/echo-server";
 import { Home } from "../support/home";
+import { runHere } from "../support/run-here";
 import { runIpcheck } from "../support/run-ipcheck";
 
-const SILENCE = { exitCode: 0, stdout: "", stderr: "" };
 const isRoot = process.getuid?.() === 0;
+const asRoot = test.skipIf(!isRoot);
+/** Another user, who need not exist. */
+const NEIGHBOUR = 4711;
 let echoes: EchoServer[];
 beforeAll(async () => {
-  echoes = await Promise.all([startEchoServer("203.0.113.7"), startEchoServer("203.0.113.7")]);
+  echoes = [await startEcho(), await startEcho()];
 });
-afterAll(() => Promise.all(echoes.map((echo) => echo.close())));
 
 /** A home that has looked once. */
-async function makeHome(): Promise<Home> {
-  const home = new Home().useServices(...echoes);
+async function makeHome(start = runHere): Promise<Home> {
+  const home = new Home(start).useServices(...echoes);
   expect(await home.run(["check"])).toMatchObject({ exitCode: 0, stderr: "" });
   expect(await home.run(["check"])).toMatchObject(SILENCE);
   return home;
@@ -66,11 +68,9 @@ describe("the state", () => {
       const path = join(home.path, folder);
       chmodSync(path, 0o777);
       const before = home.fingerprint();
-      for (const args of [["check"], ["check", "-n"], ["status"], ["history"]]) {
-        if (args[0] !== "history")
-          await expectRefusal(home, 4, /can be written by other users/, /hint: run chmod go-w/, args);
-        else expect((await home.run(args)).exitCode).toBe(4);
-      }
+      for (const args of [["check"], ["check", "-n"], ["status"]])
+        await expectRefusal(home, 4, /can be written by other users/, /hint: run chmod go-w/, args);
+      expect((await home.run(["history"])).exitCode).toBe(4);
       expect(home.fingerprint()).toBe(before);
       chmodSync(path, 0o1777);
       expect(await home.run(["check"])).toMatchObject(SILENCE);
@@ -81,7 +81,7 @@ describe("the state", () => {
   );
 
   test("in a folder that is not there yet, below one that all can write: nothing is made", async () => {
-    const home = new Home().useServices(...echoes);
+    const home = new Home(runHere).useServices(...echoes);
     chmodSync(home.path, 0o777);
     await expectRefusal(home, 4, /can be written by other users/, /hint: run chmod go-w/);
     expect(readdirSync(home.path)).toEqual([]);
@@ -93,13 +93,12 @@ describe("the state", () => {
     await expectRefusal(home, 4, /can be written by other users/, /hint: run chmod 600 \S*state\.json/);
   });
 
-  test("of another user, as root: not with a hint that locks the owner out", async ({ skip }) => {
-    if (!isRoot) return skip("running as root on a user's files needs root");
+  asRoot("of another user, as root: not with a hint that locks the owner out", async () => {
     const home = await makeHome();
-    chownSync(dirname(home.stateFile), 4711, 4711);
+    chownSync(dirname(home.stateFile), NEIGHBOUR, NEIGHBOUR);
     await expectRefusal(home, 4, /belongs to another user \(4711\)/, /hint: .*sudo -u '#4711'/);
     chownSync(dirname(home.stateFile), 0, 0);
-    chownSync(home.stateFile, 4711, 4711);
+    chownSync(home.stateFile, NEIGHBOUR, NEIGHBOUR);
     await expectRefusal(home, 4, /belongs to another user \(4711\)/, /hint: .*sudo -u '#4711'/);
   });
 
@@ -109,22 +108,20 @@ describe("the state", () => {
     renameSync(dirname(home.stateFile), elsewhere);
     mkdirSync(dirname(home.stateFile));
     symlinkSync(join(elsewhere, "state.json"), home.stateFile);
-    for (const echo of echoes) echo.answer = "203.0.113.7";
     expect(await home.run(["check"])).toMatchObject(SILENCE);
     chmodSync(elsewhere, 0o777);
     await expectRefusal(home, 4, /lies in \S*elsewhere, which can be written by other users/, /hint: run chmod go-w/);
     expect(home.listStateFolder()).toEqual(["state.json"]);
   });
 
-  test("a planted link in a sticky folder is refused, and what it leads to stays", async ({ skip }) => {
-    if (!isRoot) return skip("a link of another user needs root");
+  asRoot("a planted link in a sticky folder is refused, and what it leads to stays", async () => {
     const home = await makeHome();
     const keys = join(home.path, "authorized_keys");
     writeFileSync(keys, "ssh-ed25519 AAAA\n", { mode: 0o600 });
     rmSync(home.stateFile);
     chmodSync(dirname(home.stateFile), 0o1777);
     symlinkSync(keys, home.stateFile);
-    lchownSync(home.stateFile, 4711, 4711);
+    lchownSync(home.stateFile, NEIGHBOUR, NEIGHBOUR);
     await expectRefusal(home, 4, /belongs to another user/, /hint: /);
     expect(readFileSync(keys, "utf8")).toBe("ssh-ed25519 AAAA\n");
   });
@@ -139,31 +136,12 @@ describe("the state", () => {
     const run = await home.run(["check"]);
     expect(run).toMatchObject({ exitCode: 0, stderr: expect.stringMatching(/^ipcheck: warning: [^\n]+\n$/) });
     expect([readFileSync(keys, "utf8"), statSync(keys).mode & 0o777]).toEqual(["ssh-ed25519 AAAA\n", 0o644]);
-    expect(home.readState().families[4].recorded.address).toBe("203.0.113.7");
-    expect(await home.run(["check"])).toMatchObject(SILENCE);
-  });
-
-  test.for<[string, string]>([
-    ["another program's", '{"families":[]}'],
-    ["of the wrong shape and the right checksum", encodeState({ ...EMPTY_STATE, outbox: {} } as never)],
-    [
-      "with an address that is none",
-      encodeState({ ...EMPTY_STATE, families: { 4: { recorded: { address: "home", confirmedBy: [] } } } }),
-    ],
-    ["with a time that is none", encodeState({ ...EMPTY_STATE, spoken: { look: { at: "x", about: "" } } })],
-  ])("%s: kept aside for its owner alone, said once", async ([, text]) => {
-    const home = await makeHome();
-    writeFileSync(home.stateFile, text, { mode: 0o644 });
-    chmodSync(home.stateFile, 0o644);
-    const run = await home.run(["check"]);
-    expect(run).toMatchObject({ exitCode: 0, stderr: expect.stringMatching(/^ipcheck: warning: [^\n]+\n$/) });
-    const aside = home.listStateFolder().filter((name) => name.includes("unreadable"));
-    expect(aside.map((name) => statSync(join(dirname(home.stateFile), name)).mode & 0o777)).toEqual([0o600]);
+    expect(home.readState().families[4].recorded.address).toBe(ADDRESS);
     expect(await home.run(["check"])).toMatchObject(SILENCE);
   });
 
   test("two state files in one folder keep two histories", async () => {
-    const home = new Home().useServices(...echoes);
+    const home = new Home(runHere).useServices(...echoes);
     const folder = dirname(home.stateFile);
     const env = { IPCHECK_STATE_FILE: join(folder, "attic.json") };
     expect(await home.run(["check"])).toMatchObject({ exitCode: 0, stderr: "" });
@@ -174,11 +152,10 @@ describe("the state", () => {
 });
 
 // Where only one user is mapped (rootless containers, hardened units of a user), root seems to be 'nobody'.
-test("in a user namespace root's folders are still root's", async ({ skip }) => {
-  if (!isRoot) return skip("becoming another user needs root");
+asRoot("in a user namespace root's folders are still root's", async ({ skip }) => {
   const home = mkdtempSync(join(tmpdir(), "ipcheck-namespace-"));
   try {
-    chownSync(home, 4711, 4711);
+    chownSync(home, NEIGHBOUR, NEIGHBOUR);
     const asUser = ["--reuid", "4711", "--regid", "4711", "--clear-groups", "unshare", "--user", "--map-user=4711"];
     const through = (command: readonly string[]) => ["setpriv", ...asUser, ...command];
     try {
@@ -194,29 +171,28 @@ test("in a user namespace root's folders are still root's", async ({ skip }) => 
 });
 
 describe("the history", () => {
-  async function makeOwing() {
-    const home = new Home().useServices(...echoes);
+  function makeOwing() {
+    const home = new Home(runHere).useServices(...echoes);
     mkdirSync(dirname(home.stateFile), { recursive: true, mode: 0o700 });
     return home;
   }
 
-  test("a link of another user is not written through", async ({ skip }) => {
-    if (!isRoot) return skip("a link of another user needs root");
-    const home = await makeOwing();
+  asRoot("a link of another user is not written through", async () => {
+    const home = makeOwing();
     const profile = join(home.path, ".profile");
     writeFileSync(profile, "# mine\n");
     chmodSync(dirname(home.historyFile), 0o1777);
     symlinkSync(profile, home.historyFile);
-    lchownSync(home.historyFile, 4711, 4711);
+    lchownSync(home.historyFile, NEIGHBOUR, NEIGHBOUR);
     const run = await home.run(["check"]);
     // People are told all the same.
-    expect(run).toMatchObject({ exitCode: 4, stdout: expect.stringContaining("203.0.113.7") });
+    expect(run).toMatchObject({ exitCode: 4, stdout: expect.stringContaining(ADDRESS) });
     expect(run.stderr).toMatch(/cannot append to \S*history\.jsonl: it .*belongs to another user/);
     expect(readFileSync(profile, "utf8")).toBe("# mine\n");
   });
 
   test("a file that all can write is not appended to", async () => {
-    const home = await makeOwing();
+    const home = makeOwing();
     writeFileSync(home.historyFile, "");
     chmodSync(home.historyFile, 0o666);
     const run = await home.run(["check"]);
@@ -227,11 +203,9 @@ describe("the history", () => {
 });
 
 describe("the env file", () => {
-  async function makeConfigured() {
-    const home = await makeHome();
-    const file = join(home.path, ".config", "ipcheck", ".env");
-    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-    writeFileSync(file, "IPCHECK_NAME=attic\n", { mode: 0o600 });
+  async function makeConfigured(start?: typeof runIpcheck) {
+    const home = await makeHome(start);
+    const file = writePrivate(envFileOf(home), "IPCHECK_NAME=attic\n");
     expect(await home.run(["check"])).toMatchObject(SILENCE);
     return { home, file };
   }
@@ -244,13 +218,12 @@ describe("the env file", () => {
     expect(await home.run(["check"])).toMatchObject(SILENCE);
   });
 
-  test("of another user, as root", async ({ skip }) => {
-    if (!isRoot) return skip("running as root on a user's files needs root");
+  asRoot("of another user, as root", async () => {
     const { home, file } = await makeConfigured();
-    chownSync(file, 4711, 4711);
+    chownSync(file, NEIGHBOUR, NEIGHBOUR);
     await expectRefusal(home, 2, /belongs to another user \(4711\)/, /sudo -u '#4711'/);
     chownSync(file, 0, 0);
-    chownSync(dirname(file), 4711, 4711);
+    chownSync(dirname(file), NEIGHBOUR, NEIGHBOUR);
     await expectRefusal(home, 2, /belongs to another user \(4711\)/, /sudo -u '#4711'/);
   });
 
@@ -263,7 +236,8 @@ describe("the env file", () => {
   test.for(Object.entries(OBSTACLES))(
     "%s in its place, or in the password file's: refused at once",
     async ([, put]) => {
-      const { home, file } = await makeConfigured();
+      // A process that can be killed: whoever opens the pipe waits for ever.
+      const { home, file } = await makeConfigured(runIpcheck);
       rmSync(file);
       put(file);
       await expectRefusal(home, 2, /\.env is (a directory|no regular file|larger than 64 KiB)/, /hint: /);
@@ -276,15 +250,12 @@ describe("the env file", () => {
   );
 });
 
-test.each([
-  ["root's, for one group", 0o640, 4711],
+asRoot.each([
+  ["root's, for one group", 0o640, NEIGHBOUR],
   ["a container's secret", 0o444, 0],
 ])("a password file that others can read, and no warning: %s", async (_, mode, gid) => {
-  if (!isRoot) return;
   const home = await makeHome();
-  const path = join(home.path, "password");
-  writeFileSync(path, "secret horse\n");
-  chmodSync(path, mode);
+  const path = writePrivate(join(home.path, "password"), "secret horse\n", mode);
   chownSync(path, 0, gid);
   Object.assign(home.env, { IPCHECK_SMTP_USER: "pi@example.net", IPCHECK_SMTP_PASSWORD_FILE: path });
   expect(await home.run(["check"])).toMatchObject(SILENCE);
@@ -293,11 +264,9 @@ test.each([
 });
 
 test("init: the backup is for its owner alone, a link stays, and an unsafe folder is refused", async () => {
-  const home = new Home();
-  const real = join(home.path, "dotfiles.env");
-  const link = join(home.path, ".config", "ipcheck", ".env");
-  writeFileSync(real, "IPCHECK_NAME=old\n");
-  chmodSync(real, 0o644);
+  const home = new Home(runHere);
+  const link = envFileOf(home);
+  const real = writePrivate(join(home.path, "dotfiles.env"), "IPCHECK_NAME=old\n", 0o644);
   mkdirSync(dirname(link), { recursive: true, mode: 0o700 });
   symlinkSync(real, link);
   const args = ["init", "--yes", "--to", "me@example.net", "--user", "pi@example.net", "--password", "hunter22"];

@@ -2,28 +2,24 @@
 // recipients in other spellings than the server's.
 
 import { join } from "node:path";
-import { afterAll, describe, expect, test, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
+import { authority, issue, SILENCE, startEcho, startMail } from "../setup/workbench";
 import { makeAuthority } from "../support/certificates";
-import { startEchoServer } from "../support/echo-server";
 import { Home } from "../support/home";
 import { HAS_IPV6 } from "../support/ipv6";
-import { type MailServerOptions, startMailServer } from "../support/mail-server";
+import type { MailServerOptions } from "../support/mail-server";
+import { runHere } from "../support/run-here";
 import { makeScratch } from "../support/scratch";
 
 vi.setConfig({ maxConcurrency: 4 });
 
-const SILENCE = { exitCode: 0, stdout: "", stderr: "" };
 const FAKE_NAMES = join(__dirname, "..", "support", "fake-names.cjs");
 const LOGIN = { user: "pi@example.net", password: "corr3ct-h0rse" };
 const CREDENTIALS = { IPCHECK_SMTP_USER: LOGIN.user, IPCHECK_SMTP_PASSWORD: LOGIN.password };
-const authority = makeAuthority(makeScratch());
-const closers: (() => Promise<void>)[] = [];
-afterAll(() => Promise.all(closers.map((close) => close())));
 
 async function makeBench(options: MailServerOptions = {}) {
-  const [echo, mail] = await Promise.all([startEchoServer("203.0.113.7"), startMailServer(options)]);
-  closers.push(echo.close, mail.close);
-  return { mail, echo, home: new Home().useServices(echo).useMail(mail) };
+  const [echo, mail] = await Promise.all([startEcho(), startMail(options)]);
+  return { mail, echo, home: new Home(runHere).useServices(echo).useMail(mail) };
 }
 
 describe.concurrent("recipients in another spelling", () => {
@@ -82,27 +78,19 @@ describe.concurrent("the mail server's name", () => {
     preload: [FAKE_NAMES],
   });
 
-  test.for([["none"], ["starttls"], ["tls"]])(
-    "localhost that leads elsewhere gets nothing: %s",
-    async ([security = ""]) => {
-      const { home } = await makeBench();
-      Object.assign(home.env, { ...CREDENTIALS, IPCHECK_SMTP_HOST: "localhost", IPCHECK_SMTP_SECURITY: security });
-      for (const addresses of [["192.0.2.1"], ["127.0.0.1", "192.0.2.1"], ["::ffff:192.0.2.1"]]) {
-        const run = await home.run(["-v"], named({ localhost: addresses }));
-        expect(run).toMatchObject({ exitCode: 5 });
-        expect(run.stderr).toMatch(
-          /localhost leads to \S*192\.0\.2\.1, which is not this machine, so nothing was sent/,
-        );
-        expect(run.stderr).toMatch(/hint: look at \/etc\/hosts/);
-      }
-    },
-  );
-
-  test("without a login it gets nothing either: a mail would vanish into a 250", async () => {
+  test.for<[security: string, addresses: string[], login?: object]>([
+    ["none", ["192.0.2.1"], CREDENTIALS],
+    ["starttls", ["127.0.0.1", "192.0.2.1"], CREDENTIALS],
+    ["tls", ["::ffff:192.0.2.1"], CREDENTIALS],
+    // Without a login neither: a mail would vanish into a 250.
+    ["none", ["192.0.2.1"]],
+  ])("localhost that leads elsewhere gets nothing: %s, %j", async ([security, addresses, login]) => {
     const { home } = await makeBench();
-    home.env["IPCHECK_SMTP_HOST"] = "localhost";
-    const run = await home.run([], named({ localhost: ["192.0.2.1"] }));
-    expect(run).toMatchObject({ exitCode: 5, stderr: expect.stringContaining("not this machine") });
+    Object.assign(home.env, { ...login, IPCHECK_SMTP_HOST: "localhost", IPCHECK_SMTP_SECURITY: security });
+    const run = await home.run(["-v"], named({ localhost: addresses }));
+    expect(run).toMatchObject({ exitCode: 5 });
+    expect(run.stderr).toMatch(/localhost leads to \S*192\.0\.2\.1, which is not this machine, so nothing was sent/);
+    expect(run.stderr).toMatch(/hint: look at \/etc\/hosts/);
   });
 
   // Two ports of localhost are two operators, because nobody else can answer there.
@@ -127,7 +115,7 @@ describe.concurrent("the mail server's name", () => {
       HAS_IPV6 ? ["::1", "127.0.0.1"] : ["127.0.0.2", "127.0.0.1"],
     ],
   ] as const)("%s", async ([, host, addresses]) => {
-    const certificate = await (await authority).issue({ names: ["home-server.test"] });
+    const certificate = await issue({ names: ["home-server.test"] });
     const { mail, home } = await makeBench({ security: "starttls", certificate, login: LOGIN });
     Object.assign(home.env, {
       ...CREDENTIALS,
@@ -142,10 +130,12 @@ describe.concurrent("the mail server's name", () => {
 
 describe.concurrent("certificates", () => {
   async function makeEncrypted() {
-    const certificate = await (await authority).issue();
-    const bench = await makeBench({ security: "starttls", certificate, login: LOGIN });
-    Object.assign(bench.home.env, { ...CREDENTIALS, IPCHECK_SMTP_SECURITY: "starttls" });
-    return bench;
+    const certificate = await issue();
+    const { mail, echo } = await makeBench({ security: "starttls", certificate, login: LOGIN });
+    // Node reads what these tests are about at its start.
+    const home = new Home().useServices(echo).useMail(mail);
+    Object.assign(home.env, { ...CREDENTIALS, IPCHECK_SMTP_SECURITY: "starttls" });
+    return { mail, home };
   }
 
   test("are verified whatever NODE_TLS_REJECT_UNAUTHORIZED says, and doctor names it", async () => {

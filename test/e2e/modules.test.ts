@@ -3,9 +3,8 @@ import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { promisify } from "node:util";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { makeAuthority } from "../support/certificates";
-import { startEchoServer } from "../support/echo-server";
+import { beforeAll, expect, test } from "vitest";
+import { ADDRESS, authority, issue, SILENCE, startEcho } from "../setup/workbench";
 import { Home } from "../support/home";
 
 const ROOT = join(__dirname, "..", "..");
@@ -19,20 +18,16 @@ interface Loaded {
 
 let quiet: Loaded;
 let floor: Loaded;
-const closers: (() => Promise<void>)[] = [];
-afterAll(() => Promise.all(closers.map((close) => close())));
 
 beforeAll(async () => {
-  const home = new Home();
-  const authority = await makeAuthority(home.path);
-  const echo = await startEchoServer("203.0.113.7\n", { tls: await authority.issue() });
-  closers.push(echo.close);
-  home.useServices(echo).env["NODE_EXTRA_CA_CERTS"] = authority.caFile;
+  const echo = await startEcho(ADDRESS, { tls: await issue() });
+  const home = new Home().useServices(echo);
+  home.env["NODE_EXTRA_CA_CERTS"] = (await authority).caFile;
   const list = join(home.path, "modules");
   const env = { LIST_MODULES_TO: list };
   await home.run(["check"]);
   const run = await home.run(["check"], { env, preload: [LIST_MODULES] });
-  expect(run).toMatchObject({ exitCode: 0, stdout: "", stderr: "" });
+  expect(run).toMatchObject(SILENCE);
   quiet = JSON.parse(readFileSync(list, "utf8"));
   await promisify(execFile)(process.execPath, ["--require", LIST_MODULES, FLOOR, echo.url], {
     env: { ...home.env, ...env },

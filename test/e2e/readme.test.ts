@@ -72,7 +72,16 @@ const STORY: [command: string, says: RegExp, typed?: Dialogue][] = [
   ["sudo npm install -g ./ipcheck-1.0.0.tgz", /added \d+ package/],
   ["npm uninstall -g ipcheck-mail", /removed \d+ packages/],
   ["npm install -g --prefix ~/.local ./ipcheck-1.0.0.tgz", /added \d+ package/],
+  ["ipcheck --version", /^1\.0\.0\n$/],
+  // npm links manual pages only when "man" in package.json is an array.
+  ["test -e ~/.local/share/man/man1/ipcheck.1", /^$/],
+  // What cron starts is the package's own file: a link may lead elsewhere one day.
+  [
+    "ipcheck schedule install --cron --print",
+    / \S+\/\.local\/lib\/node_modules\/ipcheck-mail\/bin\/ipcheck\.js check$/m,
+  ],
   ["npm uninstall -g ipcheck-mail --prefix ~/.local", /removed \d+ packages/],
+  ["find ~/.local -type f -o -type l", /^$/],
   ["tar xzf ipcheck-1.0.0.tgz", /^$/],
   ["node ipcheck/bin/ipcheck.js init", /crontab/, FIRST_INIT],
   ["node ipcheck/bin/ipcheck.js check -v", new RegExp(ADDRESS)],

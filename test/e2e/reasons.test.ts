@@ -1,36 +1,24 @@
 // A failed look says why in a plain sentence and what to do, once a day at most; and when it is over.
 
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { type Authority, makeAuthority } from "../support/certificates";
-import { type EchoServer, type Handler, startEchoServer } from "../support/echo-server";
+import { describe, expect, test, vi } from "vitest";
+import { ADDRESS, authority, issue, SILENCE, startEcho, startMail } from "../setup/workbench";
+import type { EchoServer, Handler } from "../support/echo-server";
 import { Home } from "../support/home";
-import { startMailServer } from "../support/mail-server";
-import { makeScratch } from "../support/scratch";
+import { runHere } from "../support/run-here";
 
 vi.setConfig({ maxConcurrency: 3 });
 
 const FAILING_CONNECT = join(__dirname, "..", "support", "failing-connect.cjs");
-const ADDRESS = "203.0.113.7";
-const SILENCE = { exitCode: 0, stdout: "", stderr: "" };
 const DAY_MS = 86_400_000;
 const START = Date.UTC(2026, 5, 1, 12);
 
-let authority: Authority;
-const closers: (() => Promise<void>)[] = [];
-beforeAll(async () => {
-  authority = await makeAuthority(makeScratch());
-});
-afterAll(() => Promise.all(closers.map((close) => close())));
-
-async function startEchoes(answer: EchoServer["answer"], options?: Parameters<typeof startEchoServer>[1]) {
-  const echoes = await Promise.all([1, 2, 3].map(() => startEchoServer(answer, options)));
-  closers.push(...echoes.map(({ close }) => close));
-  return echoes;
+function startEchoes(answer: EchoServer["answer"] = ADDRESS, options?: Parameters<typeof startEcho>[1]) {
+  return Promise.all([1, 2, 3].map(() => startEcho(answer, options)));
 }
 
-async function startTls(validity: { notBefore?: Date; notAfter?: Date } = {}) {
-  return startEchoes(ADDRESS, { tls: await authority.issue(validity) });
+async function startTls(validity: Parameters<typeof issue>[0] = {}) {
+  return startEchoes(ADDRESS, { tls: await issue(validity) });
 }
 
 const withStatus =
@@ -39,96 +27,70 @@ const withStatus =
     response.writeHead(status, headers).end(ADDRESS);
 
 interface Cause {
-  services: () => Promise<{ url: string }[]>;
   now?: string;
-  /** The environment, and whether our authority is trusted. */
   env?: Record<string, string>;
+  /** Our authority is trusted. */
   isTrusted?: true;
-  sentence: RegExp;
-  hint: RegExp;
   not?: RegExp;
 }
 
 const inDays = (days: number) => new Date(Date.now() + days * DAY_MS);
 const closed = async () => {
-  const echoes = await startEchoes(ADDRESS);
+  const echoes = await startEchoes();
   await Promise.all(echoes.map(({ close }) => close()));
   return echoes;
 };
+const saying = (answer: EchoServer["answer"]) => () => startEchoes(answer);
+const nowhere = async () => ["one", "two"].map((name) => ({ url: `https://${name}.ipcheck-test.invalid/` }));
+const portal = withStatus(302, { Location: "http://portal.example/login?mac=02:00:00:00:00:01" });
+const notYetValid = () => startTls({ notBefore: inDays(1), notAfter: inDays(60) });
+const expired = () => startTls({ notBefore: inDays(-60), notAfter: inDays(-1) });
+const NOW = "2026-06-01T12:00:00Z";
 
-const CAUSES: Record<string, Cause> = {
-  "captive portal: a page": {
-    services: () => startEchoes("<html><form action=/login>Accept our terms</form></html>"),
-    sentence: /captive portal/,
-    hint: /log in/,
-  },
-  "captive portal: a redirect, whose query stays private": {
-    services: () => startEchoes(withStatus(302, { Location: "http://portal.example/login?mac=02:00:00:00:00:01" })),
-    sentence: /captive portal/,
-    hint: /log in/,
-    not: /mac=/,
-  },
-  "captive portal: 511": { services: () => startEchoes(withStatus(511)), sentence: /captive portal/, hint: /log in/ },
-  "carrier-grade NAT": {
-    services: () => startEchoes("100.64.3.4\n"),
-    sentence: /carrier-grade NAT/,
-    hint: /public IPv4 address/,
-  },
-  "a private answer": {
-    services: () => startEchoes("192.168.1.20\n"),
-    sentence: /no public address/,
-    hint: /VPN or proxy/,
-  },
-  "a proxied list": {
-    services: () => startEchoes(`${ADDRESS}, 10.1.2.3`),
-    sentence: /a proxy on the way/,
-    hint: /proxy/,
-  },
-  "a proxy's login": { services: () => startEchoes(withStatus(407)), sentence: /a proxy on the way/, hint: /proxy/ },
-  refused: { services: closed, sentence: /connection refused/, hint: /firewall/ },
-  "DNS failure": {
-    services: async () => ["one", "two"].map((name) => ({ url: `https://${name}.ipcheck-test.invalid/` })),
-    sentence: /names cannot be resolved/,
-    hint: /resolv\.conf|router/,
-  },
-  "no network": {
-    services: () => startEchoes(ADDRESS),
-    env: { FAIL_CONNECT_CODE: "ENETUNREACH" },
-    sentence: /no network/,
-    hint: /cable/,
-  },
-  "no answer": {
-    services: () => startEchoes(() => undefined),
-    env: { IPCHECK_TIMEOUT: "1s" },
-    sentence: /no answer in time/,
-    hint: /IPCHECK_TIMEOUT/,
-  },
-  "rate limit": { services: () => startEchoes(withStatus(429)), sentence: /come back later/, hint: /less often/ },
-  "out of order": { services: () => startEchoes(withStatus(500)), sentence: /out of order/, hint: /next run/ },
-  "untrusted certificate": { services: () => startTls(), sentence: /not trusted/, hint: /openssl|date/ },
-  "clock in 1970": {
-    // OpenSSL goes by the kernel's clock, which no test may set: the certificate moves instead.
-    services: () => startTls({ notBefore: inDays(1), notAfter: inDays(60) }),
-    now: "1970-01-01T00:01:00Z",
-    isTrusted: true,
-    sentence: /the clock of this machine is wrong/,
-    hint: /NTP/,
-  },
-  "an expired certificate, by a clock that is right": {
-    services: () => startTls({ notBefore: inDays(-60), notAfter: inDays(-1) }),
-    now: "2026-06-01T12:00:00Z",
-    isTrusted: true,
-    sentence: /not trusted/,
-    hint: /openssl|date/,
-    not: /clock of this machine is wrong/,
-  },
-};
+type Row = [what: string, services: () => Promise<{ url: string }[]>, sentence: RegExp, hint: RegExp, cause?: Cause];
+const ROWS: Row[] = [
+  ["captive portal: a page", saying("<html><form action=/login>Our terms</form></html>"), /captive portal/, /log in/],
+  [
+    "captive portal: a redirect, whose query stays private",
+    saying(portal),
+    /captive portal/,
+    /log in/,
+    { not: /mac=/ },
+  ],
+  ["captive portal: 511", saying(withStatus(511)), /captive portal/, /log in/],
+  ["carrier-grade NAT", saying("100.64.3.4\n"), /carrier-grade NAT/, /public IPv4 address/],
+  ["a private answer", saying("192.168.1.20\n"), /no public address/, /VPN or proxy/],
+  ["a proxied list", saying(`${ADDRESS}, 10.1.2.3`), /a proxy on the way/, /proxy/],
+  ["a proxy's login", saying(withStatus(407)), /a proxy on the way/, /proxy/],
+  ["refused", closed, /connection refused/, /firewall/],
+  ["DNS failure", nowhere, /names cannot be resolved/, /resolv\.conf|router/],
+  ["no network", startEchoes, /no network/, /cable/, { env: { FAIL_CONNECT_CODE: "ENETUNREACH" } }],
+  ["no answer", saying(() => undefined), /no answer in time/, /IPCHECK_TIMEOUT/, { env: { IPCHECK_TIMEOUT: "1s" } }],
+  ["rate limit", saying(withStatus(429)), /come back later/, /less often/],
+  ["out of order", saying(withStatus(500)), /out of order/, /next run/],
+  ["untrusted certificate", startTls, /not trusted/, /openssl|date/],
+  // OpenSSL goes by the kernel's clock, which no test may set: the certificate moves instead.
+  [
+    "clock in 1970",
+    notYetValid,
+    /the clock of this machine is wrong/,
+    /NTP/,
+    { now: "1970-01-01T00:01:00Z", isTrusted: true },
+  ],
+  [
+    "an expired certificate, by a clock that is right",
+    expired,
+    /not trusted/,
+    /openssl|date/,
+    { now: NOW, isTrusted: true, not: /clock of this machine is wrong/ },
+  ],
+];
 
 describe.concurrent("why there is no address", () => {
-  test.for(Object.entries(CAUSES))("%s", async ([, cause]) => {
-    const services = await cause.services();
-    const home = new Home().useServices(...services);
-    Object.assign(home.env, cause.env, cause.isTrusted && { NODE_EXTRA_CA_CERTS: authority.caFile });
+  test.for(ROWS)("%s", async ([, start, sentence, hint, cause = {}]) => {
+    const services = await start();
+    const home = new Home(runHere).useServices(...services);
+    Object.assign(home.env, cause.env, cause.isTrusted && { IPCHECK_CA_FILE: (await authority).caFile });
     const options = {
       ...(cause.now && { now: cause.now }),
       preload: cause.env?.["FAIL_CONNECT_CODE"] ? [FAILING_CONNECT] : [],
@@ -137,9 +99,9 @@ describe.concurrent("why there is no address", () => {
     expect({ exitCode, stdout }).toEqual({ exitCode: 3, stdout: "" });
     const lines = stderr.trimEnd().split("\n");
     expect(lines[0]).toMatch(/^ipcheck: error: no trustworthy IPv4 address: /);
-    expect(lines[0]).toMatch(cause.sentence);
+    expect(lines[0]).toMatch(sentence);
     expect(lines.at(-1)).toMatch(/^ipcheck: hint: /);
-    expect(lines.at(-1)).toMatch(cause.hint);
+    expect(lines.at(-1)).toMatch(hint);
     // Between them each service by its name, with its own reason.
     expect(lines.slice(1, -1)).toHaveLength(services.length);
     for (const { url } of services) expect(lines.slice(1, -1).join("\n")).toContain(`  ${new URL(url).host} `);
@@ -149,15 +111,15 @@ describe.concurrent("why there is no address", () => {
   });
 
   test("with the time and the certificate right, TLS services are believed", async () => {
-    const home = new Home().useServices(...(await startTls()));
-    home.env["NODE_EXTRA_CA_CERTS"] = authority.caFile;
+    const home = new Home(runHere).useServices(...(await startTls()));
+    home.env["IPCHECK_CA_FILE"] = (await authority).caFile;
     expect(await home.run()).toMatchObject({ exitCode: 0, stderr: "" });
     expect(home.readState().families[4].recorded.address).toBe(ADDRESS);
   });
 
   test("the recorded address is said to stand", async () => {
-    const echoes = await startEchoes(ADDRESS);
-    const home = new Home().useServices(...echoes);
+    const echoes = await startEchoes();
+    const home = new Home(runHere).useServices(...echoes);
     expect(await home.run()).toMatchObject({ exitCode: 0 });
     for (const echo of echoes) echo.answer = "100.64.3.4";
     const { stderr } = await home.run();
@@ -173,7 +135,7 @@ describe.concurrent("a failure that goes on", () => {
       home.run(args, { now: new Date(START + hours * 3_600_000) });
 
   test("sixty runs at five-minute steps say it once; a day later again; -v always", async () => {
-    const at = runner(new Home().useServices(...(await closed())));
+    const at = runner(new Home(runHere).useServices(...(await closed())));
     const spoken: number[] = [];
     for (let run = 0; run < 60; run++) {
       const { exitCode, stdout, stderr } = await at(run / 12);
@@ -189,10 +151,9 @@ describe.concurrent("a failure that goes on", () => {
   });
 
   async function startOutage(outage: Record<string, string> = {}) {
-    const echoes = await startEchoes(ADDRESS);
-    const mail = await startMailServer();
-    closers.push(mail.close);
-    const home = new Home().useServices(...echoes).useMail(mail);
+    const echoes = await startEchoes();
+    const mail = await startMail();
+    const home = new Home(runHere).useServices(...echoes).useMail(mail);
     Object.assign(home.env, outage);
     const at = runner(home);
     expect(await at(0)).toMatchObject(SILENCE);

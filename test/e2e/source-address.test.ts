@@ -2,20 +2,17 @@
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, expect, test } from "vitest";
-import { type EchoServer, startEchoServer } from "../support/echo-server";
+import { expect, test } from "vitest";
+import { startEcho } from "../setup/workbench";
+import type { EchoServer } from "../support/echo-server";
 import { Home, TEST_RANGES } from "../support/home";
 import { HAS_IPV6 } from "../support/ipv6";
 
 const FAKE = join(__dirname, "..", "support", "fake-if-inet6.cjs");
-const closers: (() => Promise<void>)[] = [];
-afterAll(() => Promise.all(closers.map((close) => close())));
 
 /** A home whose only addresses are those of the loopback interface, one of them called temporary. */
 async function makeHome(host: "127.0.0.1" | "::1", answer: EchoServer["answer"]) {
-  const echoes = await Promise.all([1, 2].map(() => startEchoServer(answer, { host })));
-  closers.push(...echoes.map(({ close }) => close));
-  const home = new Home().useServices(...echoes);
+  const home = new Home().useServices(await startEcho(answer, { host }), await startEcho(answer, { host }));
   const log = join(home.path, "read");
   Object.assign(home.env, {
     IPCHECK_ACCEPT_RANGES: `${TEST_RANGES},::1/128`,

@@ -8,6 +8,7 @@ import { type AddressInfo, createServer } from "node:net";
 import { describe, expect, test } from "vitest";
 import { Home } from "../support/home";
 import { hang, http, reply, startPanel } from "../support/panel";
+import { runHere } from "../support/run-here";
 import type { RunResult } from "../support/run-ipcheck";
 import { ERROR_AND_HINT, expectRecovery, FAULTS, messageIds, NEW, OLD, OWNER, openSuite, SILENCE } from "./survival";
 
@@ -128,7 +129,7 @@ describe.concurrent("a clock that jumps", () => {
   }
 
   test.for(rows)("from %s to %s between first look, quiet hour and change", async ([, , from, to]) => {
-    const { home, mail, moveTo } = await makeNew(OLD);
+    const { home, mail, moveTo } = await makeNew(OLD, runHere);
     expect(await home.run([], { now: from })).toMatchObject(SILENCE);
     expect(await home.run([], { now: to })).toMatchObject(SILENCE);
     expect(mail.arrived).toHaveLength(1);
@@ -143,7 +144,7 @@ describe.concurrent("a clock that jumps", () => {
   });
 
   test.for(rows)("from %s to %s while a refused recipient is deferred", async ([, , from, to]) => {
-    const { home, mail } = await makeNew();
+    const { home, mail } = await makeNew(NEW, runHere);
     mail.refusals.set(OWNER, [550, "no such user"]);
     expect(await home.run([], { now: from })).toMatchObject({ exitCode: 5 });
     mail.refusals.clear();
@@ -156,7 +157,7 @@ describe.concurrent("a clock that jumps", () => {
 
   test.for(rows)("from %s to %s while every service cools down", async ([, , from, to]) => {
     const panel = closing(await startPanel(2, () => reply(http(429, "", { "Retry-After": "7200" }))));
-    const home = new Home().useServices(...panel.services);
+    const home = new Home(runHere).useServices(...panel.services);
     expect(await home.run([], { now: from })).toMatchObject({ exitCode: 3 });
     panel.begin();
     expect(await home.run([], { now: soonAfter(from) })).toMatchObject({ exitCode: 3 });

@@ -5,6 +5,7 @@ import { noticeId } from "../../src/state/outbox";
 import { startEchoServer } from "../support/echo-server";
 import { Home } from "../support/home";
 import { type MailServer, startMailServer } from "../support/mail-server";
+import { runIpcheck } from "../support/run-ipcheck";
 
 /** Preloaded into a run, it breaks the run at one place; see the file. */
 export const FAULTS = join(__dirname, "faults.cjs");
@@ -28,14 +29,14 @@ export function openSuite(name: string) {
   });
   const closing = <T extends { close(): Promise<unknown> }>(server: T): T => open.add(server) && server;
   /** A home that has never looked, with two echo services and a mail server of its own. */
-  async function makeNew(address = NEW) {
+  async function makeNew(address = NEW, start = runIpcheck) {
     const echoes = await Promise.all([startEchoServer(address), startEchoServer(address)]);
     const mail = await startMailServer();
     const bench = closing({ close: () => Promise.all([mail, ...echoes].map((server) => server.close())) });
     const moveTo = (next: string) => {
       for (const echo of echoes) echo.answer = next;
     };
-    return { home: new Home().useServices(...echoes).useMail(mail), mail, echoes, moveTo, bench };
+    return { home: new Home(start).useServices(...echoes).useMail(mail), mail, echoes, moveTo, bench };
   }
   async function lookOnce() {
     const { home } = await makeNew(OLD);

@@ -7,6 +7,7 @@ import { startEcho, startMail } from "../setup/workbench";
 import type { EchoServer } from "../support/echo-server";
 import { Home } from "../support/home";
 import type { Arrived, MailServer } from "../support/mail-server";
+import { runHere } from "../support/run-here";
 import { factsIn, KINDS } from "./examples";
 import { hostileText } from "./hostile-text";
 
@@ -85,7 +86,7 @@ test("whatever the names are: no header is injected, and what was written arrive
 test.each(["Grünwald ☕ 家", 'O\'Brien "the" home', "a, b; c <d@e>", "x".repeat(200), "naïve\u202eeman"])(
   "a machine called %j is called so in the mail",
   async (name) => {
-    const home = new Home().useServices(echo).useMail(server);
+    const home = new Home(runHere).useServices(echo).useMail(server);
     const before = server.arrived.length;
     // A direction mark is shown as its code.
     const shown = quote(name, 60);
@@ -101,7 +102,7 @@ test.each(["Grünwald ☕ 家", 'O\'Brien "the" home', "a, b; c <d@e>", "x".repe
 );
 
 test("mails of one machine thread together; a notice told twice keeps its Message-ID", async () => {
-  const home = new Home().useServices(echo).useMail(server, "first@example.net,second@example.net");
+  const home = new Home(runHere).useServices(echo).useMail(server, "first@example.net,second@example.net");
   const before = server.arrived.length;
   server.refusals.set("second@example.net", [450, "4.2.0 greylisted, come back later"]);
   expect((await home.run(["check"], { now: "2026-06-01T00:00:00Z" })).exitCode).toBe(5);
@@ -135,7 +136,7 @@ test("mails of one machine thread together; a notice told twice keeps its Messag
     expect(mail.mail.html).toContain("<!DOCTYPE html>");
   }
   // Another machine of the same owner is another thread.
-  const other = new Home().useServices(echo).useMail(server);
+  const other = new Home(runHere).useServices(echo).useMail(server);
   await other.run(["check"], { env: { IPCHECK_NAME: "other machine" } });
   expect(header(server.arrived.at(-1), "references")).not.toBe(header(mails[0], "references"));
 });
@@ -150,7 +151,7 @@ test.each<[string, Record<string, string>]>([
   ["en", { LANG: "xx_XX.UTF-8" }],
   ["en", {}],
 ])("a mail in %s for %j", async (language, env) => {
-  const home = new Home().useServices(echo).useMail(server);
+  const home = new Home(runHere).useServices(echo).useMail(server);
   const before = server.arrived.length;
   await home.run(["check"], { env });
   const { text, html, subject } = server.arrived[before]?.mail ?? {};

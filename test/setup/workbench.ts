@@ -16,6 +16,7 @@ import { type Authority, makeAuthority } from "../support/certificates";
 import { type EchoServer, startEchoServer } from "../support/echo-server";
 import { Home } from "../support/home";
 import { type MailServer, type MailServerOptions, startMailServer } from "../support/mail-server";
+import { runHere } from "../support/run-here";
 import { makeScratch } from "../support/scratch";
 
 export const ADDRESS = "203.0.113.7";
@@ -27,8 +28,11 @@ export const ERROR_AND_HINT = /^ipcheck: error: [^\n]+\nipcheck: hint: [^\n]+\n$
 const closers: (() => Promise<void>)[] = [];
 afterAll(() => Promise.all(closers.map((close) => close())));
 
-export async function startEcho(answer: EchoServer["answer"] = ADDRESS): Promise<EchoServer> {
-  const echo = await startEchoServer(answer);
+export async function startEcho(
+  answer: EchoServer["answer"] = ADDRESS,
+  options?: Parameters<typeof startEchoServer>[1],
+): Promise<EchoServer> {
+  const echo = await startEchoServer(answer, options);
   closers.push(echo.close);
   return echo;
 }
@@ -39,7 +43,8 @@ export async function startMail(options: MailServerOptions = {}): Promise<MailSe
   return mail;
 }
 
-const authority = makeAuthority(makeScratch());
+/** What the homes of the tests trust. */
+export const authority = makeAuthority(makeScratch());
 
 /** A mail server as providers have them: STARTTLS with a certificate of the tests' authority, and a login. */
 export async function startProvider(password: string, options: MailServerOptions = {}): Promise<MailServer> {
@@ -52,10 +57,21 @@ export async function issue(options?: Parameters<Authority["issue"]>[0]) {
 }
 
 /** A home that asks these services, trusts the tests' authority, and has a crontab program of its own. */
-export async function makeHome(...services: { url: string }[]): Promise<Home & { crontab: FakeCrontab }> {
-  const home = new Home().useServices(...(services.length > 0 ? services : [await startEcho(), await startEcho()]));
+export function makeHome(...services: { url: string }[]): Promise<BenchHome> {
+  return furnish(new Home(), "NODE_EXTRA_CA_CERTS", services);
+}
+
+/** The same, whose runs take place in the process of the test. */
+export function makeHomeHere(...services: { url: string }[]): Promise<BenchHome> {
+  return furnish(new Home(runHere), "IPCHECK_CA_FILE", services);
+}
+
+type BenchHome = Home & { crontab: FakeCrontab };
+
+async function furnish(home: Home, trust: string, services: { url: string }[]): Promise<BenchHome> {
+  home.useServices(...(services.length > 0 ? services : [await startEcho(), await startEcho()]));
   const crontab = new FakeCrontab(home.path);
-  home.env["NODE_EXTRA_CA_CERTS"] = (await authority).caFile;
+  home.env[trust] = (await authority).caFile;
   home.env["PATH"] = crontab.searchPath;
   home.env["CRONTAB_FILE"] = crontab.file;
   return Object.assign(home, { crontab });

@@ -14,6 +14,9 @@ export class Home {
   /** Set for every run; a test adds its own. */
   readonly env: Record<string, string> = { HOME: this.path, TZ: "UTC", IPCHECK_ACCEPT_RANGES: TEST_RANGES };
 
+  /** `start` runs the program: as a process, or in that of the test with `runHere`. */
+  constructor(private readonly start: typeof runIpcheck = runIpcheck) {}
+
   /** Asks these services from now on. */
   useServices(...services: readonly { url: string }[]): this {
     this.env["IPCHECK_SERVICES"] = services.map(({ url }) => url).join(",");
@@ -33,7 +36,7 @@ export class Home {
   }
 
   run(args: readonly string[] = [], options: Omit<RunOptions, "args"> = {}): Promise<RunResult> {
-    return runIpcheck({ args, ...options, env: { ...this.env, ...options.env } });
+    return this.start({ args, ...options, env: { ...this.env, ...options.env } });
   }
 
   /** The state as plain data; undefined where there is none. */

@@ -105,8 +105,10 @@ export const hang: Act = (socket) => socket.resume();
 /** Repeats `chunk` for as long as the other side listens. */
 export function endless(first: string, chunk: string): (socket: Socket) => void {
   return afterRequest((socket) => {
+    const flood = chunk.repeat(Math.ceil(65_536 / chunk.length));
+    // One piece at a time: client and server may share a process.
     const pour = () => {
-      while (socket.writable && socket.write(chunk, "latin1"));
+      if (socket.writable && socket.write(flood, "latin1")) setImmediate(pour);
     };
     socket.on("drain", pour).write(first, "latin1");
     pour();
