@@ -72,25 +72,11 @@ export async function runHere(options: RunOptions = {}): Promise<RunResult> {
 
 async function runCommand(args: readonly string[], host: Host): Promise<number> {
   try {
-    return await runProgram(args, host.version, {
-      print: (text) => host.output.printText(text, { indent: 4 }),
-      check: async (options) => (await import("../../src/commands/check.js")).composeCheck(options, host),
-      vigenere: async (key, password, options) =>
-        (await import("../../src/commands/vigenere.js")).composeVigenere(key, password, options, host),
-      init: notHere,
-      doctor: notHere,
-      status: async (options) => (await import("../../src/commands/status.js")).composeStatus(options, host),
-      history: async (options) => (await import("../../src/commands/history.js")).composeHistory(options, host),
-      schedule: notHere,
-    });
+    return await runProgram(args, host);
   } catch (error) {
     await host.output.fail(error);
     return error instanceof IpcheckError ? exitCodeFor([error]) : EXIT_BUG;
   }
-}
-
-function notHere(): Promise<number> {
-  throw new RangeError("this command is run as a process");
 }
 
 function hostOf(output: Output, env: NodeJS.ProcessEnv, input: string): Host {
