@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { composeMessage } from "../../src/notify/message/compose";
-import { CATALOGS, type Catalog, LANGUAGES, type Language } from "../../src/notify/message/languages";
+import { CATALOGS, type Catalog, fill, LANGUAGES, type Language } from "../../src/notify/message/languages";
 import { EACH_LETTER, factsIn, KINDS, writeLetter } from "./examples";
 import { hostileText } from "./hostile-text";
 import { parseHtml, visibleText } from "./parse-html";
@@ -151,12 +151,6 @@ test.each(EACH_LETTER.filter(({ language }) => language === "fr"))("French typog
   expect(text).toContain("\u00a0:");
 });
 
-const NOTHING = Object.fromEntries(
-  ["old", "count", "machine", "host", "version", "family", "address", "port", "duration", "range", "reason"].map(
-    (name) => [name, ""],
-  ),
-);
-
 // Every word of a table, with nothing filled in.
 function vocabulary(words: Catalog): string[] {
   return splitWords(sentences(words).join(" "));
@@ -164,8 +158,7 @@ function vocabulary(words: Catalog): string[] {
 
 function sentences({ locale: _, ...texts }: Catalog): string[] {
   const say = (value: unknown): string[] => {
-    if (typeof value === "function") return [value(NOTHING)];
-    return typeof value === "object" && value ? Object.values(value).flatMap(say) : [String(value)];
+    return typeof value === "object" && value ? Object.values(value).flatMap(say) : [fill(String(value), {})];
   };
   return say(texts);
 }
