@@ -90,8 +90,12 @@ function watch(
       kill(child);
       child.stdout.destroy();
       child.stderr.destroy();
-      const lastLine = stderr().trim().split("\n").at(-1) ?? "";
-      const said = lastLine ? `; its last words: ${quote(lastLine)}` : "";
+      // A progress meter (curl's) overwrites its line: it ends in a carriage return, and is no words.
+      const lines = stderr()
+        .split(/[\r\n]+/)
+        .filter((line) => line.trim() !== "");
+      const lastWords = lines.findLast((line) => /\p{L}{2}/u.test(line)) ?? lines.at(-1) ?? "";
+      const said = lastWords ? `; its last words: ${quote(lastWords.trim())}` : "";
       resolve({ stdout: stdout(), failure: failure && `${failure}${said}` });
     };
     // Its output is complete when the pipes close; what it left in the background may hold them for ever.
