@@ -6,7 +6,8 @@ import { EMPTY_STATE, type State } from "../../src/state/state";
 import { type EchoServer, startEchoServer } from "../support/echo-server";
 import { Home } from "../support/home";
 
-const OK: Ping = { isSuccess: true, userAgent: "ipcheck/test" };
+const redact = (text: string) => text.replaceAll("t0ken", "[redacted]");
+const OK: Ping = { isSuccess: true, userAgent: "ipcheck/test", redact };
 const FAILED: Ping = { ...OK, isSuccess: false };
 
 let monitor: EchoServer;
@@ -153,6 +154,11 @@ describe("what is no hearing", () => {
     ["/t", 202, "application/json", "{}", undefined],
     ["/t", 200, "text/plain", "OK (not found)", "answered 'not found'"],
     ["/t", 200, "text/plain", "OK (rate limited)", "answered 'rate limited'"],
+    ["/t", 200, "application/json", '{"ok":false,"msg":"no t0ken"}', `answered '{"ok":false,"msg":"no [redacted]"}'`],
+    ["/t", 201, "application/json", ' {"ok": false}\n', `answered '{"ok": false}'`],
+    ["/t", 200, "application/json", '{"ok":true,"msg":"false"}', undefined],
+    ["/t", 200, "application/json", '{"ok":"false"}', undefined],
+    ["/t", 200, "text/plain", "OK (t0ken?)", "answered '[redacted]?'"],
     ["/t", 404, "text/plain", "not found", "does not know this URL (404)"],
     ["/t", 301, "", "", "redirects elsewhere (301)"],
     ["/t", 429, "", "", "answered with status 429"],
