@@ -264,17 +264,20 @@ function sectionOf({ family, latest, changes, old }: FamilyNews, { words, format
   const heldMs = plausibleElapsedMs(from.oldSince ?? "", from.at);
   const held = heldMs === undefined ? "" : ` (${fill(words.heldFor, { duration: formatter.duration(heldMs) })})`;
   const isStill = changes.length === 0 && old === undefined && oldSince !== undefined;
-  const facts = [
-    { label: words.oldAddress, value: old === undefined ? "" : `${old}${held}` },
-    { label: words.sinceWhen, value: isStill ? formatter.time(oldSince) : "" },
-    { label: words.seenAt, value: formatter.time(at) },
-    { label: isUnconfirmed ? words.saidBy : words.confirmedBy, value: formatter.list(confirmedBy) },
+  const facts: [string, string | undefined][] = [
+    [words.oldAddress, old && `${old}${held}`],
+    [words.sinceWhen, isStill ? formatter.time(oldSince) : undefined],
+    [words.seenAt, formatter.time(at)],
+    [
+      isUnconfirmed ? words.saidBy : words.confirmedBy,
+      confirmedBy.length > 0 ? formatter.list(confirmedBy) : undefined,
+    ],
   ];
   return {
     title: fill(old === undefined ? words.currentAddress : words.newAddress, { family: `IPv${family}` }),
     old,
     address,
-    facts: facts.filter(({ value }) => value !== ""),
+    facts: facts.flatMap(([label, value]) => (value === undefined ? [] : [{ label, value }])),
     login: { label: words.login, command: sshLine.replaceAll("{ip}", address) },
   };
 }
