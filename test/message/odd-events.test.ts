@@ -47,17 +47,6 @@ test("whatever the state's schema lets through can be told", () => {
   );
 });
 
-test.each<[string, Partial<MessageFacts>]>([
-  ["a zone that ICU does not know", { timeZone: "Etc/Unknown" }],
-  ["an empty zone", { timeZone: "" }],
-  ["names without end", { machineName: "m".repeat(9999), hostName: "h".repeat(9999), lateReason: "r".repeat(9999) }],
-])("%s costs neither the mail nor a bug", (_, facts) => {
-  const { message, bug } = composeMessageSafely([CHANGE], { ...factsIn("en"), ...facts });
-  expect(bug).toBeUndefined();
-  expect(message.subject).toContain("203.0.113.99");
-  parseHtml(message.html);
-});
-
 test.each([
   ["Europe/Paris", "Europe/Paris"],
   ["", "UTC"],
