@@ -6,7 +6,7 @@ import { LANGUAGES } from "../../src/notify/message/languages";
 import { type AddressEvent, EMPTY_STATE } from "../../src/state/state";
 import { isState } from "../../src/state/state-schema";
 import { factsIn, KINDS } from "./examples";
-import { parseHtml, visibleText } from "./parse-html";
+import { visibleText } from "./parse-html";
 
 const [CHANGE] = KINDS["change"] as [AddressEvent];
 const [BACK] = KINDS["back"] as [AddressEvent];
