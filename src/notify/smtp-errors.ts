@@ -183,7 +183,7 @@ function explainCommand({ reply, command }: Failure): Explanation {
   if (command === "RCPT") {
     return ["cannot take mail for this recipient yet", `${TRY_AGAIN} (greylisting does that)`];
   }
-  const isGreeting = /^(CONN|EHLO|HELO|LHLO)$/.test(command);
+  const isGreeting = /^(CONN|EHLO|HELO)$/.test(command);
   if (isGreeting && isRefused) {
     const hint = "look at the server's words; it may block this network, or be no server for sending mail";
     return ["refused to talk to this machine", hint, "server"];
@@ -211,10 +211,8 @@ function connectionFailures(server: SmtpServer, message: string): Record<string,
   const noRoute: Explanation = [`there is no route to ${where}`, `look at the network; ${TRY_AGAIN}`];
   const blockers =
     port === 25 ? "most providers block port 25 of homes: use 587 or 465" : "some providers block this port";
-  const timeOut: Explanation = [`${where} did not answer in time`, `${blockers}; ${TRY_AGAIN}`];
   const brokenOff: Explanation = [`${where} broke off the connection`, TRY_AGAIN];
   return {
-    EDNS: noName,
     ENOTFOUND: noName,
     EAI_AGAIN: noName,
     ENOTLOCAL: [
@@ -234,8 +232,7 @@ function connectionFailures(server: SmtpServer, message: string): Record<string,
       `the time of this run was over before ${where} could be asked`,
       `IPCHECK_DEADLINE is the whole run's time; ${TRY_AGAIN}`,
     ],
-    ETIMEDOUT: timeOut,
-    EABORT: timeOut,
+    ETIMEDOUT: [`${where} did not answer in time`, `${blockers}; ${TRY_AGAIN}`],
     ECONNRESET: brokenOff,
     ECONNECTION: brokenOff,
     EPIPE: brokenOff,

@@ -98,14 +98,13 @@ describe("replies", () => {
 });
 
 test.each<[string, string, Partial<SmtpServer>, RegExp]>([
-  ["EDNS", "ENOTFOUND", {}, /no address in the DNS.*\|.*IPCHECK_SMTP_HOST/],
-  ["EDNS", "", {}, /no address in the DNS.*\|.*network/],
+  ["ENOTFOUND", "", {}, /no address in the DNS.*\|.*IPCHECK_SMTP_HOST/],
+  ["EAI_AGAIN", "", {}, /no address in the DNS.*\|.*network/],
   ["ESOCKET", "ECONNREFUSED", {}, /refused the connection\|look at IPCHECK_SMTP_HOST/],
   ["ESOCKET", "ECONNREFUSED", { port: 2525 }, /IPCHECK_SMTP_HOST and IPCHECK_SMTP_PORT \(587 or 465\)/],
   ["ESOCKET", "ECONNREFUSED", { host: "localhost", port: 25 }, /refused.*\|.*start the mail server of this machine/],
   ["ETIMEDOUT", "", { port: 25 }, /did not answer in time\|.*block port 25 of homes: use 587 or 465/],
   ["ETIMEDOUT", "", {}, /did not answer in time\|.*block this port/],
-  ["ECONNECTION", "EABORT", {}, /did not answer in time\|.*next run/],
   ["ESOCKET", "ENETUNREACH", {}, /no route.*\|.*network/],
   ["ECONNECTION", "ECONNRESET", {}, /broke off.*\|.*next run/],
   ["ETLS", "", {}, /offers no STARTTLS, so the password was not sent\|.*IPCHECK_SMTP_SECURITY=tls/],
