@@ -123,12 +123,6 @@ test("an outage of both families is one", () => {
   expect(all).toContain("is back");
 });
 
-test("a time in which no run was made is not called an outage of the services", () => {
-  const { all } = both([outage("01T00:00", "08T00:00", { isUnwatched: true })]);
-  expect(all).toContain("No check was made for 7 days (");
-  expect(all).not.toContain("could not be seen");
-});
-
 test("a clock that began in 1970 leaves durations out", () => {
   const { all } = both([odd({ oldSince: "1970-01-01T00:17:00.000Z", outageSince: "1970-01-01T00:17:00.000Z" })]);
   expect(all).toContain("could not be seen for an unknown time.");
