@@ -55,8 +55,8 @@ export async function runCommand(command: string, options: CommandOptions): Prom
     const failure = code === null ? (stopped ?? `was killed by ${killedBy}`) : `ended with exit code ${code}`;
     // Its output is complete when the pipes close; what it left in the background may hold them for ever.
     await Promise.race([closed, delay(200, undefined, { ref: false })]);
-    const lastLine = stderr().trim().split("\n").at(-1) ?? "";
-    const said = lastLine ? `; its last words: ${quote(lastLine)}` : "";
+    const lastWords = lastWordsOf(stderr());
+    const said = lastWords ? `; its last words: ${quote(lastWords)}` : "";
     return { stdout: stdout(), failure: code === 0 ? undefined : `${failure}${said}` };
   } catch (error) {
     return { stdout: "", failure: explainStart(error) };
@@ -68,6 +68,15 @@ export async function runCommand(command: string, options: CommandOptions): Prom
     child?.stdout?.destroy();
     child?.stderr?.destroy();
   }
+}
+
+// A progress meter (curl's) overwrites its line: it ends in a carriage return, and is no words.
+function lastWordsOf(text: string): string {
+  const lines = text
+    .split(/[\r\n]+/)
+    .map((line) => line.trim())
+    .filter((line) => line !== "");
+  return lines.findLast((line) => /\p{L}{2}/u.test(line)) ?? lines.at(-1) ?? "";
 }
 
 function explainStart(error: unknown): string {

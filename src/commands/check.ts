@@ -209,11 +209,18 @@ async function ping(
   settings: Settings,
   exitCode: number,
   state: State | undefined,
-  { userAgent }: Host,
+  { userAgent, output }: Host,
 ): Promise<string | undefined> {
   const { heartbeatUrl, extraCa } = settings;
   if (!heartbeatUrl) return undefined;
   const { describeRun, pingHeartbeat } = await import("../notify/heartbeat.js");
   const body = describeRun(exitCode, settings, state);
-  return pingHeartbeat(heartbeatUrl, { isSuccess: exitCode === 0, body, userAgent, tls: trustOptions(extraCa) });
+  const redact = (text: string) => output.redactor.redact(text);
+  return pingHeartbeat(heartbeatUrl, {
+    isSuccess: exitCode === 0,
+    body,
+    userAgent,
+    tls: trustOptions(extraCa),
+    redact,
+  });
 }

@@ -286,11 +286,12 @@ async function* testMail(
 }
 
 /** A ping like that of a run that went well: a monitor has no way to be asked without one. */
-async function heartbeat(settings: Settings, url: URL, { userAgent }: Host): Promise<Finding> {
+async function heartbeat(settings: Settings, url: URL, { userAgent, output }: Host): Promise<Finding> {
   const title = "heartbeat";
   const tls = trustOptions(settings.extraCa);
   const body = `${settings.machineName}: asked for by 'ipcheck doctor'`;
-  const deafness = await pingHeartbeat(url, { isSuccess: true, body, userAgent, tls });
+  const redact = (text: string) => output.redactor.redact(text);
+  const deafness = await pingHeartbeat(url, { isSuccess: true, body, userAgent, tls, redact });
   if (deafness === undefined) return ok(title, `${url.host} has heard a ping`);
   return warning(
     title,

@@ -7,9 +7,6 @@ import type { RawAnswer } from "./answer";
 /** Longer bodies are no address; not read any further. */
 const MAX_BODY_BYTES = 4096;
 
-/** A body worth reading comes with these; the second is how an API takes an order. */
-const STATUSES_WITH_BODY = [200, 202];
-
 /** Of a name with more addresses no more are tried: there would be no time left for a handshake. */
 const MAX_ADDRESSES = 4;
 
@@ -157,7 +154,8 @@ function collect(
 ): void {
   const status = incoming.statusCode ?? 0;
   const { headers } = incoming;
-  if (!STATUSES_WITH_BODY.includes(status)) {
+  // Nothing in the body of a redirect or an error page is worth reading.
+  if (status < 200 || status >= 300) {
     done({ status, headers, body: "" });
     return;
   }

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { constants, open, readdir } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { uptime } from "node:os";
 import { join } from "node:path";
 import { runCommand } from "../base/command";
@@ -59,18 +59,16 @@ export async function deliver(
   settings: DeliverySettings,
   context: DeliveryContext,
 ): Promise<Map<string, Outcome>> {
-  const { smtp, from, machineName } = settings;
-  const { redactor, signal } = context;
+  const { smtp: server, from, machineName, extraCa } = settings;
+  const { hostName, version, redactor, signal } = context;
   const endsAt = performance.now() + context.remainingMs() * (notice.share ?? 1);
   const remainingMs = () => Math.max(0, endsAt - performance.now());
-  const login = await fetchLogin(smtp, context);
-  if ("ok" in login) {
-    return new Map(notice.recipients.map((recipient) => [recipient, login]));
-  }
+  const login = await fetchLogin(server, context);
+  if ("ok" in login) return new Map(notice.recipients.map((recipient) => [recipient, login]));
   const { message, bug } = composeMessageSafely(notice.events, {
     ...settings,
-    hostName: context.hostName,
-    version: context.version,
+    hostName,
+    version,
     now: new Date(),
     hostKeys: await readHostKeys(),
     history: readRecentHistory(context.historyFile),
@@ -80,16 +78,9 @@ export async function deliver(
     restartedMinutesAgo: restartedBefore(notice.events),
   });
   if (bug !== undefined) context.onBug(bug);
-  return sendMail(notice, message, {
-    server: smtp,
-    login: login.value,
-    from,
-    machineName,
-    extraCa: settings.extraCa,
-    signal,
-    remainingMs,
-    redact: (text) => redactor.redact(text),
-  });
+  const redact = (text: string) => redactor.redact(text);
+  const options = { server, login: login.value, from, machineName, extraCa, signal, remainingMs, redact };
+  return sendMail(notice, message, options);
 }
 
 const STATE_ERRORS: Record<string, Unwritable> = {
@@ -114,15 +105,11 @@ async function reachOf(
   const family = changed.includes(4) ? 4 : 6;
   const from = events.findLast((event) => event.family === family)?.address;
   if (port === undefined || changed.length === 0 || from === undefined || lateReason !== undefined) return undefined;
-  try {
-    const timeoutMs = Math.ceil(Math.min(MAX_REACH_MS, remainingMs() * REACH_SHARE));
-    const time = { timeoutMs, signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]) };
-    const answer = await askReach(reachUrl, port, { userAgent, tls: trustOptions(extraCa), ...time, family, from });
-    // Seen through a VPN or the like, the port of another place was tried.
-    return "address" in answer && answer.address === from ? { port, isReachable: answer.isReachable } : undefined;
-  } catch {
-    return undefined;
-  }
+  const timeoutMs = Math.ceil(Math.min(MAX_REACH_MS, remainingMs() * REACH_SHARE));
+  const time = { timeoutMs, signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]) };
+  const answer = await askReach(reachUrl, port, { userAgent, tls: trustOptions(extraCa), ...time, family, from });
+  // Seen through a VPN or the like, the port of another place was tried.
+  return "address" in answer && answer.address === from ? { port, isReachable: answer.isReachable } : undefined;
 }
 
 /** A power cut is why most addresses change: this long after it the machine, the router and the look are back. */
@@ -132,16 +119,11 @@ const RESTART_WINDOW_MINUTES = 60;
 function restartedBefore(events: readonly AddressEvent[]): number | undefined {
   const change = events.findLast(({ kind }) => kind === "change");
   if (!change) return undefined;
-  const minutes = uptimeSeconds() / 60 - elapsedMs(change.at, new Date()) / 60_000;
-  return minutes >= 0 && minutes <= RESTART_WINDOW_MINUTES ? minutes : undefined;
-}
-
-// Some containers hide it.
-function uptimeSeconds(): number {
   try {
-    return uptime();
+    const minutes = uptime() / 60 - elapsedMs(change.at, new Date()) / 60_000;
+    return minutes >= 0 && minutes <= RESTART_WINDOW_MINUTES ? minutes : undefined;
   } catch {
-    return Number.POSITIVE_INFINITY;
+    return undefined; // Some containers hide it.
   }
 }
 
@@ -151,22 +133,20 @@ export async function fetchLogin(
   { env, signal, redactor }: Pick<DeliveryContext, "env" | "signal" | "redactor">,
 ): Promise<{ value: { user: string; password: string } | undefined } | FailedOutcome> {
   if (user === undefined || password === undefined) return { value: undefined };
-  const result =
+  const { stdout, failure } =
     password.kind === "value"
       ? { stdout: password.value, failure: undefined }
       : await runCommand(password.command, { env, signal, timeoutMs: PASSWORD_COMMAND_TIMEOUT_MS });
-  const secret = password.kind === "value" ? password.value : (result.stdout.split(/\r?\n/, 1)[0] ?? "");
+  const secret = password.kind === "value" ? stdout : (stdout.split(/\r?\n/, 1)[0] ?? "");
   redactor.secrets.push(secret, `\0${user}\0${secret}`);
-  const fail = (reason: string): FailedOutcome => ({
+  if (failure === undefined && secret !== "") return { value: { user, password: secret } };
+  return {
     ok: false,
     isPermanent: false,
     about: "login",
-    reason: redactor.redact(reason),
+    reason: `the password command ${redactor.redact(failure ?? "printed no password on its first line")}`,
     hint: `run it by hand, as the user that runs ipcheck: see ${password.origin}`,
-  });
-  if (result.failure !== undefined) return fail(`the password command ${result.failure}`);
-  if (secret === "") return fail("the password command printed no password on its first line");
-  return { value: { user, password: secret } };
+  };
 }
 
 /** What newer clients ask for comes first. */
@@ -180,25 +160,17 @@ const MAX_BYTES = 16 * 1024;
 export async function readHostKeys(folder = "/etc/ssh"): Promise<HostKey[]> {
   const names = await readdir(folder).catch(() => []);
   const files = names.filter((name) => /^ssh_host_\w+_key\.pub$/.test(name)).slice(0, MAX_FILES);
-  const keys = await Promise.all(files.map((name) => readKey(join(folder, name)).catch(() => undefined)));
+  const keys = await Promise.all(files.map((name) => readHostKey(join(folder, name)).catch(() => undefined)));
   return keys
     .filter((key) => key !== undefined)
     .sort((a, b) => PREFERENCE.indexOf(a.type) - PREFERENCE.indexOf(b.type));
 }
 
-async function readKey(path: string): Promise<HostKey | undefined> {
-  // Non-blocking, so that a pipe in the file's place cannot hold a mail up.
-  const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
-  try {
-    const stats = await file.stat();
-    return stats.isFile() && stats.size <= MAX_BYTES ? parse(await file.readFile("utf8")) : undefined;
-  } finally {
-    await file.close();
-  }
-}
-
 // RFC 4253, 6.6: 'type base64 comment'; ssh shows the unpadded SHA-256 of the decoded middle.
-function parse(text: string): HostKey | undefined {
+async function readHostKey(path: string): Promise<HostKey | undefined> {
+  const stats = await stat(path);
+  // A pipe would hold the mail up.
+  const text = stats.isFile() && stats.size <= MAX_BYTES ? await readFile(path, "utf8") : "";
   const [, type = "", blob = ""] = /^(?:ssh-|ecdsa-sha2-)(ed25519|rsa|nistp\d+) ([A-Za-z0-9+/]+=*)/.exec(text) ?? [];
   if (!blob) return undefined;
   const digest = createHash("sha256").update(Buffer.from(blob, "base64")).digest("base64");

@@ -1,11 +1,9 @@
 import { IpcheckError, systemCode } from "../base/errors";
-import { isDue, localTime } from "../base/time";
+import { localTime } from "../base/time";
 import type { Family } from "../lookup/address";
 import {
   acknowledge,
   type Deferred,
-  enqueue,
-  eventId,
   type FailedOutcome,
   noticeId,
   type Outcome,
@@ -14,7 +12,7 @@ import {
   prune,
   recordOutcome,
 } from "../state/outbox";
-import { REPEAT_AFTER_MS, speakOnceADay } from "../state/recording";
+import { speakOnceADay } from "../state/recording";
 import {
   type AddressEvent,
   channelName,
@@ -25,26 +23,69 @@ import {
   STDOUT,
   type State,
 } from "../state/state";
+import { type Before, prepareUnsaved } from "./unsaved";
 
-/** Everybody who is owed word of a change. Without recipients, cron's own mail stands in for ours. */
-export function channelsOf({ recipients, hasHook }: CheckRules): string[] {
-  return [HISTORY, ...(recipients.length > 0 ? recipients : [STDOUT]), ...(hasHook ? [HOOK] : [])];
+/** What `check` needs of the configuration. */
+export interface CheckRules {
+  families: readonly Family[];
+  recipients: readonly string[];
+  hasHook: boolean;
+  mailIntervalMs: number;
+  reportOutageMs: number | undefined;
+  heartbeatMailMs: number | undefined;
+  /** Names the mail settings in force: a pause set under others is over. */
+  revision: () => string;
+  /** A person is watching: speak of every failure, and try deferred recipients at once. */
+  isInteractive: boolean;
+}
+
+/** What telling people needs from the world. */
+export interface DispatchDependencies {
+  now(): Date;
+  random(): number;
+  /** Keeps the state where it can; `lastLookAt` becomes the file's mtime. */
+  save(state: State, lastLookAt: Date | undefined): Keeping;
+  /** @throws IpcheckError `state` */
+  appendHistory(events: readonly AddressEvent[]): void;
+  /** Mails one notice; every recipient gets an outcome. */
+  mail(notice: Notice): Promise<ReadonlyMap<string, Outcome>>;
+  /** Runs the user's command for one change. */
+  runHook(event: AddressEvent): Promise<Outcome>;
+}
+
+/** One mail to be written: what it tells, and to whom. */
+export interface Notice {
+  /** Stable for the same events: the Message-ID is made of it. */
+  id: string;
+  recipients: readonly string[];
+  events: readonly AddressEvent[];
+  /** How much of the run's time that is left it may take: others wait for theirs. @default 1 */
+  share?: number;
+  /** The state file cannot be used, so this will be repeated until it is mended: its system error code. */
+  stateError?: string;
+  /** Why an earlier try to deliver it failed. */
+  lateReason?: string;
 }
 
 /** What a run begins to tell with. */
-export interface Recorded {
+export interface Recorded extends Before {
   state: State;
   lastLookAt: Date | undefined;
-  /** What was recorded and owed before this run. */
-  before: State;
-  /** What the state file says, where `before` is a newer state that could not be written there. */
-  stateFile?: State | undefined;
 }
 
 /** Events that a channel has acknowledged in this run. */
 export interface Delivered {
   channel: string;
   events: readonly AddressEvent[];
+}
+
+/** Everybody who is owed word of a change. Without recipients, cron's own mail stands in for ours. */
+export function channelsOf(rules: CheckRules): string[] {
+  return [HISTORY, ...(rules.recipients.length > 0 ? [] : [STDOUT]), ...toldByUs(rules)];
+}
+
+function toldByUs({ recipients, hasHook }: CheckRules): string[] {
+  return [...recipients, ...(hasHook ? [HOOK] : [])];
 }
 
 /** The second half of a run: the state as it develops while people are told. */
@@ -72,27 +113,27 @@ export class Dispatch {
 
   /** Reports an error under a topic that stderr speaks of once a day; `about` names what would be news. */
   report(topic: string, error: IpcheckError, about = ""): void {
-    const { speaks, state } = speakOnceADay(this.state, topic, about, this.speech);
-    this.state = state;
     this.errors.push(error);
-    if (!speaks) this.muted.add(error);
+    if (!this.speaks(topic, about)) this.muted.add(error);
   }
 
   /** The trouble of a topic is over. */
   clear(topic: string): void {
-    this.state = speakOnceADay(this.state, topic, undefined, this.speech).state;
+    this.speaks(topic, undefined);
   }
 
-  /** Keeps the state, if need be in the runtime folder; see `prepareUnsaved`. */
+  /** Keeps the state, if need be in the runtime folder. */
   save(): void {
-    const { dependencies, recorded } = this;
-    this.keeping = dependencies.save(this.state, recorded.lastLookAt);
+    this.keeping = this.dependencies.save(this.state, this.recorded.lastLookAt);
     if (this.keeping.place === "state file") {
       if (this.state.unsaved) this.state = forStateFile(this.state);
     } else if (!this.isUnsaved) {
       this.isUnsaved = true;
-      this.prepareUnsaved(this.keeping);
-      this.keeping = dependencies.save(this.state, recorded.lastLookAt);
+      const { place, error } = this.keeping;
+      // What people are being told has its name already.
+      if (!this.isTelling) this.state = prepareUnsaved(this.state, this.recorded, place, this.dependencies.now());
+      this.reportUnsaved(place, error);
+      this.keeping = this.dependencies.save(this.state, this.recorded.lastLookAt);
     }
   }
 
@@ -133,28 +174,17 @@ export class Dispatch {
     }
   }
 
-  // The state file is full, read-only or unreadable, and the home moves all the same. What is owed gets
-  // names that follow from the change itself, so that the next run, which cannot know of this one,
-  // repeats the Message-ID; and whoever was told is told again once a day, until somebody mends it.
-  private prepareUnsaved({ place, error }: Exclude<Keeping, { place: "state file" }>): void {
-    const { before, stateFile } = this.recorded;
-    const { now } = this.speech;
-    if (!this.isTelling) {
-      const known = idsOf(before.outbox);
-      const isKept = ({ id, kind }: AddressEvent) => known.has(id) || place !== "nowhere" || isMove(kind);
-      this.state = { ...this.state, outbox: this.state.outbox.filter(isKept) };
-      const hasNew = this.state.outbox.some(({ id, kind }) => !known.has(id) && isMove(kind));
-      this.state = { ...this.state, outbox: this.state.outbox.map((one) => (known.has(one.id) ? one : renamed(one))) };
-      const { unsaved } = this.state;
-      const isReminderDue = !hasNew && unsaved !== undefined && isDue(unsaved.remindedAt, REPEAT_AFTER_MS, now);
-      if (isReminderDue) this.state = oweReminders(this.state, stateFile, now);
-      const remindedAt = hasNew || isReminderDue || !unsaved ? now.toISOString() : unsaved.remindedAt;
-      this.state = { ...this.state, unsaved: { remindedAt } };
-    }
+  private speaks(topic: string, about: string | undefined): boolean {
+    const context = { now: this.dependencies.now(), isInteractive: this.rules.isInteractive };
+    const { speaks, state } = speakOnceADay(this.state, topic, about, context);
+    this.state = state;
+    return speaks;
+  }
+
+  private reportUnsaved(place: Keeping["place"], { message, hint, cause }: IpcheckError): void {
     const repeats = `until then a change is told all the same, ${place === "nowhere" ? "by every run" : "once a day"}`;
-    const { message, cause } = error;
-    const told = new IpcheckError("state", message, { hint: [error.hint, repeats].filter(Boolean).join("; "), cause });
-    this.report("state", told, systemCode(cause) || message);
+    const error = new IpcheckError("state", message, { hint: [hint, repeats].filter(Boolean).join("; "), cause });
+    this.report("state", error, systemCode(cause) || message);
   }
 
   // What cannot be kept afterwards will be told again: the mail says so, and a full disk shows here.
@@ -192,21 +222,20 @@ export class Dispatch {
         recipients: channels,
         events,
         share: 1 / (deliveries.length - index),
-        ...this.stateErrorNote(),
+        ...(this.keeping &&
+          "error" in this.keeping && { stateError: systemCode(this.keeping.error.cause) || "unknown" }),
         ...(lateReason !== undefined && { lateReason }),
       };
       const outcomes = await this.attempt(() => dependencies.mail(notice));
       for (const channel of channels) {
-        const outcome = outcomes instanceof Map ? (outcomes.get(channel) ?? NO_OUTCOME) : outcomes;
-        this.recordOutcome(channel, events, outcome as Outcome);
+        this.recordOutcome(channel, events, "ok" in outcomes ? outcomes : (outcomes.get(channel) ?? NO_OUTCOME));
       }
       this.save();
     }
   }
 
   private async notifyHook(): Promise<void> {
-    if (!this.rules.hasHook) return;
-    for (const event of owedTo(this.state, HOOK)) {
+    for (const event of this.rules.hasHook ? owedTo(this.state, HOOK) : []) {
       this.ensureKept();
       const outcome = await this.attempt(() => this.dependencies.runHook(event));
       this.recordOutcome(HOOK, [event], outcome);
@@ -232,23 +261,20 @@ export class Dispatch {
     if (outcome.ok) this.delivered.push({ channel, events });
   }
 
-  private stateErrorNote(): { stateError?: string } {
-    const { keeping } = this;
-    return keeping && "error" in keeping ? { stateError: systemCode(keeping.error.cause) || "unknown" } : {};
-  }
-
   /** Reports what is still owed, except where the only reason is that changes are being grouped. */
   private reportUndelivered(): void {
-    const grouping = new Set(this.waiting.filter(({ why }) => why === "grouping").map(({ channel }) => channel));
-    const owing = channelsOf(this.rules).filter(
-      (channel) =>
-        channel !== HISTORY && channel !== STDOUT && !grouping.has(channel) && owedTo(this.state, channel).length > 0,
+    const grouping = this.waiting.filter(({ why }) => why === "grouping").map(({ channel }) => channel);
+    const owing = toldByUs(this.rules).filter(
+      (channel) => !grouping.includes(channel) && owedTo(this.state, channel).length > 0,
     );
     if (owing.length === 0) {
       this.clear("undelivered");
       return;
     }
-    const reasons = owing.map((channel) => `${nameOf(channel)} has not been told yet: ${this.reasonFor(channel)}`);
+    const reasons = owing.map((channel) => {
+      const name = channel === HOOK ? "the command in IPCHECK_ON_CHANGE" : channelName(channel);
+      return `${name} has not been told yet: ${this.reasonFor(channel)}`;
+    });
     const hint = owing.map((channel) => this.state.channels[channel]?.hint).find((text) => text !== undefined);
     const what = reasons.length === 1 ? reasons[0] : `${reasons.length} have not been told yet`;
     const error = new IpcheckError("undelivered", `${this.whatIsKnown}, but ${what}`, {
@@ -260,18 +286,13 @@ export class Dispatch {
   }
 
   private reasonFor(channel: string): string {
-    const record = this.state.channels[channel];
     const deferred = this.waiting.find((wait) => wait.channel === channel);
-    const reason = record?.reason ?? "not tried yet";
+    const reason = this.state.channels[channel]?.reason ?? "not tried yet";
     return deferred ? `${reason} (next try after ${localTime(deferred.until)})` : reason;
   }
 
   private get whatIsKnown(): string {
     return this.isUnsaved ? "an address was seen" : "the address is recorded";
-  }
-
-  private get speech(): { now: Date; isInteractive: boolean } {
-    return { now: this.dependencies.now(), isInteractive: this.rules.isInteractive };
   }
 }
 
@@ -281,89 +302,6 @@ const NO_OUTCOME: Outcome = {
   reason: "the mail server said nothing of this recipient",
 };
 
-function nameOf(channel: string): string {
-  return channel === HOOK ? "the command in IPCHECK_ON_CHANGE" : channelName(channel);
-}
-
-function isMove(kind: AddressEvent["kind"]): boolean {
-  return kind === "first" || kind === "change";
-}
-
 function idsOf(events: readonly AddressEvent[]): ReadonlySet<string> {
   return new Set(events.map(({ id }) => id));
-}
-
-/** The event under a name that the next run would give it too, for it cannot know of this one. */
-function renamed(event: AddressEvent): AddressEvent {
-  return { ...event, id: eventId(event) };
-}
-
-/** Owes everybody once more how the addresses differ from what the state file says. */
-function oweReminders(state: State, stateFile: State | undefined, now: Date): State {
-  let next = state;
-  for (const [key, { recorded }] of Object.entries(state.families)) {
-    const family = Number(key) === 6 ? 6 : 4;
-    const written = stateFile?.families[family]?.recorded;
-    if (!recorded || recorded.address === written?.address) continue;
-    const event = renamed({
-      id: "",
-      kind: written ? "change" : "first",
-      family,
-      at: recorded.since ?? now.toISOString(),
-      ...(written && { old: written.address }),
-      ...(written?.since && { oldSince: written.since }),
-      address: recorded.address,
-      confirmedBy: recorded.confirmedBy,
-      ...(recorded.isUnconfirmed && { isUnconfirmed: true as const }),
-      told: [HISTORY],
-    });
-    // Still there where the history could not be written: its line stays owed, and in its place.
-    const untold = (one: AddressEvent) => ({ ...one, told: one.told.filter((channel) => channel === HISTORY) });
-    const isWaiting = next.outbox.some(({ id }) => id === event.id);
-    const outbox = next.outbox.map((one) => (one.id === event.id ? untold(one) : one));
-    next = isWaiting ? { ...next, outbox } : enqueue(next, event);
-  }
-  return next;
-}
-
-/** One mail to be written: what it tells, and to whom. */
-export interface Notice {
-  /** Stable for the same events: the Message-ID is made of it. */
-  id: string;
-  recipients: readonly string[];
-  events: readonly AddressEvent[];
-  /** How much of the run's time that is left it may take: others wait for theirs. @default 1 */
-  share?: number;
-  /** The state file cannot be used, so this will be repeated until it is mended: its system error code. */
-  stateError?: string;
-  /** Why an earlier try to deliver it failed. */
-  lateReason?: string;
-}
-
-/** What telling people needs from the world. */
-export interface DispatchDependencies {
-  now(): Date;
-  random(): number;
-  /** Keeps the state where it can; `lastLookAt` becomes the file's mtime. */
-  save(state: State, lastLookAt: Date | undefined): Keeping;
-  /** @throws IpcheckError `state` */
-  appendHistory(events: readonly AddressEvent[]): void;
-  /** Mails one notice; every recipient gets an outcome. */
-  mail(notice: Notice): Promise<ReadonlyMap<string, Outcome>>;
-  /** Runs the user's command for one change. */
-  runHook(event: AddressEvent): Promise<Outcome>;
-}
-
-/** What `check` needs of the configuration. */
-export interface CheckRules {
-  families: readonly Family[];
-  recipients: readonly string[];
-  hasHook: boolean;
-  mailIntervalMs: number;
-  reportOutageMs: number | undefined;
-  heartbeatMailMs: number | undefined;
-  /** Names the mail settings in force: a pause set under others is over. */
-  revision: () => string;
-  /** A person is watching: speak of every failure, and try deferred recipients at once. */
-  isInteractive: boolean;
 }

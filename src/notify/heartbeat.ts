@@ -6,6 +6,7 @@ import { ask } from "../lookup/client";
 import { failureOfConnection } from "../lookup/failures";
 import { owedTo } from "../state/outbox";
 import type { State } from "../state/state";
+import type { Redact } from "./smtp-errors";
 
 /** A monitor that does not answer by then is not waited for: the run is done. */
 const PING_TIMEOUT_MS = 10_000;
@@ -17,6 +18,8 @@ export interface Ping {
   userAgent: string;
   /** Further TLS options, such as authorities that are trusted. */
   tls?: object | undefined;
+  /** Takes the URL's secrets out of what the monitor said. */
+  redact: Redact;
 }
 
 /**
@@ -34,7 +37,7 @@ export async function pingHeartbeat(url: URL, ping: Ping): Promise<string | unde
       tls: ping.tls,
       body: isKuma ? undefined : ping.body,
     });
-    return whyUnheard(answer, isKuma);
+    return whyUnheard(answer, isKuma, ping.redact);
   } catch (error) {
     const code = systemCode(error);
     if (code === "EMSGSIZE") return A_PAGE;
@@ -91,21 +94,25 @@ function healthchecksTarget(url: URL, { isSuccess }: Ping): URL {
 
 const A_PAGE = "answered with a web page, not as a monitor does";
 
-function whyUnheard({ status, headers, body }: RawAnswer, isKuma: boolean): string | undefined {
+function whyUnheard({ status, headers, body }: RawAnswer, isKuma: boolean, redact: Redact): string | undefined {
   if (status >= 300 && status < 400) return `redirects elsewhere (${status})`;
   if (status === 404 || status === 410) return `does not know this URL (${status})`;
   if (status < 200 || status >= 300) return `answered with status ${status}`;
-  if (isKuma) return isKumaOk(body) ? undefined : "did not answer as Uptime Kuma does";
+  const isOk = readOk(body);
+  if (isKuma) return isOk ? undefined : "did not answer as Uptime Kuma does";
+  if (isOk === false) return `answered '${quote(redact(body.trim()))}'`;
   if (/html/i.test(String(headers["content-type"])) || /^\s*</.test(body)) return A_PAGE;
   // Healthchecks answers so with status 200 to pings of checks that do not exist, or that come too often.
   const refusal = /^OK \((.+)\)/.exec(body)?.[1];
-  return refusal && `answered '${quote(refusal)}'`;
+  return refusal && `answered '${quote(redact(refusal))}'`;
 }
 
-function isKumaOk(body: string): boolean {
+/** What a monitor that speaks JSON says of the ping; undefined where it says nothing of the kind. */
+function readOk(body: string): boolean | undefined {
   try {
-    return JSON.parse(body)?.ok === true;
+    const ok: unknown = JSON.parse(body)?.ok;
+    return typeof ok === "boolean" ? ok : undefined;
   } catch {
-    return false;
+    return undefined;
   }
 }

@@ -51,9 +51,7 @@ export async function runHook(command: string, event: AddressEvent, context: Hoo
 function cut(text: string): string {
   const bytes = Buffer.from(text.trim());
   if (bytes.length <= MAX_TEXT_BYTES) return text.trim();
+  const start = bytes.subarray(0, MAX_TEXT_BYTES).toString();
   // The last character may have been cut in two.
-  return `${bytes
-    .subarray(0, MAX_TEXT_BYTES)
-    .toString()
-    .replace(/\uFFFD+$/, "")}…`;
+  return `${start.replace(/\uFFFD+$/, "")}…`;
 }

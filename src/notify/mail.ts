@@ -4,7 +4,7 @@ import { quote } from "../base/text";
 import type { Outcome } from "../state/outbox";
 import type { Notice } from "./dispatch";
 import type { MailMessage } from "./message/compose";
-import { explainSmtp, explainUnknown, readError } from "./smtp-errors";
+import { explainSmtp, explainUnknown, type Redact } from "./smtp-errors";
 import { type SendReport, type SessionSettings, SmtpSession } from "./smtp-session";
 
 export interface MailOptions extends Omit<SessionSettings, "timeoutMs"> {
@@ -12,8 +12,7 @@ export interface MailOptions extends Omit<SessionSettings, "timeoutMs"> {
   machineName: string;
   /** What is left of the run's deadline. */
   remainingMs(): number;
-  /** Takes secrets out of what the server said: some repeat what they were sent. */
-  redact: (text: string) => string;
+  redact: Redact;
 }
 
 /** With less than this there is no use in beginning another conversation. */
@@ -29,34 +28,30 @@ export async function sendMail(
   try {
     const raw = await buildMessage(notice, message, options);
     const report = await attempt(recipients, raw, options.remainingMs(), options);
-    const outcomes = outcomesFor(recipients, report, options);
-    const rest = recipients.filter(
-      (recipient) => !report.accepted.includes(recipient) && !report.refused.has(recipient),
-    );
+    const outcomes = new Map(recipients.map((recipient) => [recipient, outcomeOf(recipient, report, options)]));
     // Whom the server would not have must not cost the others their mail: each alone, with the same Message-ID.
-    if (recipients.length > 1 && isForAll(report)) {
-      for (const [index, recipient] of rest.entries()) {
-        const shareMs = options.remainingMs() / (rest.length - index);
-        if (shareMs < LEAST_MS) break;
-        const alone = await attempt([recipient], raw, shareMs, options);
-        for (const [key, outcome] of outcomesFor([recipient], alone, options)) outcomes.set(key, outcome);
-      }
+    const rest = recipients.length > 1 && mayConcernOne(report) ? recipients : [];
+    const alone = rest.filter((recipient) => !report.refused.has(recipient));
+    for (const [index, recipient] of alone.entries()) {
+      const shareMs = options.remainingMs() / (alone.length - index);
+      if (shareMs < LEAST_MS) break;
+      outcomes.set(recipient, outcomeOf(recipient, await attempt([recipient], raw, shareMs, options), options));
     }
     return outcomes;
   } catch (error) {
-    return outcomesFor(recipients, { accepted: [], refused: new Map(), error, isUnknown: false }, options);
+    return new Map(recipients.map((recipient) => [recipient, explainSmtp(error, options.server, options.redact)]));
   }
-}
-
-/** Whether the message failed for all because of something that may be true for one of them only. */
-function isForAll({ error, isUnknown, hasBegun }: Attempt): boolean {
-  // After the final dot without an answer another try would make copies; what is said to MAIL is about the sender.
-  return error !== undefined && hasBegun && !isUnknown && (error as { command?: unknown }).command !== "MAIL FROM";
 }
 
 interface Attempt extends SendReport {
   /** The server was reached, the login taken, and the envelope begun. */
   hasBegun: boolean;
+}
+
+/** Whether the message failed for all because of something that may be true for one of them only. */
+function mayConcernOne({ error, isUnknown, hasBegun }: Attempt): boolean {
+  // After the final dot without an answer another try would make copies; what is said to MAIL is about the sender.
+  return error !== undefined && hasBegun && !isUnknown && (error as { command?: unknown }).command !== "MAIL FROM";
 }
 
 async function attempt(
@@ -65,36 +60,26 @@ async function attempt(
   timeoutMs: number,
   options: MailOptions,
 ): Promise<Attempt> {
-  if (timeoutMs < LEAST_MS) {
-    const error = Object.assign(new Error("no time left"), { code: "EDEADLINE" });
-    return { accepted: [], refused: new Map(), error, isUnknown: false, hasBegun: false };
-  }
+  const failed = (error: unknown) => ({ accepted: [], refused: new Map(), error, hasBegun: false });
+  if (timeoutMs < LEAST_MS) return failed(Object.assign(new Error("no time left"), { code: "EDEADLINE" }));
   const session = new SmtpSession({ ...options, timeoutMs });
   try {
     await session.connect();
     await session.logIn();
     return { ...(await session.send(options.from, recipients, raw)), hasBegun: true };
   } catch (error) {
-    return { accepted: [], refused: new Map(), error, isUnknown: false, hasBegun: false };
+    return failed(error);
   } finally {
     session.close();
   }
 }
 
 /** Told is whom the server accepted by name and with the message; everybody else has a reason. */
-function outcomesFor(
-  recipients: readonly string[],
-  { accepted, refused, error, isUnknown }: SendReport,
-  { server, redact }: MailOptions,
-): Map<string, Outcome> {
-  return new Map(
-    recipients.map((recipient): [string, Outcome] => {
-      if (accepted.includes(recipient)) return [recipient, { ok: true }];
-      const reason = refused.get(recipient);
-      if (reason === undefined && isUnknown) return [recipient, explainUnknown(readError(error, redact), server)];
-      return [recipient, explainSmtp(readError(reason ?? error, redact), server)];
-    }),
-  );
+function outcomeOf(recipient: string, report: SendReport, { server, redact }: MailOptions): Outcome {
+  const { accepted, refused, error, isUnknown } = report;
+  if (accepted.includes(recipient)) return { ok: true };
+  const explain = isUnknown && !refused.has(recipient) ? explainUnknown : explainSmtp;
+  return explain(refused.get(recipient) ?? error, server, redact);
 }
 
 function buildMessage({ id, recipients }: Notice, message: MailMessage, { from, machineName }: MailOptions) {
@@ -103,12 +88,10 @@ function buildMessage({ id, recipients }: Notice, message: MailMessage, { from, 
   // The same for every mail of one machine, so that mail programs show them as one thread.
   const thread = `<ipcheck-${createHash("sha256").update(machineName).digest("hex").slice(0, 16)}@${domain}>`;
   const composer = new MailComposer({
+    ...message,
     from: { name: quote(machineName, 60), address: from },
     // An address outside ASCII would make a header that few servers take, to the cost of everybody else in it.
     to: inAscii.length > 0 ? inAscii : [...recipients],
-    subject: message.subject,
-    text: message.text,
-    html: message.html,
     messageId: `<${id}@${domain}>`,
     references: thread,
     inReplyTo: thread,

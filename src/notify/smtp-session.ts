@@ -2,7 +2,7 @@ import { connect, isIP, isIPv6, type Socket } from "node:net";
 import { Readable } from "node:stream";
 import { TLSSocket, connect as tlsConnect } from "node:tls";
 import SMTPConnection from "nodemailer/lib/smtp-connection";
-import { isTlsCode, systemCode } from "../base/errors";
+import { systemCode } from "../base/errors";
 import { type ResolvedAddress, resolveHost, trustOptions } from "../base/network";
 import { isLoopbackAddress, isLoopbackHost } from "../lookup/address";
 import type { SmtpServer } from "./smtp-errors";
@@ -26,7 +26,7 @@ export interface SendReport {
   refused: ReadonlyMap<string, unknown>;
   error?: unknown;
   /** The whole message was sent, and the server never said whether it keeps it (RFC 1047). */
-  isUnknown: boolean;
+  isUnknown?: boolean;
 }
 
 /** One address of the server gets no longer than this; a first packet that is lost is sent again within it. */
@@ -43,13 +43,6 @@ const MAX_RECEIVED_BYTES = 32 * 1024;
 /** The longest time a timer can be set to. */
 const NEVER_MS = 2 ** 31 - 1;
 
-/** What is given to the library, and what it adds. */
-interface Envelope {
-  from: string;
-  to: string[];
-  rejectedErrors?: { recipient?: string }[];
-}
-
 /** The parts of the library's connection that its types leave out. */
 interface Internals {
   _onData(chunk: Buffer): void;
@@ -62,22 +55,8 @@ interface Internals {
 class BoundedConnection extends SMTPConnection {
   private bytes = 0;
 
-  get hasReceived(): boolean {
-    return this.bytes > 0;
-  }
-
-  get takesUtf8Addresses(): boolean {
-    return (this as unknown as Internals)._supportedExtensions.includes("SMTPUTF8");
-  }
-
-  /** Whether a password can be given; after HELO, and to mechanisms that it does not know, the library would try PLAIN. */
-  get takesPassword(): boolean {
-    return (this as unknown as Internals)._supportedAuth.some((mechanism) => mechanism !== "XOAUTH2");
-  }
-
-  /** The server's own list of mechanisms, empty where there is none. */
-  get loginLine(): string {
-    return (this as unknown as Internals)._ehloLines?.find((line) => /^AUTH\b/i.test(line)) ?? "";
+  get internals(): Internals {
+    return this as unknown as Internals;
   }
 
   _onData(chunk: Buffer): void {
@@ -126,7 +105,6 @@ export class SmtpSession {
       throw systemCode(error) === "ETIMEDOUT" ? failure("EAI_AGAIN", server.host) : error;
     });
     const socket = await this.step(this.openSocket(addresses));
-    const waitMs = Math.min(NEVER_MS, Math.ceil(2 * timeoutMs) + 1000);
     const connection = new BoundedConnection({
       connection: socket,
       host: server.host,
@@ -135,10 +113,10 @@ export class SmtpSession {
       ignoreTLS: server.security === "none",
       name: addressLiteral(socket),
       tls: { servername: serverName(server.host), ...trustOptions(extraCa) },
-      // Our own timers come first. This one would be compared with the wall clock, which NTP may move.
+      // Our own timers come first. The library's are partly compared with the wall clock, which NTP may move.
       connectionTimeout: NEVER_MS,
-      greetingTimeout: waitMs,
-      socketTimeout: waitMs,
+      greetingTimeout: NEVER_MS,
+      socketTimeout: NEVER_MS,
       // It would wait five seconds more for the server to close.
       socketCloseTimeout: 0,
       maxResponseSize: MAX_RECEIVED_BYTES,
@@ -147,15 +125,17 @@ export class SmtpSession {
     connection.on("error", this.fail);
     // The library hears of a close only between its own steps.
     socket.once("close", () => setImmediate(() => this.fail(failure("ECONNECTION", "the connection was closed"))));
-    if (server.security === "tls") return this.step(callback((done) => connection.connect(done)));
+    // A port that wants TLS from the first byte never greets in clear: it keeps silent, or hangs up.
+    const isTlsPort = async () =>
+      server.security !== "tls" && socket.bytesRead === 0 && (await this.speaksTls(socket, server.host));
     this.after(Math.min(SILENCE_MS, timeoutMs / 3), async () => {
-      if (!connection.hasReceived && (await this.speaksTls(socket))) this.fail(failure("ETLSFIRST", "no greeting"));
+      if (await isTlsPort()) this.fail(failure("ETLSFIRST", "no greeting"));
     });
     try {
       await this.step(callback((done) => connection.connect(done)));
     } catch (error) {
-      const wasClosed = (error as { code?: unknown }).code === "ECONNECTION" && !connection.hasReceived;
-      throw wasClosed && (await this.speaksTls(socket)) ? failure("ETLSFIRST", "no greeting") : error;
+      const wasClosed = (error as { code?: unknown }).code === "ECONNECTION";
+      throw wasClosed && (await isTlsPort()) ? failure("ETLSFIRST", "no greeting") : error;
     }
   }
 
@@ -164,11 +144,13 @@ export class SmtpSession {
     const { connection } = this;
     const { login } = this.settings;
     if (!login || !connection) return;
-    if (!connection.takesPassword) {
-      throw Object.assign(failure("ENOAUTH", "no login for a password"), { response: connection.loginLine });
+    const { _supportedAuth, _ehloLines = [] } = connection.internals;
+    // After HELO, and to mechanisms that it does not know, the library would try PLAIN.
+    if (!_supportedAuth.some((mechanism) => mechanism !== "XOAUTH2")) {
+      const response = _ehloLines.find((line) => /^AUTH\b/i.test(line)) ?? "";
+      throw Object.assign(failure("ENOAUTH", "no login for a password"), { response });
     }
-    const auth = { user: login.user, pass: login.password };
-    await this.step(callback((done) => connection.login(auth, done)));
+    await this.step(callback((done) => connection.login({ user: login.user, pass: login.password }, done)));
   }
 
   /** Encryption in use; undefined on a connection in clear. */
@@ -181,40 +163,38 @@ export class SmtpSession {
   async send(from: string, recipients: readonly string[], message: Buffer): Promise<SendReport> {
     const { connection } = this;
     if (!connection) throw new Error("send() before connect()");
+    const takesUtf8 = connection.internals._supportedExtensions.includes("SMTPUTF8");
+    const canTake = (address: string) => takesUtf8 || isAscii(address);
     const noUtf8 = failure("ENOUTF8", "no SMTPUTF8 in the answer to EHLO");
-    const canTake = (address: string) => isAscii(address) || connection.takesUtf8Addresses;
-    const refused = new Map<string, unknown>();
-    for (const recipient of recipients) if (!canTake(recipient)) refused.set(recipient, noUtf8);
-    if (!canTake(from)) return { accepted: [], refused, error: noUtf8, isUnknown: false };
-    const to = recipients.filter((recipient) => !refused.has(recipient));
-    if (to.length === 0) return { accepted: [], refused, isUnknown: false };
+    const refused = new Map<string, unknown>(
+      recipients.filter((recipient) => !canTake(recipient)).map((recipient) => [recipient, noUtf8]),
+    );
+    if (!canTake(from)) return { accepted: [], refused, error: noUtf8 };
+    const to = recipients.filter(canTake);
+    if (to.length === 0) return { accepted: [], refused };
     // Where one recipient stops the server, time must be left for the others.
     if (to.length > 1) this.after((this.endsAt - performance.now()) / 2, this.endUnlessSent);
 
-    // The library writes into it what became of each recipient, in the very spelling given.
     const spelled = new Map(to.map((recipient) => [toPath(recipient), recipient]));
-    const envelope: Envelope = { from: toPath(from), to: [...spelled.keys()] };
-    const note = () => {
-      for (const one of envelope.rejectedErrors ?? []) refused.set(spelled.get(one.recipient ?? "") ?? "", one);
+    // The library adds what became of each recipient, in the very spelling given.
+    const envelope: { from: string; to: string[]; rejectedErrors?: { recipient?: string }[] } = {
+      from: toPath(from),
+      to: [...spelled.keys()],
     };
+    const report: SendReport = { accepted: [], refused };
     try {
-      const info = await this.step(
-        new Promise<{ accepted: string[] }>((resolve, reject) => {
-          connection.send(envelope, this.observed(message), (error, result) => {
-            if (error) reject(error);
-            else resolve(result);
-          });
-        }),
+      const { accepted } = await this.step(
+        callback<{ accepted: string[] }>((done) => connection.send(envelope, this.observed(message), done)),
       );
-      note();
-      const isAccepted = new Set(info.accepted.map((path) => spelled.get(path)));
-      return { accepted: to.filter((recipient) => isAccepted.has(recipient)), refused, isUnknown: false };
+      report.accepted = to.filter((recipient) => accepted.includes(toPath(recipient)));
     } catch (error) {
-      note();
       const { responseCode } = error as { responseCode?: unknown };
       const isAnswered = typeof responseCode === "number" && responseCode >= 400;
-      return { accepted: [], refused, error, isUnknown: this.isMessageSent && !isAnswered };
+      report.error = error;
+      report.isUnknown = this.isMessageSent && !isAnswered;
     }
+    for (const one of envelope.rejectedErrors ?? []) refused.set(spelled.get(one.recipient ?? "") ?? "", one);
+    return report;
   }
 
   /** Lets go of everything at once; nothing of the conversation goes on. */
@@ -249,61 +229,42 @@ export class SmtpSession {
   }
 
   /** The first address that answers; each gets a share of the time. */
-  private async openSocket(addresses: readonly ResolvedAddress[]): Promise<Socket> {
-    const errors: unknown[] = [];
-    for (const [index, { address }] of addresses.entries()) {
-      const shareMs = (this.endsAt - performance.now()) / (addresses.length - index);
-      try {
-        return await this.openOne(address, Math.min(CONNECT_TIMEOUT_MS, shareMs));
-      } catch (error) {
-        errors.push(error);
-      }
-    }
-    // A family without a route says nothing of the server.
-    const isRoute = (error: unknown) => /^E(NETUNREACH|HOSTUNREACH|ADDRNOTAVAIL)$/.test(systemCode(error));
-    throw errors.find((error) => !isRoute(error)) ?? errors[0] ?? failure("ENOTFOUND", "no address");
-  }
-
-  private openOne(host: string, timeoutMs: number): Promise<Socket> {
-    if (this.ending.signal.aborted) return Promise.reject(timeOut());
+  private openSocket(addresses: ResolvedAddress[]): Promise<Socket> {
+    const { host, port } = this.settings.server;
+    const shareMs = Math.ceil(Math.min(CONNECT_TIMEOUT_MS, (this.endsAt - performance.now()) / addresses.length));
     return new Promise((resolve, reject) => {
-      const socket = connect({ host, port: this.settings.server.port }, () => {
-        clearTimeout(timer);
-        resolve(socket);
+      const socket = connect({
+        host,
+        port,
+        lookup: (_host, _options, done) => done(null, addresses),
+        autoSelectFamily: true,
+        autoSelectFamilyAttemptTimeout: Math.max(10, shareMs),
       });
-      const timer = setTimeout(() => socket.destroy(timeOut()), Math.max(0, timeoutMs));
-      this.timers.push(timer);
       this.sockets.push(socket);
-      socket.on("error", reject);
-      socket.once("close", () => reject(timeOut()));
+      this.after(shareMs * addresses.length, () => socket.connecting && socket.destroy(timeOut()));
+      socket.once("connect", () => resolve(socket));
+      socket.on("error", (error) => {
+        const errors = error instanceof AggregateError ? error.errors : [error];
+        // A family without a route says nothing of the server.
+        const isRoute = (one: unknown) => /^E(NETUNREACH|HOSTUNREACH|ADDRNOTAVAIL)$/.test(systemCode(one));
+        reject(errors.find((one) => !isRoute(one)) ?? errors[0]);
+      });
     });
   }
 
-  /** Whether the port wants TLS from the first byte: such a server never greets in clear. */
-  private speaksTls({ remoteAddress, remotePort }: Socket): Promise<boolean> {
-    if (remoteAddress === undefined || remotePort === undefined || this.ending.signal.aborted) {
-      return Promise.resolve(false);
-    }
+  /** Whether TLS is spoken there from the first byte. Nothing is sent, so no certificate needs to be trusted. */
+  private speaksTls({ remoteAddress: host, remotePort: port }: Socket, name: string): Promise<boolean> {
+    if (host === undefined || port === undefined || this.ending.signal.aborted) return Promise.resolve(false);
     return new Promise((resolve) => {
-      const socket = tlsConnect({
-        host: remoteAddress,
-        port: remotePort,
-        servername: serverName(this.settings.server.host),
-        rejectUnauthorized: true,
-      });
+      const socket = tlsConnect({ host, port, servername: serverName(name), rejectUnauthorized: false });
       this.sockets.push(socket);
-      const end = (isTls: boolean) => {
+      this.after(TLS_TEST_MS, () => socket.destroy());
+      socket.once("secureConnect", () => {
+        resolve(true);
         socket.destroy();
-        resolve(isTls);
-      };
-      this.after(TLS_TEST_MS, () => end(false));
-      socket.once("secureConnect", () => end(true));
-      socket.once("close", () => end(false));
-      // A certificate that is not trusted, or a version that is too old, is TLS all the same.
-      socket.on("error", (error) => {
-        const code = systemCode(error);
-        end(isTlsCode(code) && !/^EPROTO|WRONG_VERSION_NUMBER|PACKET_LENGTH|HTTP_REQUEST/.test(code));
       });
+      socket.once("close", () => resolve(false));
+      socket.on("error", () => undefined);
     });
   }
 
@@ -325,8 +286,8 @@ function timeOut(): Error {
   return failure("ETIMEDOUT", "time-out");
 }
 
-function callback(start: (done: (error?: Error | null) => void) => void): Promise<void> {
-  return new Promise((resolve, reject) => start((error) => (error ? reject(error) : resolve())));
+function callback<T>(start: (done: (error?: Error | null, result?: T) => void) => void): Promise<T> {
+  return new Promise((resolve, reject) => start((error, result) => (error ? reject(error) : resolve(result as T))));
 }
 
 /** As it stands in the envelope: dots at the ends or side by side, which some providers give out, need quotes there. */

@@ -3,7 +3,7 @@ import { isGood, type LookupResult } from "../lookup/lookup-result";
 import type { FailedOutcome } from "../state/outbox";
 import type { State } from "../state/state";
 import type { Notice } from "./dispatch";
-import { explainSmtp, readError } from "./smtp-errors";
+import { explainSmtp, type Redact } from "./smtp-errors";
 import { type SessionSettings, SmtpSession } from "./smtp-session";
 
 /** How far a conversation with the mail server went; nothing is sent. */
@@ -16,7 +16,7 @@ export interface MailProbe {
 }
 
 /** Connects, encrypts and logs in as for a mail, then hangs up. Never rejects. */
-export async function probeMail(settings: SessionSettings, redact: (text: string) => string): Promise<MailProbe> {
+export async function probeMail(settings: SessionSettings, redact: Redact): Promise<MailProbe> {
   const probe: MailProbe = { isConnected: false, isLoggedIn: false };
   const session = new SmtpSession(settings);
   try {
@@ -27,7 +27,7 @@ export async function probeMail(settings: SessionSettings, redact: (text: string
     await session.logIn();
     probe.isLoggedIn = settings.login !== undefined;
   } catch (error) {
-    probe.failure = explainSmtp(readError(error, redact), settings.server);
+    probe.failure = explainSmtp(error, settings.server, redact);
   } finally {
     session.close();
   }

@@ -13,6 +13,13 @@ describe.concurrent("how a command ended is said as it was", () => {
     ["exit 0", options, undefined],
     ["exit 3", options, "ended with exit code 3"],
     ["echo one >&2; echo two >&2; exit 1", options, "ended with exit code 1; its last words: two"],
+    [
+      "printf 'Total Speed\\n\\r 0 12k --:--\\r 9 12k --:--\\rcurl: (7) no' >&2; exit 7",
+      options,
+      /7; its last words: curl: \(7\) no$/,
+    ],
+    ["printf 'curl: (7) no\\n\\r 9 12k --:--\\r\\n' >&2; exit 7", options, /7; its last words: curl: \(7\) no$/],
+    ["echo 42 >&2; exit 1", options, "ended with exit code 1; its last words: 42"],
     ["kill -KILL $$", options, "was killed by SIGKILL"],
     ["kill -TERM $$", options, "was killed by SIGTERM"],
     ["sleep 60", { env: PATH, timeoutMs: 100 }, "did not end within 0.1 s"],

@@ -5,9 +5,7 @@ const { execFileSync } = require("node:child_process");
 const { mkdirSync, mkdtempSync, rmSync, writeFileSync } = require("node:fs");
 const { tmpdir } = require("node:os");
 const { join, resolve } = require("node:path");
-const { composeMessage } = require("../../src/notify/message/compose.ts");
-const { LANGUAGES } = require("../../src/notify/message/languages.ts");
-const { facts, kinds } = require("./examples.json");
+const { EACH_LETTER, KINDS, writeLetter } = require("./examples.ts");
 
 const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 const FLAGS =
@@ -29,18 +27,17 @@ if (folder === undefined) {
 function takePictures(target) {
   const scratch = mkdtempSync(join(tmpdir(), "ipcheck-pictures-"));
   try {
-    for (const [kind, events] of Object.entries(kinds)) {
-      for (const language of LANGUAGES) {
-        const { html } = composeMessage(events, { ...facts, now: new Date(facts.now), language });
-        for (const width of [360, 800]) {
-          const page = join(scratch, "page.html");
-          const height = HEIGHTS[width] + (events.length - 1) * (width < NARROWEST ? 260 : 160);
-          writeFileSync(page, frame(html, width, height));
-          for (const mode of ["light", "dark"]) {
-            const picture = join(target, `${kind}-${language}-${width}-${mode}.png`);
-            photograph(page, picture, { scratch, width, height, mode });
-            console.log(picture);
-          }
+    for (const { kind, language } of EACH_LETTER) {
+      const { html } = writeLetter(kind, language);
+      const events = KINDS[kind].length;
+      for (const width of [360, 800]) {
+        const page = join(scratch, "page.html");
+        const height = HEIGHTS[width] + (events - 1) * (width < NARROWEST ? 260 : 160);
+        writeFileSync(page, frame(html, width, height));
+        for (const mode of ["light", "dark"]) {
+          const picture = join(target, `${kind}-${language}-${width}-${mode}.png`);
+          photograph(page, picture, { scratch, width, height, mode });
+          console.log(picture);
         }
       }
     }

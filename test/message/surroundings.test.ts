@@ -18,6 +18,16 @@ beforeAll(async () => {
   echo = await startEcho("203.0.113.7\n");
 });
 
+/** The change that a home hears of. */
+async function whileMoved<T>(run: () => Promise<T>): Promise<T> {
+  echo.answer = "203.0.113.8\n";
+  try {
+    return await run();
+  } finally {
+    echo.answer = "203.0.113.7\n";
+  }
+}
+
 const makeHome = (env: Record<string, string> = {}) => {
   const home = new Home().useServices(echo).useMail(server);
   Object.assign(home.env, env);
@@ -32,28 +42,20 @@ async function mailOf(run: () => Promise<unknown>) {
   return { result, mail: first?.mail, text: first?.mail.text ?? "" };
 }
 
-const ZONES = [
-  "",
-  ":",
-  ":/etc/localtime",
-  "/nowhere",
-  "GMT+1",
-  "Foo/Bar",
-  "CET-1CEST,M3.5.0,M10.5.0/3",
-  "<+03>-3",
-  "x".repeat(999),
-];
+// Further ones are in test/e2e/surroundings.test.ts, and the locales.
+test.each([":", "/nowhere", "CET-1CEST,M3.5.0,M10.5.0/3", "<+03>-3", "x".repeat(999)])(
+  "TZ=%j costs no mail",
+  async (TZ) => {
+    const home = makeHome({ TZ });
+    const { result, text } = await mailOf(() => home.run(["check"], { now: "2026-06-01T10:00:00Z" }));
+    expect(result).toMatchObject(SILENCE);
+    // Whatever the zone, the time names it.
+    expect(text).toMatch(/Seen: \w+, 1 June 2026 at \d\d:\d\d (UTC|[A-Z]{3,4}|GMT[+-]\d+)\n/);
+    expect(home.readState()).toMatchObject({ outbox: [] });
+  },
+);
 
-test.each(ZONES)("TZ=%j costs no mail", async (TZ) => {
-  const home = makeHome({ TZ });
-  const { result, text } = await mailOf(() => home.run(["check"], { now: "2026-06-01T10:00:00Z" }));
-  expect(result).toMatchObject(SILENCE);
-  // Whatever the zone, the time names it.
-  expect(text).toMatch(/Seen: \w+, 1 June 2026 at \d\d:\d\d (UTC|[A-Z]{3,4}|GMT[+-]\d+)\n/);
-  expect(home.readState()).toMatchObject({ outbox: [] });
-});
-
-test.each(["", "GMT+1"])("TZ=%j costs neither the test mail of doctor nor that of init", async (TZ) => {
+test.each(["GMT+1"])("TZ=%j costs neither the test mail of doctor nor that of init", async (TZ) => {
   const { result, mail } = await mailOf(() => makeHome({ TZ }).run(["doctor", "--send"]));
   expect(result).toMatchObject({ stderr: "", stdout: expect.stringContaining("the server took it") });
   expect(mail?.subject).toContain("203.0.113.7");
@@ -66,36 +68,24 @@ test.each(["", "GMT+1"])("TZ=%j costs neither the test mail of doctor nor that o
   expect(provider.arrived).toHaveLength(1);
 });
 
-test.each(["", "C", "xx_YY", "../../x", "fr_FR.ISO-8859-15", "\u00e9"])("LC_ALL=%j costs no mail", async (LC_ALL) => {
-  const { result, text } = await mailOf(() => makeHome({ LC_ALL }).run(["check"]));
-  expect(result).toMatchObject(SILENCE);
-  expect(text).toContain("203.0.113.7");
-});
-
 test.each(["en", "fr"])("a Node.js without Intl mails in %s all the same", async (IPCHECK_LANG) => {
   const home = makeHome({ IPCHECK_LANG });
   await home.run(["check"], { now: "2026-05-01T10:00:00Z" });
-  echo.answer = "203.0.113.8\n";
-  const { result, text, mail } = await mailOf(() =>
-    home.run(["check"], { now: "2026-06-01T10:00:00Z", preload: [BROKEN_INTL] }),
-  );
-  echo.answer = "203.0.113.7\n";
+  const options = { now: "2026-06-01T10:00:00Z", preload: [BROKEN_INTL] };
+  const { result, text, mail } = await mailOf(() => whileMoved(() => home.run(["check"], options)));
   expect(result).toMatchObject(SILENCE);
   expect(text).toContain("2026-06-01 10:00 UTC");
   expect(text).toContain(`203.0.113.7 (${IPCHECK_LANG === "en" ? "held for" : "conservée"} 31 days)`);
   expect(mail?.html).toContain("203.0.113.7 →");
 });
 
-test.each(["os.uptime", "os.hostname", "os.networkInterfaces", "dns.getServers", "fs/promises.open"])(
+test.each(["os.uptime", "os.hostname", "os.networkInterfaces", "dns.getServers", "fs/promises.stat"])(
   "a system that refuses %s costs no mail",
   async (BROKEN_CALL) => {
     const home = makeHome();
     await home.run(["check"]);
-    echo.answer = "203.0.113.8\n";
-    const { result, text } = await mailOf(() =>
-      home.run(["check"], { preload: [BROKEN_SYSTEM], env: { BROKEN_CALL } }),
-    );
-    echo.answer = "203.0.113.7\n";
+    const options = { preload: [BROKEN_SYSTEM], env: { BROKEN_CALL } };
+    const { result, text } = await mailOf(() => whileMoved(() => home.run(["check"], options)));
     expect(result).toMatchObject(SILENCE);
     expect(text).toContain("203.0.113.8");
   },
@@ -104,25 +94,17 @@ test.each(["os.uptime", "os.hostname", "os.networkInterfaces", "dns.getServers",
 test("when composing fails all the same a plain mail goes out, and then the bug is reported", async () => {
   const home = makeHome({ IPCHECK_SSH: "ssh pi@{ip}" });
   await home.run(["check"], { now: "2026-05-01T10:00:00Z" });
-  echo.answer = "203.0.113.8\n";
-  const { result, text, mail } = await mailOf(() =>
-    home.run(["check"], { now: "2026-06-01T10:00:00Z", preload: [BROKEN_COMPOSER] }),
-  );
+  const options = { now: "2026-06-01T10:00:00Z", preload: [BROKEN_COMPOSER] };
+  const { result, text, mail } = await mailOf(() => whileMoved(() => home.run(["check"], options)));
   expect(result).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("Error: composing is broken\n    at ") });
   expect(mail?.subject).toMatch(/: new address 203\.0\.113\.8$/);
-  for (const fact of [
-    "old address: 203.0.113.7",
-    "new address: 203.0.113.8",
-    "2026-06-01T10:00",
-    "ssh pi@203.0.113.8",
-  ]) {
-    expect(text).toContain(fact);
-  }
+  expect(text).toMatch(
+    /2026-06-01T10:00.*\n.*old address: 203\.0\.113\.7\n.*new address: 203\.0\.113\.8\nssh pi@203\.0\.113\.8/,
+  );
   expect(home.readState()).toMatchObject({ outbox: [] });
   // Told once: the bug is no reason to mail again.
-  echo.answer = "203.0.113.8\n";
-  const next = await mailOf(() => home.run(["check"], { now: "2026-06-01T11:00:00Z", preload: [BROKEN_COMPOSER] }));
-  echo.answer = "203.0.113.7\n";
+  const later = { ...options, now: "2026-06-01T11:00:00Z" };
+  const next = await mailOf(() => whileMoved(() => home.run(["check"], later)));
   expect(next).toMatchObject({ result: SILENCE, mail: undefined });
 
   const doctor = await mailOf(() => home.run(["doctor", "--send"], { preload: [BROKEN_COMPOSER] }));
@@ -131,13 +113,10 @@ test("when composing fails all the same a plain mail goes out, and then the bug 
 });
 
 test("a history that is a folder, a pipe's place or garbage costs no mail", async () => {
+  const line = '{"id":1}\nnull\n[]\n{"id":"x","at":"1970-01-01","address":"203.0.113.7","family":4}\n';
   for (const spoil of [
     (path: string) => mkdirSync(path),
-    (path: string) =>
-      writeFileSync(
-        path,
-        '{"id":1}\nnull\n[]\n{"id":"x","at":"1970-01-01","address":"203.0.113.7","family":4}\n'.repeat(500),
-      ),
+    (path: string) => writeFileSync(path, line.repeat(500)),
     (path: string) => writeFileSync(path, Buffer.alloc(40_000, 0xff)),
   ]) {
     const home = makeHome();

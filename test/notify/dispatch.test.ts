@@ -3,7 +3,7 @@ import { IpcheckError } from "../../src/base/errors";
 import type { CheckReport } from "../../src/commands/check-run";
 import { type CheckRules, channelsOf, Dispatch } from "../../src/notify/dispatch";
 import { type AddressEvent, EMPTY_STATE, HISTORY, HOOK, STDOUT, type State } from "../../src/state/state";
-import { addressOf, FakeHome, GREYLISTED, MINUTE_MS, OK, REFUSED, RULES } from "../support/fake-home";
+import { addressOf, FakeHome, GREYLISTED, OK, REFUSED, RULES } from "../support/fake-home";
 
 const [A, B] = ["a@example.net", "b@example.net"] as const;
 
@@ -56,30 +56,18 @@ test("recipients who are owed different things share the time that is left", asy
   ]);
 });
 
-describe("when the state cannot be written", () => {
-  const full = new IpcheckError("state", "no space left", {
-    hint: "make room",
-    cause: Object.assign(new Error(), { code: "ENOSPC" }),
-  });
-  const outbox = [event("1")];
-  beforeEach(() => {
-    home.unwritable = full;
-  });
-
-  test("everybody is told all the same, the mail says so, and it is an error", async () => {
-    const run = await tell({ outbox }, { hasHook: true });
-    expect(home.mails).toMatchObject([{ recipients: [A], stateError: "ENOSPC" }]);
-    expect(home.hooked).toHaveLength(1);
-    expect(run.errors).toMatchObject([
-      { code: "state", message: full.message, hint: /^make room; until then .* told/ },
-    ]);
-    expect(run.state.outbox).toEqual([]);
-  });
-
-  test("what nobody is mailed is printed all the same", async () => {
-    await tell({ outbox }, { recipients: [] });
-    expect(home.announced).toHaveLength(1);
-  });
+test("when the state cannot be written everybody is told all the same, the mail says so, and it is an error", async () => {
+  const cause = Object.assign(new Error(), { code: "ENOSPC" });
+  home.unwritable = new IpcheckError("state", "no space left", { hint: "make room", cause });
+  const run = await tell({ outbox: [event("1")] }, { hasHook: true });
+  expect(home.mails).toMatchObject([{ recipients: [A], stateError: "ENOSPC" }]);
+  expect(home.hooked).toHaveLength(1);
+  expect(run.errors).toMatchObject([
+    { code: "state", message: "no space left", hint: /^make room; until then .* told/ },
+  ]);
+  expect(run.state.outbox).toEqual([]);
+  await tell({ outbox: [event("1")] }, { recipients: [] });
+  expect(home.announced).toHaveLength(1);
 });
 
 test("a state that becomes unwritable after a mail: the outcome is kept elsewhere", async () => {
@@ -94,37 +82,19 @@ test("a state that becomes unwritable after a mail: the outcome is kept elsewher
   expect(home.mails).toMatchObject([{ events: [{ id: "1" }] }]);
 });
 
-describe("an exception in one channel", () => {
-  const bug = new TypeError("spawn E2BIG");
-  const outbox = [event("1")];
-
-  test("in the mail: the hook is run, and the mail stays owed", async () => {
-    home.failures = { mail: bug };
-    const run = await tell({ outbox }, { hasHook: true });
-    expect([home.hooked.length, run.bugs]).toEqual([1, [bug]]);
-    expect(run.errors).toMatchObject([{ code: "undelivered" }]);
-    expect(run.state.outbox).toMatchObject([{ told: [HISTORY, HOOK] }]);
-  });
-
-  test("in the history: people are told", async () => {
-    home.failures = { appendHistory: bug };
-    expect((await tell({ outbox })).bugs).toEqual([bug]);
-    expect(home.mails).toHaveLength(1);
-  });
-
-  test("in the hook and in printing", async () => {
-    home.failures = { runHook: bug, announce: bug };
-    const run = await tell({ outbox }, { hasHook: true, recipients: [] });
-    expect(run.bugs).toEqual([bug, bug]);
-    expect(run.state.outbox).toMatchObject([{ told: [HISTORY] }]);
-  });
-});
-
-test("what could not be printed stays owed", async () => {
-  home.failures = { announce: new IpcheckError("state", "no space left on standard output") };
-  const run = await tell({ outbox: [event("1")] }, { recipients: [] });
-  expect(run.errors).toMatchObject([{ code: "undelivered", message: expect.stringContaining("no space left") }]);
-  expect(run.state.outbox).toMatchObject([{ told: [HISTORY] }]);
+const BUG = new TypeError("spawn E2BIG");
+const NO_SPACE = new IpcheckError("state", "no space left on standard output");
+test.each<[string, FakeHome["failures"], readonly string[], unknown[], string[]]>([
+  ["the mail", { mail: BUG }, [A], [BUG], [HISTORY, HOOK]],
+  ["the history", { appendHistory: BUG }, [A], [BUG], [A, HOOK]],
+  ["the hook and in printing", { runHook: BUG, announce: BUG }, [], [BUG, BUG], [HISTORY]],
+  ["printing, where the disk is full", { announce: NO_SPACE }, [], [], [HISTORY, HOOK]],
+])("an exception in %s: the others are told, and it stays owed", async (_, failures, recipients, bugs, told) => {
+  home.failures = failures;
+  const run = await tell({ outbox: [event("1")] }, { hasHook: true, recipients });
+  expect(run.bugs).toEqual(bugs);
+  expect(run.state.outbox).toMatchObject([{ told }]);
+  if (failures.announce) expect(run.errors.at(-1)?.message).toMatch(/nobody has been told: (no space left|an error)/);
 });
 
 test("a command that fails is run again from there, in order", async () => {
@@ -178,13 +148,5 @@ describe("the complaint", () => {
   test("is withdrawn when all have been told", async () => {
     const spoken = { undelivered: { at: home.now.toISOString(), about: "something" } };
     expect((await tell({ outbox, spoken })).state).not.toHaveProperty("spoken");
-  });
-
-  test("says nothing of changes that are being gathered", async () => {
-    const changeServedAt = new Date(home.now.getTime() - MINUTE_MS).toISOString();
-    const channels = { [A]: { failures: 0, refusals: 0, triedAt: changeServedAt, changeServedAt } };
-    const run = await tell({ outbox, channels });
-    expect([run.errors, run.waiting.length, home.mails]).toEqual([[], 1, []]);
-    expect(run.state.outbox).toHaveLength(1);
   });
 });

@@ -6,16 +6,8 @@ import { runHook } from "../../src/notify/hook";
 import type { AddressEvent } from "../../src/state/state";
 import { makeScratch } from "../support/scratch";
 
-const EVENT: AddressEvent = {
-  id: "1",
-  kind: "change",
-  family: 4,
-  at: "2026-01-01T00:00:00.000Z",
-  old: "203.0.113.7",
-  address: "203.0.113.8",
-  confirmedBy: [],
-  told: [],
-};
+const [old, address, at] = ["203.0.113.7", "203.0.113.8", "2026-01-01T00:00:00.000Z"];
+const EVENT: AddressEvent = { id: "1", kind: "change", family: 4, at, old, address, confirmedBy: [], told: [] };
 
 const bugs: unknown[] = [];
 const context = {

@@ -1,9 +1,9 @@
-import { quote } from "../../base/text";
+import { escapeXml, quote } from "../../base/text";
 import { plausibleElapsedMs } from "../../base/time";
 import type { Family } from "../../lookup/address";
 import type { AddressEvent } from "../../state/state";
-import { Formatter } from "./formatter";
-import { CATALOGS, type Catalog, type Language, type MessageKind, type Unwritable } from "./languages";
+import { type Formatter, makeFormatter } from "./formatter";
+import { CATALOGS, type Catalog, fill, type Language, type MessageKind, type Unwritable } from "./languages";
 import { type Bar, type MessageContent, renderHtml, renderText, type Section } from "./render";
 
 /** What a mail says besides the events themselves. */
@@ -52,10 +52,19 @@ const SUBJECT_VISIBLE = 40;
 /** A name is not cut shorter than this, not even for an IPv6 address of full length. */
 const SHORTEST_NAME = 8;
 
+/** More bars than this are no picture any more. */
+const MAX_BARS = 6;
+
 /** Writes the mail that tells `events`, oldest first. */
 export function composeMessage(events: readonly AddressEvent[], facts: MessageFacts): MailMessage {
-  const content = describeMessage(events.map(readEvent), facts);
+  const content = describeMessage(events, facts);
   return { subject: content.subject, text: renderText(content), html: renderHtml(content) };
+}
+
+/** The facts, and the language they are told in. */
+interface Context extends MessageFacts {
+  words: Catalog;
+  formatter: Formatter;
 }
 
 /** What the mail says of one family. */
@@ -67,73 +76,56 @@ interface FamilyNews {
   old: string | undefined;
 }
 
-function describeMessage(events: readonly AddressEvent[], given: MessageFacts): MessageContent {
-  // The host's and the user's names come from the system: nothing of ours has looked at them.
-  const facts = {
-    ...given,
-    machineName: quote(given.machineName, 60),
-    hostName: quote(given.hostName, 60),
+function describeMessage(events: readonly AddressEvent[], facts: MessageFacts): MessageContent {
+  const words = CATALOGS[facts.language];
+  const formatter = makeFormatter(words, facts.timeZone);
+  const context: Context = {
+    ...facts,
+    words,
+    formatter,
+    // The host's and the user's names come from the system: nothing of ours has looked at them.
+    machineName: quote(facts.machineName, 60),
+    hostName: quote(facts.hostName, 60),
     // Never cut: it is there to be pasted.
-    sshLine: quote(given.sshLine, Number.POSITIVE_INFINITY),
+    sshLine: quote(facts.sshLine, Number.POSITIVE_INFINITY),
   };
-  const words = CATALOGS[facts.language] ?? CATALOGS.en;
-  const formatter = new Formatter(words, facts.timeZone);
+  const { language, machineName: machine, hostName: host, hostKeys, version, unwritable } = context;
   const news = newsByFamily(events);
   const outages = countOutages(events);
   const { kind, main } = judge(news, outages);
   const count = kind === "interrupted" ? formatter.outages(outages) : formatter.changes(countChanges(events));
   const isOneOfTwo = news.length > 1 && news.filter(({ changes }) => changes.length > 0).length === 1;
-  const lines = events.map((event) => describeEvent(event, words, formatter));
   return {
-    language: facts.language,
+    language,
     kind,
     colon: words.colon,
-    subject: subjectOf(kind, main, count, facts.machineName, words),
-    headline: words.headline[kind]({
-      machine: facts.machineName,
-      count,
-      family: isOneOfTwo ? ` IPv${main.family}` : "",
-    }),
-    warning: facts.unwritable && `${words.unwritable[facts.unwritable] ?? words.unwritable.other} ${words.repeated}`,
+    subject: subjectOf(kind, main, count, context),
+    headline: fill(words.headline[kind], { machine, count, family: isOneOfTwo ? ` IPv${main.family}` : "" }),
+    warning: unwritable && `${words.unwritable[unwritable]} ${words.repeated}`,
     remarks: [
-      ...news.filter(({ latest }) => latest.isUnconfirmed).map(({ latest }) => words.unconfirmed(latest.address)),
-      ...describeReach(main, facts, words),
-      ...describeRestart(facts, words, formatter),
-      ...describeOutages(events, outages, kind, words, formatter),
-      ...describeDelay(main, facts, words, formatter),
-    ],
-    sections: [main, ...news.filter((one) => one !== main)].map((one) => sectionOf(one, facts, words, formatter)),
+      ...news
+        .filter(({ latest }) => latest.isUnconfirmed)
+        .map(({ latest: { address } }) => fill(words.unconfirmed, { address })),
+      describeReach(main, context),
+      describeRestart(context),
+      describeOutages(events, outages, kind, context),
+      describeDelay(main, context),
+    ].filter((remark) => remark !== undefined),
+    sections: [main, ...news.filter((one) => one !== main)].map((one) => sectionOf(one, context)),
     hostKeys:
-      facts.hostKeys.length > 0
+      hostKeys.length > 0
         ? {
             title: words.hostKeys,
             advice: words.hostKeysAdvice,
-            lines: facts.hostKeys.map(({ type, fingerprint }) => `${quote(fingerprint)} (${quote(type, 20)})`),
+            lines: hostKeys.map(({ type, fingerprint }) => `${fingerprint} (${type})`),
           }
         : undefined,
-    changes: lines.length > news.length ? { title: words.allChanges, lines } : undefined,
-    bars: barsOf(main, facts, words, formatter),
-    footer: [words.why({ host: facts.hostName, version: facts.version }), words.stop],
-  };
-}
-
-const KINDS: readonly string[] = ["first", "change", "back", "heartbeat", "test"] satisfies AddressEvent["kind"][];
-
-/** An event as it was stored, perhaps by another version: a field that is missing must not cost the mail. */
-function readEvent(stored: AddressEvent): AddressEvent {
-  const { kind, family, address, old, confirmedBy, folded, ...rest } = stored;
-  const shown = quote(String(address ?? "?"), 64);
-  const isMove = old !== undefined && old !== address;
-  return {
-    ...rest,
-    kind: KINDS.includes(kind) ? kind : isMove ? "change" : "heartbeat",
-    family: family === 4 || family === 6 ? family : shown.includes(":") ? 6 : 4,
-    address: shown,
-    ...(typeof old === "string" && { old: quote(old, 64) }),
-    confirmedBy: (Array.isArray(confirmedBy) ? confirmedBy : [])
-      .filter((operator) => typeof operator === "string")
-      .map((operator) => quote(operator, 80)),
-    ...(Number.isInteger(folded) && Number(folded) > 0 && { folded: Number(folded) }),
+    changes:
+      events.length > news.length
+        ? { title: words.allChanges, lines: events.map((event) => describeEvent(event, context)) }
+        : undefined,
+    bars: barsOf(main, context),
+    footer: [fill(words.why, { host, version }), words.stop],
   };
 }
 
@@ -149,6 +141,9 @@ function newsByFamily(events: readonly AddressEvent[]): FamilyNews[] {
   });
 }
 
+/** Where nothing changed, the first of these decides what kind of mail it is. */
+const RANKS: readonly AddressEvent["kind"][] = ["first", "change", "back", "heartbeat", "test"];
+
 /** What kind of mail it is, and the family that its subject, headline and old address speak of. */
 function judge(news: readonly FamilyNews[], outages: number): { kind: MessageKind; main: FamilyNews } {
   const moved = news.filter(({ changes }) => changes.length > 0);
@@ -159,7 +154,7 @@ function judge(news: readonly FamilyNews[], outages: number): { kind: MessageKin
     const isReturned = main.changes[0]?.old === main.latest.address;
     return { kind: isOne ? "change" : isReturned ? "returned" : "changes", main };
   }
-  const rank = ({ latest }: FamilyNews) => KINDS.indexOf(latest.kind);
+  const rank = ({ latest }: FamilyNews) => RANKS.indexOf(latest.kind);
   const [first] = news.toSorted((a, b) => rank(a) - rank(b));
   if (!first) throw new RangeError("a message tells at least one event");
   const { kind } = first.latest;
@@ -173,7 +168,7 @@ function countChanges(events: readonly AddressEvent[]): number {
 
 /** How often the home was cut off; an outage of both families is one. */
 function countOutages(events: readonly AddressEvent[]): number {
-  const outages = new Map(events.filter(hasOutage).map((event) => [outageKey(event), event]));
+  const outages = new Map(events.filter(hasOutage).map((event) => [`${event.outageSince} ${event.at}`, event]));
   return [...outages.values()].reduce((sum, { kind, folded = 0 }) => sum + 1 + (kind === "back" ? folded : 0), 0);
 }
 
@@ -181,25 +176,21 @@ function hasOutage(event: AddressEvent): event is AddressEvent & { outageSince: 
   return event.outageSince !== undefined;
 }
 
-function outageKey({ outageSince, at }: AddressEvent): string {
-  return `${outageSince} ${at}`;
-}
-
-function subjectOf(kind: MessageKind, main: FamilyNews, count: string, machine: string, words: Catalog): string {
-  const { lead, brief, note } = words.subject[kind];
+function subjectOf(kind: MessageKind, main: FamilyNews, count: string, context: Context): string {
+  const { words, machineName } = context;
+  const { lead, brief, notes = [] }: { lead: string; brief: string; notes?: string[] } = words.subject[kind];
   const { address, isUnconfirmed } = main.latest;
   const before = (name: string, text: string) => `${name}${words.colon}${text}${text && " "}`;
   const room = SUBJECT_VISIBLE - address.length;
-  const excess = before(machine, brief).length - room;
+  const excess = Math.max(0, before(machineName, brief).length - room);
   const start =
-    before(machine, lead).length <= room
-      ? before(machine, lead)
-      : before(excess > 0 ? shorten(machine, machine.length - excess) : machine, brief);
-  const notes = [
-    note({ old: main.old === undefined ? "" : words.was(main.old), count }),
-    isUnconfirmed ? words.subjectUnconfirmed : "",
-  ].filter(Boolean);
-  return `${start}${address}${notes.length > 0 ? ` (${notes.join(", ")})` : ""}`;
+    before(machineName, lead).length <= room
+      ? before(machineName, lead)
+      : before(shorten(machineName, machineName.length - excess), brief);
+  const old = main.old === undefined ? "" : fill(words.was, { old: main.old });
+  const filled = notes.map((note) => fill(note, { old, count }));
+  const shown = [...filled, isUnconfirmed ? words.subjectUnconfirmed : ""].filter(Boolean).join(", ");
+  return `${start}${address}${shown && ` (${shown})`}`;
 }
 
 function shorten(name: string, length: number): string {
@@ -208,15 +199,13 @@ function shorten(name: string, length: number): string {
   return name.length > kept ? `${name.slice(0, kept - 1).replace(/[\uD800-\uDBFF]$/, "")}…` : name;
 }
 
-function describeReach({ latest }: FamilyNews, { reach }: MessageFacts, words: Catalog): string[] {
-  if (!reach) return [];
-  const facts = { address: latest.address, port: String(reach.port) };
-  return [reach.isReachable ? words.reachable(facts) : words.unreachable(facts)];
+function describeReach({ latest: { address } }: FamilyNews, { reach, words }: Context): string | undefined {
+  return reach && fill(reach.isReachable ? words.reachable : words.unreachable, { address, port: String(reach.port) });
 }
 
-function describeRestart({ restartedMinutesAgo }: MessageFacts, words: Catalog, formatter: Formatter): string[] {
-  if (restartedMinutesAgo === undefined || !(restartedMinutesAgo >= 0)) return [];
-  return [words.restarted(formatter.duration(Math.max(1, Math.round(restartedMinutesAgo)) * 60_000))];
+function describeRestart({ restartedMinutesAgo, words, formatter }: Context): string | undefined {
+  if (restartedMinutesAgo === undefined) return undefined;
+  return fill(words.restarted, { duration: formatter.duration(Math.max(1, Math.round(restartedMinutesAgo)) * 60_000) });
 }
 
 /** One outage with its length and its time; several with their number, for the list has each. */
@@ -224,85 +213,82 @@ function describeOutages(
   events: readonly AddressEvent[],
   count: number,
   kind: MessageKind,
-  words: Catalog,
-  formatter: Formatter,
-): string[] {
+  { words, formatter }: Context,
+): string | undefined {
   if (count > 1) {
-    const number = kind === "interrupted" ? "" : `${words.severalOutages(formatter.outages(count))} `;
-    return [`${number}${words.outagesExplained}`];
+    const number =
+      kind === "interrupted" ? "" : `${fill(words.severalOutages, { outages: formatter.outages(count) })} `;
+    return `${number}${words.outagesExplained}`;
   }
-  const [event, twin] = events.filter(hasOutage);
-  if (!event) return [];
+  const outages = events.filter(hasOutage);
+  const [event] = outages;
+  if (!event) return undefined;
   const { outageSince, at, isUnwatched } = event;
   // Folded changes: whether the outage was before the first or the last of them cannot be told.
   const isKnown = event.folded === undefined && plausibleElapsedMs(outageSince, at) !== undefined;
-  const facts = {
-    family: formatter.list([event, ...(twin ? [twin] : [])].map(({ family }) => `IPv${family}`)),
+  return fill(isUnwatched ? words.unwatched : words.outage, {
+    family: formatter.list(outages.map(({ family }) => `IPv${family}`)),
     duration: isKnown ? formatter.between(outageSince, at) : words.unknownDuration,
     range: isKnown ? ` (${formatter.range(outageSince, at)})` : "",
-  };
-  return [isUnwatched ? words.unwatched(facts) : words.outage(facts)];
+  });
 }
 
-function describeDelay({ latest }: FamilyNews, facts: MessageFacts, words: Catalog, formatter: Formatter): string[] {
-  const ms = plausibleElapsedMs(latest.at, facts.now);
-  if (facts.lateReason === undefined || ms === undefined || ms < LATE_AFTER_MS) return [];
-  const reason = quote(facts.lateReason).replace(/[.\s]+$/, "");
-  return [words.late({ duration: formatter.duration(ms), reason })];
+function describeDelay({ latest }: FamilyNews, { lateReason, now, words, formatter }: Context): string | undefined {
+  const ms = plausibleElapsedMs(latest.at, now);
+  if (lateReason === undefined || ms === undefined || ms < LATE_AFTER_MS) return undefined;
+  const reason = quote(lateReason).replace(/[.\s]+$/, "");
+  return fill(words.late, { duration: formatter.duration(ms), reason });
 }
 
-function describeEvent(event: AddressEvent, words: Catalog, formatter: Formatter): string {
+function describeEvent(event: AddressEvent, { words, formatter }: Context): string {
   const { at, old, address, kind, folded, outageSince, isUnwatched } = event;
   const move = old !== undefined && old !== address ? `${old} → ${address}` : address;
-  const notes = [
-    ...(folded !== undefined && kind === "change" ? [words.foldedChanges(formatter.changes(folded))] : []),
-    ...(folded !== undefined && kind === "back" ? [words.afterOutages(formatter.outages(folded + 1))] : []),
-    ...(folded === undefined && outageSince
-      ? [(isUnwatched ? words.afterPause : words.afterOutage)(formatter.between(outageSince, at))]
-      : []),
-  ];
+  const notes: string[] = [];
+  if (folded === undefined && outageSince) {
+    const duration = formatter.between(outageSince, at);
+    notes.push(fill(isUnwatched ? words.afterPause : words.afterOutage, { duration }));
+  }
+  if (folded !== undefined && kind === "change") {
+    notes.push(fill(words.foldedChanges, { count: formatter.changes(folded) }));
+  }
+  if (folded !== undefined && kind === "back") {
+    notes.push(fill(words.afterOutages, { outages: formatter.outages(folded + 1) }));
+  }
   return `${formatter.time(at)}${words.colon}${move}${notes.map((note) => ` (${note})`).join("")}`;
 }
 
-function sectionOf(news: FamilyNews, facts: MessageFacts, words: Catalog, formatter: Formatter): Section {
-  const { family, latest, changes, old } = news;
-  const { address, oldSince, at, confirmedBy, isUnconfirmed } = latest;
+function sectionOf({ family, latest, changes, old }: FamilyNews, { words, formatter, sshLine }: Context): Section {
+  const { address, oldSince, at, isUnconfirmed } = latest;
+  const confirmedBy = latest.confirmedBy.map((operator) => quote(operator, 80));
   const from = changes[0] ?? latest;
-  const held = plausibleElapsedMs(from.oldSince ?? "", from.at);
-  const rows: (Section["facts"][number] | undefined)[] = [
-    old !== undefined
-      ? {
-          label: words.oldAddress,
-          value: `${old}${held === undefined ? "" : ` (${words.heldFor(formatter.duration(held))})`}`,
-        }
-      : undefined,
-    changes.length === 0 && old === undefined && oldSince !== undefined
-      ? { label: words.sinceWhen, value: formatter.time(oldSince) }
-      : undefined,
-    { label: words.seenAt, value: formatter.time(at) },
-    confirmedBy.length > 0
-      ? { label: isUnconfirmed ? words.saidBy : words.confirmedBy, value: formatter.list(confirmedBy) }
-      : undefined,
+  const heldMs = plausibleElapsedMs(from.oldSince ?? "", from.at);
+  const held = heldMs === undefined ? "" : ` (${fill(words.heldFor, { duration: formatter.duration(heldMs) })})`;
+  const isStill = changes.length === 0 && old === undefined && oldSince !== undefined;
+  const facts: [string, string | undefined][] = [
+    [words.oldAddress, old && `${old}${held}`],
+    [words.sinceWhen, isStill ? formatter.time(oldSince) : undefined],
+    [words.seenAt, formatter.time(at)],
+    [
+      isUnconfirmed ? words.saidBy : words.confirmedBy,
+      confirmedBy.length > 0 ? formatter.list(confirmedBy) : undefined,
+    ],
   ];
   return {
-    title: old === undefined ? words.currentAddress(`IPv${family}`) : words.newAddress(`IPv${family}`),
+    title: fill(old === undefined ? words.currentAddress : words.newAddress, { family: `IPv${family}` }),
     old,
     address,
-    facts: rows.filter((row) => row !== undefined),
-    login: { label: words.login, command: facts.sshLine.replaceAll("{ip}", address) },
+    facts: facts.flatMap(([label, value]) => (value === undefined ? [] : [{ label, value }])),
+    login: { label: words.login, command: sshLine.replaceAll("{ip}", address) },
   };
 }
 
-/** More bars than this are no picture any more. */
-const MAX_BARS = 6;
-
-function barsOf(main: FamilyNews, facts: MessageFacts, words: Catalog, formatter: Formatter): MessageContent["bars"] {
-  const moves = facts.history.filter(({ family }) => family === main.family);
+function barsOf(main: FamilyNews, { history, now, words, formatter }: Context): MessageContent["bars"] {
+  const moves = history.filter(({ family }) => family === main.family);
   const spans = moves.flatMap(({ at, address }, index) => {
     const next = moves[index + 1];
-    const ms = plausibleElapsedMs(at, next?.at ?? facts.now);
+    const ms = plausibleElapsedMs(at, next?.at ?? now);
     // What a wrong clock wrote has no length, and would make the others look like nothing.
-    return ms === undefined ? [] : [{ address: quote(String(address), 64), isLast: !next, ms }];
+    return ms === undefined ? [] : [{ address, isLast: !next, ms }];
   });
   const shown = spans.slice(-MAX_BARS);
   if (shown.filter(({ ms }) => ms > 0).length < 2) return undefined;
@@ -336,13 +322,12 @@ export function composeMessageSafely(
 
 // As few means as possible: one of them has just failed.
 function composePlainly(events: readonly AddressEvent[], { machineName, sshLine }: MessageFacts): MailMessage {
-  const { address = "unknown" } = events[events.length - 1] ?? {};
-  const lines = events.map((event) => {
-    const old = event.old === undefined ? "" : `old address: ${event.old}\n`;
-    return `${event.kind} (${event.at})\n${old}new address: ${event.address}\n${sshLine.split("{ip}").join(event.address)}\n`;
+  const lines = events.map(({ kind, at, old, address }) => {
+    const before = old === undefined ? "" : `old address: ${old}\n`;
+    return `${kind} (${at})\n${before}new address: ${address}\n${sshLine.split("{ip}").join(address)}\n`;
   });
   const name = quote(machineName, 20);
   const text = `The public address of ${name}:\n\n${lines.join("\n")}\nThis mail could not be written in full; please report what 'ipcheck check' printed.\n`;
-  const body = text.split("&").join("&amp;").split("<").join("&lt;");
-  return { subject: quote(`${name}: new address ${address}`), text, html: `<pre>${body}</pre>` };
+  const subject = quote(`${name}: new address ${events.at(-1)?.address ?? "unknown"}`);
+  return { subject, text, html: `<pre>${escapeXml(text)}</pre>` };
 }

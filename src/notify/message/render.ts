@@ -36,7 +36,7 @@ export interface Bar {
 }
 
 /** Two addresses that stand on one line, on a phone too: such as any two of IPv4. */
-export const SHORT_MOVE = /(?<!\S)(\S{1,15}) → (\S{1,15})(?!\S)/g;
+const SHORT_MOVE = /(?<!\S)(\S{1,15}) → (\S{1,15})(?!\S)/g;
 
 /** Longer lines are broken by mail programs where they like. */
 const WIDTH = 76;
@@ -45,43 +45,43 @@ const SHORTEST_BAR = 4;
 
 /** The plain-text part: complete, and legible at 80 columns. */
 export function renderText(content: MessageContent): string {
-  const colon = content.colon.trimEnd();
-  const { headline, warning, remarks, sections, hostKeys, changes, bars, footer } = content;
+  const { colon, headline, warning, remarks, sections, hostKeys, changes, bars, footer } = content;
+  const titled = (title: string, body: string) => `${title}${colon.trimEnd()}\n\n${body}`;
   const blocks = [
     wrap(headline),
-    ...(warning ? [wrap(warning)] : []),
+    warning && wrap(warning),
     ...remarks.map((remark) => wrap(remark)),
-    ...sections.map((section) => renderSection(section, content.colon)),
-    ...(hostKeys ? [`${hostKeys.title}${colon}\n\n${indent(hostKeys.lines)}\n\n${wrap(hostKeys.advice)}`] : []),
-    ...(changes ? [`${changes.title}${colon}\n\n${changes.lines.map((line) => wrap(line, "  - ")).join("\n")}`] : []),
-    ...(bars ? [`${bars.title}${colon}\n\n${renderBars(bars.rows)}`] : []),
+    ...sections.flatMap(({ title, old, address, facts, login }) => [
+      titled(title, indent([moveOf(old, address)])),
+      facts.map(({ label, value }) => wrap(`${label}${colon}${value}`)).join("\n"),
+      titled(login.label, indent([login.command])),
+    ]),
+    hostKeys && titled(hostKeys.title, `${indent(hostKeys.lines)}\n\n${wrap(hostKeys.advice)}`),
+    changes && titled(changes.title, changes.lines.map((line) => wrap(line, "  - ")).join("\n")),
+    bars && titled(bars.title, indent(drawBars(bars.rows))),
     // The signature mark of RFC 3676: mail programs fold away what follows.
     `-- \n${footer.map((line) => wrap(line)).join("\n")}`,
   ];
-  return `${blocks.join("\n\n")}\n`;
+  return `${blocks.filter((block) => block !== undefined).join("\n\n")}\n`;
 }
 
-function renderSection({ title, old, address, facts, login }: Section, colon: string): string {
-  const move = `${old} → ${address}`;
-  const shown = old === undefined ? address : move.replace(SHORT_MOVE, "") === "" ? move : `${old} →\n    ${address}`;
-  const lines = facts.map(({ label, value }) => wrap(`${label}${colon}${value}`));
-  return [
-    `${title}${colon.trimEnd()}\n\n    ${shown}`,
-    lines.join("\n"),
-    `${login.label}${colon.trimEnd()}\n\n    ${login.command}`,
-  ].join("\n\n");
+function moveOf(old: string | undefined, address: string): string {
+  if (old === undefined) return address;
+  return isShort(`${old} → ${address}`) ? `${old} → ${address}` : `${old} →\n    ${address}`;
 }
 
-function renderBars(rows: NonNullable<MessageContent["bars"]>["rows"]): string {
+function isShort(move: string): boolean {
+  return move.replace(SHORT_MOVE, "") === "";
+}
+
+function drawBars(rows: readonly Bar[]): string[] {
   const width = Math.max(...rows.map(({ label }) => label.length));
   const rest = WIDTH - width - Math.max(...rows.map(({ duration }) => duration.length)) - 8;
   const barWidth = Math.max(SHORTEST_BAR, Math.min(BAR_WIDTH, rest));
-  return rows
-    .map(({ label, duration, share }) => {
-      const bar = "#".repeat(share === 0 ? 0 : Math.max(1, Math.round(share * barWidth)));
-      return `    ${label.padEnd(width)}  ${bar.padEnd(barWidth)}  ${duration}`;
-    })
-    .join("\n");
+  return rows.map(({ label, duration, share }) => {
+    const bar = "#".repeat(share === 0 ? 0 : Math.max(1, Math.round(share * barWidth)));
+    return `${label.padEnd(width)}  ${bar.padEnd(barWidth)}  ${duration}`;
+  });
 }
 
 function indent(lines: readonly string[]): string {
@@ -154,10 +154,10 @@ export function renderHtml(content: MessageContent): string {
 <p style="margin:10px 0 12px;font-size:20px;line-height:1.35;font-weight:700">${escapeXml(headline)}</p>
 ${warning ? `<p class="alert" style="margin:0 0 12px;padding:10px 12px;background:#fff0ea;color:#7a2208;border:1px solid #d1570a;border-radius:6px;font-weight:600">${escapeXml(warning)}</p>` : ""}
 ${remarks.map((remark) => `<p style="margin:0 0 12px">${escapeXml(remark)}</p>`).join("\n")}
-${sections.map(renderHtmlSection).join("\n")}
-${hostKeys ? section(hostKeys.title, `${code(hostKeys.lines)}<p style="margin:6px 0 0">${escapeXml(hostKeys.advice)}</p>`) : ""}
-${changes ? section(changes.title, list(changes.lines)) : ""}
-${bars ? section(bars.title, bars.rows.map(renderBar).join("\n")) : ""}
+${sections.map(renderSection).join("\n")}
+${hostKeys ? titled(hostKeys.title, `${code(hostKeys.lines)}<p style="margin:6px 0 0">${escapeXml(hostKeys.advice)}</p>`) : ""}
+${changes ? titled(changes.title, list(changes.lines)) : ""}
+${bars ? titled(bars.title, bars.rows.map(renderBar).join("\n")) : ""}
 <div class="soft rule" style="margin-top:20px;padding-top:10px;border-top:1px solid #d5dae0;color:#57606a;font-size:13px">
 ${footer.map((line) => `<p style="margin:0 0 6px">${escapeXml(line)}</p>`).join("\n")}
 </div>
@@ -167,7 +167,7 @@ ${footer.map((line) => `<p style="margin:0 0 6px">${escapeXml(line)}</p>`).join(
 `;
 }
 
-function renderHtmlSection({ title, old, address, facts, login }: Section): string {
+function renderSection({ title, old, address, facts, login }: Section): string {
   const rows = facts.map(
     ({ label, value }) =>
       `<p style="margin:6px 0 0"><span class="soft" style="color:#57606a;font-size:14px">${escapeXml(label)}</span><br>${breakable(value)}</p>`,
@@ -183,14 +183,14 @@ ${code([login.command])}
 
 // Two addresses of IPv4 stand on one line of a phone, two of IPv6 on two; no address is broken.
 function renderMove(old: string | undefined, address: string): string {
-  const isShort = `${old ?? "-"} → ${address}`.replace(SHORT_MOVE, "") === "";
-  const scale = isShort ? SMALLER : 1;
+  const isOnOneLine = isShort(`${old ?? "-"} → ${address}`);
+  const scale = isOnOneLine ? SMALLER : 1;
   const oldWidth = old === undefined ? 0 : scale * (old.length + 2);
-  const width = isShort ? oldWidth + 1 + address.length : Math.max(oldWidth, address.length);
+  const width = isOnOneLine ? oldWidth + 1 + address.length : Math.max(oldWidth, address.length);
   const size = Math.min(24, Math.floor(PHONE_WIDTH / width));
   const shown = `<span style="font-size:${size}px;font-weight:700;-webkit-user-select:all;user-select:all">${escapeXml(address)}</span>`;
   if (old === undefined) return shown;
-  return `<span class="soft" style="color:#57606a;font-size:${scale * size}px">${escapeXml(old)} →</span>${isShort ? " " : "<br>"}${shown}`;
+  return `<span class="soft" style="color:#57606a;font-size:${scale * size}px">${escapeXml(old)} →</span>${isOnOneLine ? " " : "<br>"}${shown}`;
 }
 
 /** The old address, where it stands beside the new one. */
@@ -198,7 +198,7 @@ const SMALLER = 0.75;
 /** What a phone of 360 pixels leaves inside a card, in characters of a monospaced font of one pixel. */
 const PHONE_WIDTH = 306 / 0.61;
 
-function section(title: string, body: string): string {
+function titled(title: string, body: string): string {
   return `<div style="margin:16px 0 0"><p class="soft" style="margin:0;color:#57606a;font-size:14px">${escapeXml(title)}</p>
 ${body}</div>`;
 }
