@@ -292,8 +292,14 @@ describe.concurrent("one operator's word", () => {
       expect(JSON.parse(stdout).families.ipv4).toMatchObject({ address: OLD, unconfirmed: false });
     }
     expect([recorded().address, mails()]).toEqual([OLD, []]);
-    const { stdout } = await at(2, ["--json"]);
-    expect(JSON.parse(stdout)).toMatchObject({ exitCode: 0, families: { ipv4: { address: NEW, unconfirmed: true } } });
+    // Nobody listens there: the notice stays owed.
+    const unheard = { now: new Date(START + 2 * HOUR_MS), env: { IPCHECK_SMTP_PORT: "1" } };
+    expect(JSON.parse((await home.run(["--json"], unheard)).stdout)).toMatchObject({
+      exitCode: 5,
+      families: { ipv4: { address: NEW, unconfirmed: true } },
+      pending: [{ kind: "change", address: NEW, unconfirmed: true, told: [] }],
+    });
+    expect(await at(2.05)).toMatchObject({ exitCode: 0 });
     expect(mails()).toHaveLength(1);
     const now = new Date(START + 2.1 * HOUR_MS);
     const status = await home.run(["status", "--json"], { now });
