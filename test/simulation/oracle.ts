@@ -366,35 +366,27 @@ export class Oracle {
 
   /** From one state to the next: what is gone was told to everybody, or is counted in what it was folded into. */
   private judgeStep(before: State, after: State): void {
-    const { rules } = this.run;
-    const known = new Set(before.outbox.map(({ id }) => id));
+    if (before.outbox === after.outbox && before.families === after.families) return;
     const kept = new Set(after.outbox.map(({ id }) => id));
-    const channels = [
-      HISTORY,
-      ...(rules.recipients.length > 0 ? rules.recipients : [STDOUT]),
-      ...(rules.hasHook ? [HOOK] : []),
-    ];
+    const channels = [HISTORY, ...this.channels()];
     const isTold = (event: AddressEvent) =>
       channels.every((channel) => {
         if (channel === HISTORY) return !isMove(event) || this.written.has(event.id);
         if (channel === HOOK && !isMove(event)) return true;
         return event.told.includes(channel) || this.hasJustHeard(event, channel);
       });
+    const settled = before.outbox.filter((event) => !kept.has(event.id) && isTold(event));
     for (const kind of ["first", "change"] as const) {
-      const gone = before.outbox.filter((event) => event.kind === kind && !kept.has(event.id) && !isTold(event));
-      const changes = [4, 6].filter((key) => {
-        const [old, now] = [before, after].map(({ families }) => families[key as Family]?.recorded);
+      const changes = ([4, 6] as const).filter((family) => {
+        const [old, now] = [before, after].map(({ families }) => families[family]?.recorded);
         return now && old?.address !== now.address && (old ? kind === "change" : kind === "first");
       }).length;
-      const isNew = (event: AddressEvent) => event.kind === kind && !known.has(event.id);
-      const countOf = (events: readonly AddressEvent[]) => events.reduce((sum, { folded = 0 }) => sum + 1 + folded, 0);
-      const survivors = after.outbox.filter((event) => event.kind === kind && known.has(event.id));
-      const foldedNow =
-        countOf(survivors) - countOf(before.outbox.filter((event) => event.kind === kind && kept.has(event.id)));
-      const fresh = countOf(after.outbox.filter(isNew));
-      if (foldedNow + fresh !== changes + countOf(gone)) {
+      const [owedBefore, owedAfter, gone] = [before.outbox, after.outbox, settled].map((events) =>
+        events.reduce((sum, event) => sum + (event.kind === kind ? 1 + (event.folded ?? 0) : 0), 0),
+      ) as [number, number, number];
+      if (owedAfter !== owedBefore + changes - gone) {
         this.fail(
-          `${changes} new and ${countOf(gone)} dropped of kind ${kind}, but ${fresh} owed and ${foldedNow} folded`,
+          `of kind ${kind} ${owedBefore} were owed, ${changes} are new, ${gone} told, and ${owedAfter} are owed`,
         );
       }
     }

@@ -104,7 +104,12 @@ export const anyStory: fc.Arbitrary<Story> = fc
   .map(({ settings, span, episodes }) => ({
     settings,
     episodes: episodes
-      .map((one) => ({ ...one, at: one.at % Math.min(span, (RUNS_A_YEAR * settings.intervalMinutes) / 60) }))
+      .map((one) => ({
+        ...one,
+        at: one.at % Math.min(span, (RUNS_A_YEAR * settings.intervalMinutes) / 60),
+        // As many runs as at other homes.
+        hours: settings.intervalMinutes < 60 ? Math.min(one.hours, 48) : one.hours,
+      }))
       .sort((a, b) => a.at - b.at),
   }));
 

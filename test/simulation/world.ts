@@ -4,7 +4,6 @@ import { type CheckReport, check, type Dependencies } from "../../src/commands/c
 import { type Family, parseCidr } from "../../src/lookup/address";
 import type { RawAnswer } from "../../src/lookup/answer";
 import { look } from "../../src/lookup/lookup";
-import type { LookRequest, LookupResult } from "../../src/lookup/lookup-result";
 import type { CheckRules, Notice } from "../../src/notify/dispatch";
 import type { Outcome } from "../../src/state/outbox";
 import { type AddressEvent, decodeState, EMPTY_STATE, encodeState, isState, type State } from "../../src/state/state";
@@ -49,6 +48,8 @@ export interface Run {
   isAnnounceBroken: boolean;
   /** What was kept, after each save, and where. */
   kept: { state: State; place: string }[];
+  /** Nothing happened and nothing is wrong. */
+  isQuiet: boolean;
   /** An effect on the disk failed. */
   hasDiskFailed: boolean;
   isKilled: boolean;
@@ -162,6 +163,7 @@ export class World {
   /** The lines of history.jsonl. */
   readonly history: AddressEvent[] = [];
   private readonly boot: number;
+  private readonly signal = new AbortController().signal;
 
   constructor(private readonly story: Story) {
     this.random = story.episodes.reduce((sum, { at, n, m }) => (sum * 31 + at * 7 + n * 3 + m) % 2147483647, 1);
@@ -208,6 +210,7 @@ export class World {
       toldTooEarly: [],
       isAnnounceBroken: false,
       kept: [],
+      isQuiet: false,
       hasDiskFailed: false,
       isKilled: false,
       isClockSet: flags.isClockSet || this.pending.isClockSet,
@@ -226,6 +229,7 @@ export class World {
     }
     run.isKilled = this.isOff;
     if (this.isOff) run.report = undefined;
+    run.isQuiet = this.active.length === 0 && run.effects.join() === "touch";
     return run;
   }
 
@@ -371,7 +375,7 @@ export class World {
       look: async (request) => {
         const { family } = request;
         run.requests[family] = 0;
-        return this.quietLook(request) ?? look(request, this.lookOptions(family));
+        return look(request, this.lookOptions(family));
       },
       load: () => store.load(),
       quarantine: () => this.act("quarantine", () => store.quarantine(now)),
@@ -408,25 +412,6 @@ export class World {
     };
   }
 
-  /** Most hours are alike: of those in which everybody says what is recorded, the real look has every tenth. */
-  private quietLook({ family, recorded, coolDowns }: LookRequest): LookupResult | undefined {
-    const says = this.current.says[family] ?? [];
-    const isQuiet = says.every((saying) => typeof saying === "object" && saying.address === recorded);
-    if (!isQuiet || recorded === undefined || this.runs % 10 === 0 || Object.keys(coolDowns).length > 0)
-      return undefined;
-    this.current.requests[family] = 1;
-    const vote = { address: recorded };
-    const operator = SERVICE_URLS[this.runs % says.length]?.origin ?? "";
-    return {
-      family,
-      decision: { kind: "unchanged", address: recorded, seen: recorded, by: [operator] },
-      responses: [{ service: operator, operator, vote, ms: 1 }],
-      requests: 1,
-      newCoolDowns: {},
-      serverDate: undefined,
-    };
-  }
-
   private lookOptions(family: Family): Parameters<typeof look>[1] {
     const run = this.current;
     const { services } = this.story.settings;
@@ -441,7 +426,8 @@ export class World {
       seed: "home",
       now: () => run.now,
       monotonicMs: () => run.hour * HOUR_MS,
-      signal: new AbortController().signal,
+      signal: this.signal,
+      findSources: async () => [],
       ask: (url: URL) => {
         run.requests[family] = (run.requests[family] ?? 0) + 1;
         return this.answer(family, SERVICE_URLS.indexOf(url));
@@ -462,8 +448,8 @@ export class World {
   }
 
   private noteOrder(events: readonly AddressEvent[]): void {
-    const owed = this.current.kept.at(-1)?.state.outbox ?? [];
-    this.current.toldTooEarly.push(...events.filter(({ id }) => !owed.some((one) => one.id === id)));
+    const owed = new Set(this.current.kept.at(-1)?.state.outbox.map(({ id }) => id));
+    this.current.toldTooEarly.push(...events.filter(({ id }) => !owed.has(id)));
   }
 
   private append(events: readonly AddressEvent[]): void {
