@@ -40,8 +40,9 @@ export function resolvePassword(
     found.push({ origin, value: readFirstLine(file, origin, environment, findings) });
   }
   if (command !== undefined) found.push({ origin: "IPCHECK_SMTP_PASSWORD_COMMAND", command });
-  const credential = join(environment.env["CREDENTIALS_DIRECTORY"] || "/nowhere", "smtp-password");
-  if (existsSync(credential)) {
+  const folder = environment.env["CREDENTIALS_DIRECTORY"];
+  const credential = folder && join(folder, "smtp-password");
+  if (credential && existsSync(credential)) {
     // systemd chose its owner and mode; they are not for us to judge.
     found.push({ origin: CREDENTIAL, value: readFirstLine(credential, CREDENTIAL, { uid: undefined }, findings) });
   }

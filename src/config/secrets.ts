@@ -50,6 +50,8 @@ function showProgram(command: string): string {
 
 /** Whether a text that was refused may be repeated: it may be a URL or a login that was put into the wrong variable. */
 export function mayRepeat(name: VariableName, text: string): boolean {
+  // Who has the password in mind may well write it where its file's name belongs.
+  if (name === "IPCHECK_SMTP_PASSWORD_FILE") return false;
   return variable(name).secret === undefined && !/:\/\/|:.*@|[?&]\w*=/.test(text);
 }
 
@@ -61,7 +63,8 @@ export function secretsIn(name: VariableName, text: string): string[] {
       return [text];
     case "path":
     case "login": {
-      const parts = text.split(",").filter((part) => URL.canParse(part));
+      // A comma in the only URL of a variable is a part of it.
+      const parts = (name === "IPCHECK_SERVICES" ? text.split(",") : [text]).filter((part) => URL.canParse(part));
       const urls = parts.map((part) => new URL(part));
       // The whole of a monitor's path is its password.
       const paths = urls.flatMap(({ pathname }) => [...pathname.split("/"), pathname.slice(1)]);

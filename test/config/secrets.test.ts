@@ -36,6 +36,7 @@ test.each<[VariableName, string, boolean]>([
   ["IPCHECK_SERVICES", "x", false],
   ["IPCHECK_SMTP_PASSWORD_COMMAND", "x", false],
   ["IPCHECK_HEARTBEAT_URL", "x", false],
+  ["IPCHECK_SMTP_PASSWORD_FILE", "hunter22", false],
 ])("%s with %j: may be repeated when it is refused, %s", (name, text, expected) => {
   expect(mayRepeat(name, text)).toBe(expected);
 });
@@ -69,4 +70,12 @@ test("of a monitor's URL the path is secret too, and all of it where it is none"
   );
   expect(secretsIn("IPCHECK_HEARTBEAT_URL", "hunter22")).toEqual(["hunter22"]);
   expect(secretsIn("IPCHECK_SMTP_HOST", "mail.example")).toEqual([]);
+});
+
+test("a comma in a variable's only URL is a part of it", () => {
+  const [heartbeat, reach] = ["https://pi:hun,ter22@hc.example/to,ken/a", "https://a.example/{port}?key=to,ken"];
+  expect(secretsIn("IPCHECK_HEARTBEAT_URL", heartbeat)).toEqual(
+    expect.arrayContaining([heartbeat, "pi:hun,ter22", "hun,ter22", "to,ken", "to,ken/a"]),
+  );
+  expect(secretsIn("IPCHECK_REACH_URL", reach)).toContain("to,ken");
 });
