@@ -59,6 +59,9 @@ const MAX_ATTEMPTS = 50;
  * Takes the one lock of the state at `path`: on Linux an abstract socket, on Windows a named pipe, elsewhere a
  * socket in a folder beside the state, where only the state's owner can put one. Any local user can take the
  * abstract name, so it stops nobody unless a process of this user has it: then the folder is the lock on Linux too.
+ * An abstract name is known in one network namespace, and its holder in one pid namespace: two containers that share
+ * the state's folder and not both of these do not see each other's runs, and a change that both see is
+ * mailed twice, with one Message-ID.
  * @throws IpcheckError `locked` when another run holds it
  */
 export async function takeLock(path: string, options: LockOptions): Promise<Lock> {
@@ -82,11 +85,12 @@ export async function takeLock(path: string, options: LockOptions): Promise<Lock
     throw locked(holderOfEntry(entry, options.uid), options.deadlineMs);
   }
   const folder = (await takeFolder(path, platform, options)) ?? nothing;
+  const foreign = describeForeign(`${path}.lock`, options.uid).strangers;
   try {
     // Once more, after the folder: of two runs of which one met the stranger and the other did not, one sees the other.
     const late = await takeName(name, options);
     if (typeof late === "function") return { release: () => late().then(folder) };
-    return { release: folder, strangers: late };
+    return { release: folder, strangers: foreign === undefined ? late : `${late}; ${foreign}` };
   } catch (error) {
     await folder();
     throw error;

@@ -196,7 +196,7 @@ export function recordOutcome(
   if (outcome.ok) {
     const tells = (kind: AddressEvent["kind"]) => events.some((event) => event.kind === kind);
     const record: Channel = {
-      ...servedTimes(before),
+      ...pick(before, "servedAt", "changeServedAt", "outageServedAt"),
       failures: 0,
       refusals: 0,
       triedAt,
@@ -209,26 +209,26 @@ export function recordOutcome(
   }
   const refusals = (before?.refusals ?? 0) + (outcome.isPermanent ? 1 : 0);
   const unknowns = (before?.unknowns ?? 0) + (outcome.isUnknown ? 1 : 0);
-  const unknownAt = outcome.isUnknown ? triedAt : before?.unknownAt;
   const change = latestChange(events)?.id;
-  let deferralMs: number | undefined;
-  if (outcome.isUnknown) deferralMs = unknownBackoffMs(unknowns);
-  else if (outcome.isPermanent) deferralMs = backoffMs(refusals, rules.random());
-  const deferral: Partial<Channel> =
-    deferralMs === undefined
-      ? keptDeferral(before, change)
-      : {
-          deferredUntil: new Date(now.getTime() + deferralMs).toISOString(),
-          deferredFor: revision(),
-          ...(change !== undefined && { deferredChange: change }),
-        };
+  let deferral: Partial<Channel> = {};
+  if (outcome.isUnknown || outcome.isPermanent) {
+    const deferralMs = outcome.isUnknown ? unknownBackoffMs(unknowns) : backoffMs(refusals, rules.random());
+    deferral = {
+      deferredUntil: new Date(now.getTime() + deferralMs).toISOString(),
+      deferredFor: revision(),
+      ...(change !== undefined && { deferredChange: change }),
+    };
+  } else if (before?.unknowns && before.deferredChange === change) {
+    // An attempt that delivered nothing, made by hand during a pause, does not end the pause that keeps the copies few.
+    deferral = pick(before, "deferredUntil", "deferredFor", "deferredChange");
+  }
   const record: Channel = {
-    ...servedTimes(before),
+    ...pick(before, "servedAt", "changeServedAt", "outageServedAt", "unknownAt"),
     ...deferral,
     failures: (before?.failures ?? 0) + 1,
     refusals,
     ...(unknowns > 0 && { unknowns }),
-    ...(unknownAt !== undefined && { unknownAt }),
+    ...(outcome.isUnknown && { unknownAt: triedAt }),
     triedAt,
     reason: outcome.reason,
     ...(outcome.hint !== undefined && { hint: outcome.hint }),
@@ -236,11 +236,13 @@ export function recordOutcome(
   return { ...state, channels: { ...state.channels, [channel]: record } };
 }
 
-// An attempt that delivered nothing, made by hand during a pause, does not end the pause that keeps the copies few.
-function keptDeferral(before: Channel | undefined, change: string | undefined): Partial<Channel> {
-  const { unknowns, deferredUntil, deferredFor, deferredChange } = before ?? {};
-  if (!unknowns || deferredUntil === undefined || deferredFor === undefined || deferredChange !== change) return {};
-  return { deferredUntil, deferredFor, ...(deferredChange !== undefined && { deferredChange }) };
+/** Those of the named fields that are there. */
+function pick<Name extends keyof Channel>(
+  channel: Channel | undefined,
+  ...names: Name[]
+): Pick<Partial<Channel>, Name> {
+  const there = names.filter((name) => channel?.[name] !== undefined);
+  return Object.fromEntries(there.map((name) => [name, channel?.[name]])) as Pick<Partial<Channel>, Name>;
 }
 
 /** Marks events as told to `channel`. */
@@ -273,13 +275,4 @@ function backoffMs(refusals: number, random: number): number {
 function unknownBackoffMs(unknowns: number): number {
   const hours = [0.9, 1.9, 21.5][unknowns - 1] ?? 23.5;
   return hours * 3_600_000;
-}
-
-function servedTimes(channel: Channel | undefined): Pick<Channel, "servedAt" | "changeServedAt" | "outageServedAt"> {
-  const { servedAt, changeServedAt, outageServedAt } = channel ?? {};
-  return {
-    ...(servedAt !== undefined && { servedAt }),
-    ...(changeServedAt !== undefined && { changeServedAt }),
-    ...(outageServedAt !== undefined && { outageServedAt }),
-  };
 }

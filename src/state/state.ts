@@ -3,25 +3,138 @@ import { IpcheckError } from "../base/errors";
 import { type Family, parseAddress } from "../lookup/address";
 import type { Candidate } from "../lookup/quorum";
 
-/** Everything ipcheck remembers from one run to the next: the content of `state.json`. */
-export interface State {
-  families: Partial<Record<Family, FamilyState>>;
-  /** What happened and has not been told to everybody yet, oldest first. */
-  outbox: AddressEvent[];
-  /** How telling went, by channel: a recipient's address, or `HOOK`. */
-  channels: Record<string, Channel>;
-  /** Services that asked to be left alone: host → until (ISO 8601 UTC). */
-  coolDowns: Record<string, string>;
-  /** When one last did, or was asked in vain in spite of it. */
-  backedOffAt?: string;
-  /** When stderr last spoke of a trouble that goes on, and what it was about: to say it once a day. */
-  spoken?: Record<string, { at: string; about: string }>;
-  /**
-   * The state file could not be written: when people were last told so, and what that file says (a
-   * hash). Never in the state file itself.
-   */
-  unsaved?: { remindedAt: string; basedOn?: string };
+/** What is known of the home in one address family. */
+const familyState = (address: Check<string>) =>
+  fields(
+    {},
+    {
+      recorded: fields(
+        { address, confirmedBy: listOf(isText) },
+        {
+          /** When it was first seen; unknown where it was taken over from another program. */
+          since: isTime,
+          /** Accepted although no second operator could be reached. */
+          isUnconfirmed: isTrue,
+        },
+      ),
+      candidate: fields({ address, runs: isCount }, { since: isTime }) satisfies Check<Candidate>,
+      /** The services contradicted each other: all are asked until a look is good again. */
+      isContradicted: isTrue,
+      /** Looks have failed since: cleared by the next good one. */
+      outage: fields(
+        { failedAt: isTime, runs: isCount, reason: isText },
+        {
+          /** The last good look before; absent when there never was one. */
+          since: isTime,
+        },
+      ),
+    },
+  );
+
+/** Something the owner is owed word of. */
+const event = (address: Check<string>) =>
+  fields(
+    {
+      id: isText,
+      kind: oneOf("first", "change", "back", "heartbeat", "test"),
+      family: oneOf<Family>(4, 6),
+      at: isTime,
+      address,
+      confirmedBy: listOf(isText),
+      /** Channels that have acknowledged it. */
+      told: listOf(isText),
+    },
+    {
+      /** The address before; absent for a first look. */
+      old: address,
+      oldSince: isTime,
+      isUnconfirmed: isTrue,
+      /** The home had not been seen since then. */
+      outageSince: isTime,
+      /** No run was made since then: the machine was off. */
+      isUnwatched: isTrue,
+      /** How many earlier ones of its kind were folded into this one to bound the outbox. */
+      folded: isCount,
+    },
+  );
+
+/** How telling went on one channel. */
+const channel = fields(
+  {
+    /** Failed attempts in a row; 0 after a success. */
+    failures: isCount,
+    /** How many of them were permanent refusals: the deferral grows with each. */
+    refusals: isCount,
+    triedAt: isTime,
+  },
+  {
+    /** How many of them ended without the server's answer to the whole message (RFC 1047). */
+    unknowns: isCount,
+    /** When the last of those was tried: it may have been a mail about a change. */
+    unknownAt: isTime,
+    /** Why the last attempt failed, safe to print. */
+    reason: isText,
+    hint: isText,
+    /** No attempt before then, unless the configuration or what is owed has changed. */
+    deferredUntil: isTime,
+    /** The configuration the refusal was about: another one is tried at once. */
+    deferredFor: isText,
+    /** The latest change in what was refused: a newer one is another message, and tried at once. */
+    deferredChange: isText,
+    servedAt: isTime,
+    /** When the last mail about a change was served. */
+    changeServedAt: isTime,
+    /** When the last mail about an outage was served. */
+    outageServedAt: isTime,
+  },
+);
+
+const FAMILY_STATES = { 4: familyState(isAddressOf(4)), 6: familyState(isAddressOf(6)) };
+const EVENTS = { 4: event(isAddressOf(4)), 6: event(isAddressOf(6)) };
+
+function isFamilies(value: unknown): value is Partial<Record<Family, FamilyState>> {
+  return fields({}, FAMILY_STATES)(value) && Object.keys(value).every((family) => Object.hasOwn(FAMILY_STATES, family));
 }
+
+function isEvent(value: unknown): value is AddressEvent {
+  const family = isRecord(value) && value["family"];
+  return (family === 4 || family === 6) && EVENTS[family](value);
+}
+
+/**
+ * Whether a value has the shape of a state. The checksum shows that a file is whole, not that a program
+ * with the same idea of a state wrote it: what passes here can be used without a further look.
+ */
+export const isState = fields(
+  {
+    families: isFamilies,
+    /** What happened and has not been told to everybody yet, oldest first. */
+    outbox: listOf(isEvent),
+    /** How telling went, by channel: a recipient's address, or `HOOK`. */
+    channels: mapOf(channel),
+    /** Services that asked to be left alone: host → until (ISO 8601 UTC). */
+    coolDowns: mapOf(isTime),
+  },
+  {
+    /** When one last did, or was asked in vain in spite of it. */
+    backedOffAt: isTime,
+    /** When stderr last spoke of a trouble that goes on, and what it was about: to say it once a day. */
+    spoken: mapOf(fields({ at: isTime, about: isText }, {})),
+    /**
+     * The state file could not be written: when people were last told so, and what that file says (a
+     * hash). Never in the state file itself.
+     */
+    unsaved: fields({ remindedAt: isText }, { basedOn: isText }),
+  },
+);
+
+/** Everything ipcheck remembers from one run to the next: the content of `state.json`. */
+export type State = Checked<typeof isState>;
+export type FamilyState = Checked<ReturnType<typeof familyState>>;
+export type Recorded = NonNullable<FamilyState["recorded"]>;
+export type Outage = NonNullable<FamilyState["outage"]>;
+export type AddressEvent = Checked<ReturnType<typeof event>>;
+export type Channel = Checked<typeof channel>;
 
 /** The state as it was found. */
 export interface LoadedState {
@@ -41,81 +154,6 @@ export type Keeping =
   | { place: "state file" }
   /** The state file cannot be written: the runtime folder holds until the machine restarts. */
   | { place: "runtime folder" | "nowhere"; error: IpcheckError };
-
-/** What is known of the home in one address family. */
-export interface FamilyState {
-  recorded?: Recorded;
-  candidate?: Candidate;
-  /** The services contradicted each other: all are asked until a look is good again. */
-  isContradicted?: true;
-  outage?: Outage;
-}
-
-export interface Recorded {
-  address: string;
-  /** When it was first seen; unknown where it was taken over from another program. */
-  since?: string;
-  confirmedBy: string[];
-  /** Accepted although no second operator could be reached. */
-  isUnconfirmed?: true;
-}
-
-/** Looks have failed since: cleared by the next good one. */
-export interface Outage {
-  /** The last good look before; absent when there never was one. */
-  since?: string;
-  failedAt: string;
-  runs: number;
-  reason: string;
-}
-
-/** Something the owner is owed word of. */
-export interface AddressEvent {
-  id: string;
-  kind: "first" | "change" | "back" | "heartbeat" | "test";
-  family: Family;
-  at: string;
-  /** The address before; absent for a first look. */
-  old?: string;
-  oldSince?: string;
-  address: string;
-  confirmedBy: string[];
-  isUnconfirmed?: true;
-  /** The home had not been seen since then. */
-  outageSince?: string;
-  /** No run was made since then: the machine was off. */
-  isUnwatched?: true;
-  /** How many earlier ones of its kind were folded into this one to bound the outbox. */
-  folded?: number;
-  /** Channels that have acknowledged it. */
-  told: string[];
-}
-
-export interface Channel {
-  /** Failed attempts in a row; 0 after a success. */
-  failures: number;
-  /** How many of them were permanent refusals: the deferral grows with each. */
-  refusals: number;
-  /** How many of them ended without the server's answer to the whole message (RFC 1047). */
-  unknowns?: number;
-  /** When the last of those was tried: it may have been a mail about a change. */
-  unknownAt?: string;
-  triedAt: string;
-  /** Why the last attempt failed, safe to print. */
-  reason?: string;
-  hint?: string;
-  /** No attempt before then, unless the configuration or what is owed has changed. */
-  deferredUntil?: string;
-  /** The configuration the refusal was about: another one is tried at once. */
-  deferredFor?: string;
-  /** The latest change in what was refused: a newer one is another message, and tried at once. */
-  deferredChange?: string;
-  servedAt?: string;
-  /** When the last mail about a change was served. */
-  changeServedAt?: string;
-  /** When the last mail about an outage was served. */
-  outageServedAt?: string;
-}
 
 /** The channel of `IPCHECK_ON_CHANGE`; no mail address can be called so. */
 export const HOOK = "(command)";
@@ -210,137 +248,58 @@ function checksumOf(content: object): string {
   return createHash("sha256").update(JSON.stringify(content)).digest("hex").slice(0, 16);
 }
 
-/**
- * Whether a value has the shape of a state. The checksum shows that a file is whole, not that a program
- * with the same idea of a state wrote it: what passes here can be used without a further look.
- */
-export function isState(value: unknown): value is State {
-  return hasFields<State>(
-    {
-      families: isMapOf(
-        (familyState, family) => ["4", "6"].includes(family) && isFamilyState(familyState, Number(family)),
-      ),
-      outbox: isListOf(isEvent),
-      channels: isMapOf(isChannel),
-      coolDowns: isMapOf(isTime),
-    },
-    {
-      backedOffAt: isTime,
-      spoken: isMapOf(hasFields<NonNullable<State["spoken"]>[string]>({ at: isTime, about: isText }, {})),
-      unsaved: hasFields<NonNullable<State["unsaved"]>>({ remindedAt: isText }, { basedOn: isText }),
-    },
-  )(value);
-}
+/** Whether a value has a shape; the type is read off it. */
+type Check<T> = (value: unknown) => value is T;
+type Checked<C> = C extends Check<infer T> ? T : never;
+type Checks = Record<string, Check<unknown>>;
+type Fields<Needed extends Checks, Optional extends Checks> = {
+  [Name in keyof Needed]: Checked<Needed[Name]>;
+} & { [Name in keyof Optional]?: Checked<Optional[Name]> };
 
-/** A time as we write it, ISO 8601 in UTC: none of the further spellings and comments that Date.parse takes. */
-export function isTime(value: unknown): value is string {
-  const isIso = typeof value === "string" && /^([+-]\d\d)?\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,3})?Z$/.test(value);
-  return isIso && !Number.isNaN(Date.parse(value));
-}
-
-function isFamilyState(value: unknown, family: number): boolean {
-  const address = isAddressOf(family);
-  return hasFields<FamilyState>(
-    {},
-    {
-      recorded: hasFields<Recorded>(
-        { address, confirmedBy: isListOf(isText) },
-        { since: isTime, isUnconfirmed: isTrue },
-      ),
-      candidate: hasFields<Candidate>({ address, runs: isCount }, { since: isTime }),
-      isContradicted: isTrue,
-      outage: hasFields<Outage>({ failedAt: isTime, runs: isCount, reason: isText }, { since: isTime }),
-    },
-  )(value);
-}
-
-function isEvent(value: unknown): boolean {
-  const address = isAddressOf(isRecord(value) ? value["family"] : undefined);
-  return hasFields<AddressEvent>(
-    {
-      id: isText,
-      kind: isOneOf<AddressEvent["kind"]>("first", "change", "back", "heartbeat", "test"),
-      family: isOneOf(4, 6),
-      at: isTime,
-      address,
-      confirmedBy: isListOf(isText),
-      told: isListOf(isText),
-    },
-    {
-      old: address,
-      oldSince: isTime,
-      isUnconfirmed: isTrue,
-      outageSince: isTime,
-      isUnwatched: isTrue,
-      folded: isCount,
-    },
-  )(value);
-}
-
-function isChannel(value: unknown): boolean {
-  return hasFields<Channel>(
-    { failures: isCount, refusals: isCount, triedAt: isTime },
-    {
-      unknowns: isCount,
-      unknownAt: isTime,
-      reason: isText,
-      hint: isText,
-      deferredUntil: isTime,
-      deferredFor: isText,
-      deferredChange: isText,
-      servedAt: isTime,
-      changeServedAt: isTime,
-      outageServedAt: isTime,
-    },
-  )(value);
-}
-
-type Check = (value: unknown) => boolean;
-
-/** One check for each field that must be there, and for each that may: a field without one is a compiler's error. */
-type Needed<T> = { [Name in keyof T as T extends Record<Name, T[Name]> ? Name : never]: Check };
-type Optional<T> = { [Name in keyof T as T extends Record<Name, T[Name]> ? never : Name]-?: Check };
-
-// Further fields are another version's, and stay. Only an object's own count: JSON can name `__proto__`.
-function hasFields<T>(needed: Needed<T>, optional: Optional<T>): Check {
-  return (value) => {
-    if (!isRecord(value)) return false;
-    const isSound = ([name, check]: [string, Check]) => check(value[name]);
-    const isThere = ([name]: [string, Check]) => Object.hasOwn(value, name);
-    const checks = Object.entries<Check>(needed);
-    return checks.every(isThere) && [...checks, ...Object.entries<Check>(optional).filter(isThere)].every(isSound);
-  };
+/** The fields that must be there, and those that may; further ones are another version's, and stay. */
+function fields<Needed extends Checks, Optional extends Checks>(needed: Needed, optional: Optional) {
+  // Only an object's own count: JSON can name `__proto__`.
+  return (value: unknown): value is { [Name in keyof Fields<Needed, Optional>]: Fields<Needed, Optional>[Name] } =>
+    isRecord(value) &&
+    Object.entries(needed).every(([name, check]) => Object.hasOwn(value, name) && check(value[name])) &&
+    Object.entries(optional).every(([name, check]) => !Object.hasOwn(value, name) || check(value[name]));
 }
 
 // However many entries there are: the size of the whole file is bounded where it is read.
-function isListOf(check: Check): Check {
-  return (value) => Array.isArray(value) && value.every(check);
+function listOf<T>(check: Check<T>): Check<T[]> {
+  return (value): value is T[] => Array.isArray(value) && value.every(check);
 }
 
-function isMapOf(check: (value: unknown, key: string) => boolean): Check {
-  return (value) => isRecord(value) && Object.entries(value).every(([key, item]) => check(item, key));
+function mapOf<T>(check: Check<T>): Check<Record<string, T>> {
+  return (value): value is Record<string, T> => isRecord(value) && Object.values(value).every(check);
 }
 
-function isOneOf<T>(...values: T[]): Check {
-  return (value) => values.includes(value as T);
+function oneOf<const T>(...values: T[]): Check<T> {
+  return (value): value is T => values.includes(value as T);
 }
 
-function isAddressOf(family: unknown): Check {
-  return (value) => typeof value === "string" && parseAddress(value)?.family === family;
+function isAddressOf(family: Family): Check<string> {
+  return (value): value is string => isText(value) && parseAddress(value)?.family === family;
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-function isText(value: unknown): boolean {
+function isText(value: unknown): value is string {
   return typeof value === "string";
 }
 
-function isTrue(value: unknown): boolean {
+function isTrue(value: unknown): value is true {
   return value === true;
 }
 
-function isCount(value: unknown): boolean {
+function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && Number(value) >= 0;
+}
+
+/** A time as we write it, ISO 8601 in UTC: none of the further spellings and comments that Date.parse takes. */
+export function isTime(value: unknown): value is string {
+  const isIso = typeof value === "string" && /^([+-]\d\d)?\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,3})?Z$/.test(value);
+  return isIso && !Number.isNaN(Date.parse(value));
 }

@@ -337,6 +337,10 @@ export class Oracle {
       if (state.outbox.length > 100) this.fail(`the outbox has ${state.outbox.length} entries`);
       for (const event of state.outbox) {
         for (const channel of event.told) this.judgeMark(event, channel);
+        // A reminder repeats changes whose own lines are in the history, or owed to it.
+        if (state.unsaved && event.told.includes(HISTORY) && !before?.outbox.some(({ id }) => id === event.id)) {
+          this.written.add(event.id);
+        }
       }
       if (before && place === "state file" && !before.unsaved) this.judgeStep(before, state);
       before = state;

@@ -80,6 +80,17 @@ const ROWS: [name: string, settings: Partial<Settings>, episodes: Episode[]][] =
     [episode("the address flaps", 24, 29, 1), episode("the disk is read-only", 51, 27)],
   ],
   [
+    "a reminder of changes that nobody was told of yet counted as one more, without its line in the history",
+    { intervalMinutes: 1440 },
+    [
+      episode("the home moves", 1, 1, 2),
+      episode("the disk is full", 21, 120),
+      episode("the machine is off", 28, 33),
+      episode("the address flaps", 61, 58, 49),
+      episode("the mail server refuses some for now", 62, 230, 1),
+    ],
+  ],
+  [
     "two changes of the same millisecond, by a clock that was set back, had one name",
     {},
     [episode("the address flaps", 11, 4, 1), episode("the clock goes wrong", 12, 1, 33)],

@@ -201,6 +201,18 @@ describe.skipIf(LINUX_ONLY)("the public name", () => {
     await lock.release();
   });
 
+  test("held by another user who has made the folder, too: the run goes on and names both", async ({ skip }) => {
+    if (UID !== 0) return skip("only root can act as another user");
+    const path = makeStatePath();
+    mkdirSync(`${path}.lock`);
+    mkdirSync(join(`${path}.lock`, "a"));
+    chownSync(`${path}.lock`, 65534, 65534);
+    await bind(path, ["setpriv", "--reuid=65534", "--clear-groups"]);
+    const lock = await takeLock(path, { uid: UID });
+    expect(lock.strangers).toMatch(/^process \d+ of another user .*; \S+\.lock belongs to another user \(uid 65534\)/);
+    await lock.release();
+  });
+
   test("a stranger's socket file of the same wording hides no run of this user", async ({ skip }) => {
     if (UID !== 0) return skip("only root can act as another user");
     const path = makeStatePath();
