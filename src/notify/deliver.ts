@@ -127,6 +127,9 @@ function restartedBefore(events: readonly AddressEvent[]): number | undefined {
   }
 }
 
+/** As of a password file. */
+const MAX_PASSWORD_LENGTH = 4096;
+
 /** The login to use, or why there is none; secrets become known to the redactor before anybody sees them. */
 export async function fetchLogin(
   { user, password }: Pick<DeliverySettings["smtp"], "user" | "password">,
@@ -138,13 +141,18 @@ export async function fetchLogin(
       ? { stdout: password.value, failure: undefined }
       : await runCommand(password.command, { env, signal, timeoutMs: PASSWORD_COMMAND_TIMEOUT_MS });
   const secret = password.kind === "value" ? stdout : (stdout.split(/\r?\n/, 1)[0] ?? "");
-  redactor.secrets.push(secret, `\0${user}\0${secret}`);
-  if (failure === undefined && secret !== "") return { value: { user, password: secret } };
+  // No password: and no pattern for the redactor could be made of it.
+  const isTooLong = password.kind !== "value" && secret.length > MAX_PASSWORD_LENGTH;
+  if (!isTooLong) redactor.secrets.push(secret, `\0${user}\0${secret}`);
+  if (failure === undefined && secret !== "" && !isTooLong) return { value: { user, password: secret } };
+  const problem = isTooLong
+    ? "printed far more than a password on its first line"
+    : "printed no password on its first line";
   return {
     ok: false,
     isPermanent: false,
     about: "login",
-    reason: `the password command ${redactor.redact(failure ?? "printed no password on its first line")}`,
+    reason: `the password command ${isTooLong ? problem : redactor.redact(failure ?? problem)}`,
     hint: `run it by hand, as the user that runs ipcheck: see ${password.origin}`,
   };
 }
