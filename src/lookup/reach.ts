@@ -22,11 +22,11 @@ export async function askReach(
   port: number,
   { from, family, ...common }: Common & { family: Family; from: string | undefined },
 ): Promise<ReachAnswer> {
-  const url = new URL(template.replaceAll("{port}", String(port)));
-  const literal = parseAddress(url.hostname.replace(/^\[(.*)\]$/, "$1"));
-  if (literal && literal.family !== family) return { failure: `cannot be asked over IPv${family}` };
   const options = { ...common, family };
   try {
+    const url = new URL(template.replaceAll("{port}", String(port)));
+    const literal = parseAddress(url.hostname.replace(/^\[(.*)\]$/, "$1"));
+    if (literal && literal.family !== family) return { failure: `cannot be asked over IPv${family}` };
     // An IPv4 home's address is its router's.
     const localAddress = family === 6 ? from : undefined;
     const answer = ask(url, { ...options, localAddress }).catch((error) => {

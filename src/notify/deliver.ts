@@ -74,7 +74,8 @@ export async function deliver(
     history: readRecentHistory(context.historyFile),
     unwritable: notice.stateError === undefined ? undefined : (STATE_ERRORS[notice.stateError] ?? "other"),
     lateReason: notice.lateReason,
-    reach: await reachOf(notice, settings, { ...context, remainingMs }),
+    // It may fail without costing the mail.
+    reach: await reachOf(notice, settings, { ...context, remainingMs }).catch(() => undefined),
     restartedMinutesAgo: restartedBefore(notice.events),
   });
   if (bug !== undefined) context.onBug(bug);

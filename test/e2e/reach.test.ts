@@ -170,6 +170,18 @@ describe.concurrent("the mail about a change", () => {
     expect(textOf(mail)).not.toMatch(/From outside/);
   });
 
+  test("comes where the template and the port make no URL", async () => {
+    const { home, mail, at, move } = await startHome();
+    Object.assign(home.env, { IPCHECK_REACH_URL: "http://192.0.2.{port}/", IPCHECK_REACH_PORT: "256" });
+    await at(0);
+    move(NEW);
+    expect(await at(1)).toMatchObject({ exitCode: 0, stdout: "", stderr: "" });
+    expect(mail.arrived).toHaveLength(2);
+    const { exitCode, stdout } = await home.run(["doctor", "--reach", String(await listen())]);
+    expect(exitCode).toBe(0);
+    expect(stdout).toMatch(/^warning .*did not answer.* \(ERR_INVALID_URL\)/m);
+  });
+
   test.skipIf(!HAS_IPV6)("asks over the family of the change", async () => {
     const { home, mail, at, move } = await startHome(OLD_V6, OLD);
     const prober = await startProber(NEW_V6, true, ON_IPV6);
