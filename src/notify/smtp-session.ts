@@ -263,8 +263,10 @@ export class SmtpSession {
         resolve(true);
         socket.destroy();
       });
+      // A handshake that fails over versions, ciphers or certificates is TLS all the same.
+      const isTls = (code: string) => /^ERR_SSL_(?!WRONG_VERSION_NUMBER|PACKET_LENGTH|HTTP)/.test(code);
+      socket.on("error", (error) => resolve(isTls(systemCode(error))));
       socket.once("close", () => resolve(false));
-      socket.on("error", () => undefined);
     });
   }
 

@@ -228,6 +228,16 @@ describe.concurrent("encryption", () => {
     }
   });
 
+  test.for<[string, object]>([
+    ["of another time", { minVersion: "TLSv1", maxVersion: "TLSv1.1", ciphers: "DEFAULT@SECLEVEL=0" }],
+    ["that wants a certificate of ours", { maxVersion: "TLSv1.2", requestCert: true, rejectUnauthorized: true }],
+  ])("a TLS port %s is known too", async ([, options]) => {
+    const port = await startTcp(createServer({ ...(await (await authority).issue()), ...options }));
+    const { outcome, ms } = await send([ME], port, { ms: 15_000 });
+    expect(outcome).toMatchObject({ reason: expect.stringContaining("speaks TLS from the first byte") });
+    expect(ms).toBeLessThan(8000);
+  });
+
   test("a TLS port that hangs up without a word is known too", async () => {
     const tls = createServer(await (await authority).issue());
     let count = 0;
