@@ -377,8 +377,13 @@ function hasSocket(pid: string, inodes: ReadonlySet<string>): boolean {
   });
 }
 
+/** Undefined also for what cannot be looked at: whatever uses it says why. */
 function ownerOf(path: string): number | undefined {
-  return lstatSync(path, { throwIfNoEntry: false })?.uid;
+  try {
+    return lstatSync(path, { throwIfNoEntry: false })?.uid;
+  } catch {
+    return undefined;
+  }
 }
 
 // Both count from the start of the machine: a clock that is set meanwhile does not matter.

@@ -203,12 +203,14 @@ const PROBE_BYTES = 32 * 1024;
 export function probeWrite(stateFile: string): string | undefined {
   const path = join(dirname(stateFile), `.ipcheck-probe-${randomUUID()}`);
   try {
-    writeNew(path, Buffer.alloc(PROBE_BYTES));
+    try {
+      writeNew(path, Buffer.alloc(PROBE_BYTES));
+    } finally {
+      removeIfThere(path);
+    }
     return undefined;
   } catch (error) {
     return systemCode(error) || "unknown error";
-  } finally {
-    removeIfThere(path);
   }
 }
 

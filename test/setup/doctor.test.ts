@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
-import { chmodSync, mkdirSync, utimesSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { chmodSync, mkdirSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { describe, expect, test, vi } from "vitest";
 import type { Home } from "../support/home";
 import type { MailServer, MailServerOptions } from "../support/mail-server";
@@ -159,6 +159,15 @@ const FAULTS: Record<string, Fault> = {
     exitCode: 4,
     said: /ERROR.*state folder: the disk under .* is full \(ENOSPC\)/,
     hint: /make room/,
+  },
+  "a state folder that leads nowhere": {
+    make: spoilt(({ home }) => {
+      mkdirSync(dirname(dirname(home.stateFile)), { recursive: true });
+      symlinkSync(basename(dirname(home.stateFile)), dirname(home.stateFile));
+    }),
+    exitCode: 4,
+    said: /ERROR.*state folder: nothing can be written beside .* \(ELOOP\)/,
+    hint: /look at the folder's owner and mode/,
   },
   "a state that cannot be read": {
     make: spoilt(({ home }) => writeState(home, '{"version":1,"fam')),

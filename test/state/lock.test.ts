@@ -1,7 +1,7 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
 import { createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
@@ -119,6 +119,14 @@ describe.skipIf(process.platform === "win32").each(PLATFORMS)("as on %s", (platf
     if (platform === "linux") await expect(take("/proc/ipcheck/state.json")).rejects.toMatchObject({ code: "locked" });
     await lock.release();
   });
+});
+
+test.each(PLATFORMS)("a folder that cannot even be looked at stops no run, as on %s", async (platform) => {
+  const folder = join(makeScratch(), "loop");
+  symlinkSync("loop", folder);
+  const path = join(folder, "state.json");
+  expect(await inspectLock(path, { uid: UID, platform })).toEqual({});
+  await (await takeLock(path, { uid: UID, platform })).release();
 });
 
 // The state may lie in a folder such as /tmp, where anybody can make the lock's folder.
