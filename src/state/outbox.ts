@@ -218,7 +218,7 @@ export function recordOutcome(
       deferredFor: revision(),
       ...(change !== undefined && { deferredChange: change }),
     };
-  } else if (before?.unknowns && before.deferredChange === change) {
+  } else if (before?.unknowns && before.deferredChange === change && new Date(before.deferredUntil ?? 0) > now) {
     // An attempt that delivered nothing, made by hand during a pause, does not end the pause that keeps the copies few.
     deferral = pick(before, "deferredUntil", "deferredFor", "deferredChange");
   }

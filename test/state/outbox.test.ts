@@ -231,6 +231,22 @@ test("an outcome that stays unknown: tried at growing intervals, with no more th
   for (const start of tries) expect(tries.filter((hour) => hour >= start && hour < start + 24).length).toBeLessThan(4);
 });
 
+test.each([
+  ["goes on where it lasts", -30],
+  ["is not kept where it is over", 30],
+])("a pause after an unknown outcome %s when the next try fails for now", (_, minutesOver) => {
+  const paused = { unknowns: 1, unknownAt: ago(90), deferredUntil: ago(minutesOver), deferredFor: "first" };
+  const before = stateOf([event("1", { kind: "first" })], { [A]: paused });
+  const { channels } = recordOutcome(before, A, before.outbox, GREYLISTED, {
+    now: NOW,
+    revision: () => "first",
+    random: () => 0,
+  });
+  expect(channels[A]).toMatchObject({ unknowns: 1, unknownAt: ago(90), reason: "later, please" });
+  expect(channels[A]?.deferredUntil).toBe(minutesOver < 0 ? ago(minutesOver) : undefined);
+  expect(channels[A]?.deferredFor).toBe(minutesOver < 0 ? "first" : undefined);
+});
+
 test("a notice is named by what it tells", () => {
   const [one, two] = [event("1"), event("2")];
   expect(noticeId([one, two])).toBe(noticeId([{ ...one, told: [A] }, two]));
