@@ -1,6 +1,6 @@
 import { getServers } from "node:dns";
 import { existsSync, readFileSync, writeSync } from "node:fs";
-import { homedir, hostname, userInfo } from "node:os";
+import { homedir, hostname, uptime, userInfo } from "node:os";
 import { join } from "node:path";
 import { isatty } from "node:tty";
 import { Deadline } from "./base/deadline";
@@ -133,6 +133,7 @@ function readHost(output: Output): Host {
     userAgent: `ipcheck/${version}`,
     output,
     monotonicMs,
+    uptimeMs,
     startDeadline(deadlineMs) {
       // Read by each thread of glibc at its first look-up.
       process.env["RES_OPTIONS"] = resolverOptions(deadlineMs, countServers(), env["RES_OPTIONS"]);
@@ -159,6 +160,14 @@ function readHost(output: Output): Host {
 
 function monotonicMs(): number {
   return Number(process.hrtime.bigint() / 1_000_000n);
+}
+
+function uptimeMs(): number {
+  try {
+    return uptime() * 1000;
+  } catch {
+    return Number.POSITIVE_INFINITY;
+  }
 }
 
 function countServers(): number {

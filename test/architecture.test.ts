@@ -60,7 +60,7 @@ const PACKAGES: Record<string, RegExp> = {
   "nodemailer/lib/smtp-connection": /^notify\/smtp-session$/,
   "nodemailer/lib/well-known": /^notify\/providers$/,
   "@clack/prompts": /^base\/prompts$/,
-  dotenv: /^config\/env-text$/,
+  dotenv: /^config\/env-(text|edit)$/,
 };
 
 test("each package has one file", () => {

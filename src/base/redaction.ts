@@ -9,6 +9,9 @@ import { quote } from "./text";
 /** Shorter secrets are in every word: they are taken out where they stand as a word of their own. */
 const SHORTEST_PART = 4;
 
+/** Takes secrets out of a text. */
+export type Redact = (text: string) => string;
+
 /** Takes secrets out of what others said, also in the forms in which servers and libraries repeat them. */
 export class Redactor {
   /** May be added to at any time; what was added is taken out from then on. */

@@ -12,7 +12,7 @@ import type { AddressEvent, State } from "../state/state";
 import { openStore, type Store } from "../state/store";
 import { announcement, type CheckOptions, printJsonReport, printReport } from "./check-report";
 import { type CheckReport, check, type Dependencies, withoutEffects } from "./check-run";
-import { type GlobalOptions, type Host, machineSeed, uptimeMs } from "./host";
+import { type GlobalOptions, type Host, machineSeed } from "./host";
 
 /** `ipcheck check`: loads the configuration, takes the lock, runs, pings. Resolves to the exit code. */
 export async function composeCheck(options: CheckOptions & GlobalOptions, host: Host): Promise<number> {
@@ -140,7 +140,7 @@ function buildDependencies(
     seed: machineSeed(host.hostName),
     now,
     monotonicMs: host.monotonicMs,
-    uptimeMs,
+    uptimeMs: host.uptimeMs,
     redact,
     signal: deadline.lookSignal,
     onAsk: (service: string) => progress?.show(`asking ${service} …`),

@@ -12,9 +12,9 @@ import { type Family, isLoopbackHost } from "../lookup/address";
 import { lookAtAll } from "../lookup/lookup";
 import type { LookupResult } from "../lookup/lookup-result";
 import { readInterfaceAddresses } from "../lookup/source-address";
-import { deliver, fetchLogin } from "../notify/deliver";
+import { fetchLogin } from "../notify/deliver";
 import { pingHeartbeat } from "../notify/heartbeat";
-import { probeMail, testNotice } from "../notify/test-mail";
+import { probeMail, sendTestMail } from "../notify/test-mail";
 import { type CheckCommand, readCheck, type Scheduler } from "../schedule/plan";
 import { inspectLock } from "../state/lock";
 import type { LoadedState } from "../state/state";
@@ -264,25 +264,13 @@ async function* testMail(
     yield failure(title, "config", "nobody to send it to", "set IPCHECK_TO");
     return;
   }
-  const notice = testNotice(settings, known?.state, lookupResults, new Date());
-  const bugs: unknown[] = [];
-  const onBug = (bug: unknown) => bugs.push(bug);
   const { signal, remainingMs } = deadline;
-  const context = {
-    ...host,
-    historyFile,
-    signal,
-    remainingMs,
-    redactor: host.output.redactor,
-    onBug,
-    reached: new Map(),
-  };
-  for (const [recipient, outcome] of await deliver(notice, settings, context)) {
+  const context = { ...host, historyFile, signal, remainingMs, redactor: host.output.redactor };
+  for await (const [recipient, outcome] of sendTestMail(settings, { state: known?.state, lookupResults }, context)) {
     yield outcome.ok
       ? ok(title, `the server took it for ${recipient}`)
       : failure(title, "undelivered", `${recipient}: ${outcome.reason}`, outcome.hint);
   }
-  if (bugs.length > 0) throw bugs[0];
 }
 
 /** A ping like that of a run that went well: a monitor has no way to be asked without one. */

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { type NetworkInterfaceInfo, networkInterfaces, uptime } from "node:os";
+import { type NetworkInterfaceInfo, networkInterfaces } from "node:os";
 import type { Deadline } from "../base/deadline";
 import type { Output } from "../base/output";
 import type { Environment } from "../config/env-file";
@@ -13,6 +13,8 @@ export interface Host extends Environment {
   output: Output;
   /** A clock that no NTP sets, in ms. */
   monotonicMs: () => number;
+  /** For how long the machine has been running; for ever where it does not say, as in some containers. */
+  uptimeMs: () => number;
   /** Begins a run that must be over after `deadlineMs`, its name look-ups included. */
   startDeadline: (deadlineMs: number) => Deadline;
   /** The node that runs us. */
@@ -61,14 +63,5 @@ function readIfThere(path: string): string {
     return readFileSync(path, "utf8").trim();
   } catch {
     return "";
-  }
-}
-
-/** For how long the machine has been running; for ever where it does not say. */
-export function uptimeMs(): number {
-  try {
-    return uptime() * 1000;
-  } catch {
-    return Number.POSITIVE_INFINITY;
   }
 }

@@ -2,7 +2,7 @@ import { IpcheckError, StoppedError } from "../base/errors";
 import type { Output } from "../base/output";
 import type { Choice, TerminalPrompter } from "../base/prompts";
 import { quote } from "../base/text";
-import { formatEnvLines } from "../config/env-text";
+import { formatEnvLines } from "../config/env-edit";
 import { findProblem, VARIABLE_NAMES, type VariableName, variable } from "../config/variables";
 import { encodeWithNewKey } from "../config/vigenere";
 import { CATALOGS, LANGUAGES } from "../notify/message/languages";

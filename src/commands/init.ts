@@ -7,18 +7,17 @@ import { IpcheckError, StoppedError, systemCode } from "../base/errors";
 import { SecretPrompt, TerminalPrompter } from "../base/prompts";
 import { quote } from "../base/text";
 import { readGuarded, UnusableFileError } from "../base/trusted-file";
+import { describeChanges, editEnvText } from "../config/env-edit";
 import { defaultEnvFiles, writePrivateFile } from "../config/env-file";
-import { editEnvText, readEnvText } from "../config/env-text";
+import { readEnvText } from "../config/env-text";
 import { path as readPath } from "../config/readers";
-import { describeChanges } from "../config/secrets";
 import { loadSettings } from "../config/settings";
 import { localeLanguage } from "../config/variables";
 import { findSpecialRange } from "../lookup/address";
 import { look } from "../lookup/lookup";
 import { isGood } from "../lookup/lookup-result";
-import { deliver } from "../notify/deliver";
 import { findProvider } from "../notify/providers";
-import { testNotice } from "../notify/test-mail";
+import { sendTestMail } from "../notify/test-mail";
 import { readCheck } from "../schedule/plan";
 import type { FailedOutcome } from "../state/outbox";
 import { findMissing, openStateFile } from "../state/state-file";
@@ -228,21 +227,15 @@ async function sendTest(envFile: string, host: Host): Promise<FailedOutcome | un
   const deadline = host.startDeadline(settings.deadlineMs);
   try {
     const { historyFile } = openStateFile(settings.stateFile, host);
-    const bugs: unknown[] = [];
-    const onBug = (bug: unknown) => bugs.push(bug);
     const { signal, remainingMs } = deadline;
-    const context = { ...host, historyFile, signal, remainingMs, redactor: output.redactor, onBug };
+    const context = { ...host, historyFile, signal, remainingMs, redactor: output.redactor };
+    const nothingSeen = { state: undefined, lookupResults: [] };
     let failure: FailedOutcome | undefined;
-    for (const [recipient, outcome] of await deliver(
-      testNotice(settings, undefined, [], new Date()),
-      settings,
-      context,
-    )) {
+    for await (const [recipient, outcome] of sendTestMail(settings, nothingSeen, context)) {
       if (outcome.ok) await output.note(`the mail server took the test mail for ${recipient}: look at the mailbox`);
       else await output.fail(new IpcheckError("undelivered", `${recipient}: ${outcome.reason}`, outcome));
       if (!outcome.ok) failure ??= outcome;
     }
-    if (bugs.length > 0) throw bugs[0];
     return failure;
   } finally {
     deadline.clear();

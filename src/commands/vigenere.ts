@@ -1,7 +1,7 @@
 import { IpcheckError } from "../base/errors";
 import type { Output } from "../base/output";
 import { SecretPrompt } from "../base/prompts";
-import { formatEnvLines } from "../config/env-text";
+import { formatEnvLines } from "../config/env-edit";
 import { countUnshiftable, decodeVigenere, encodeVigenere, isVigenereKey } from "../config/vigenere";
 import type { Host } from "./host";
 

@@ -100,7 +100,7 @@ export function webUrl(text: string): Result<URL> {
   return orExpected(parseUrl(text), "a URL that begins with https:// or http://");
 }
 
-/** Kept as text: a URL would encode the braces. In a host name or a port they are none, and refused. */
+/** Kept as text: a URL would encode the braces. In a port they make no URL, and are refused. */
 export function reachUrl(text: string): Result<string> {
   const isTemplate = parseUrl(text) && text.includes("{port}");
   return isTemplate

@@ -1,5 +1,4 @@
 import { quote } from "../base/text";
-import { type EnvText, readEnvText } from "./env-text";
 import { type VariableName, variable } from "./variables";
 
 /** Whether the value is one that nobody else may read, besides what is in a URL or a command. */
@@ -21,18 +20,6 @@ export function describeSetting(name: VariableName, value: string): string {
     default:
       return `${name}=${quote(value)}`;
   }
-}
-
-/** What another text of an env file changes, line by line, as far as somebody may see it. */
-export function describeChanges(before: string, after: string): string[] {
-  const [old, now] = [readEnvText(before), readEnvText(after)];
-  const names = Object.keys({ ...old.values, ...now.values }).filter((name) => old.values[name] !== now.values[name]);
-  const show = (sign: string, { values }: EnvText, name: string) =>
-    values[name] === undefined ? [] : [`${sign} ${describeSetting(name as VariableName, values[name])}`];
-  return [
-    ...old.problems.map((problem) => `# ${problem} (kept as a comment)`),
-    ...names.flatMap((name) => [...show("-", old, name), ...show("+", now, name)]),
-  ];
 }
 
 function showUrl(text: string): string {

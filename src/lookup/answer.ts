@@ -1,3 +1,4 @@
+import type { Redact } from "../base/redaction";
 import { quote } from "../base/text";
 import { CGNAT_CIDR, type Cidr, type Family, findSpecialRange, isInCidr, isIpv4Mapped, parseAddress } from "./address";
 import type { LookupFailure } from "./failures";
@@ -15,7 +16,7 @@ export interface TrustRules {
   family: Family;
   acceptRanges: readonly Cidr[];
   /** Takes secrets out of what is quoted: some servers repeat what they were sent. */
-  redact: (text: string) => string;
+  redact: Redact;
 }
 
 /**

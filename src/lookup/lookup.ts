@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { systemCode } from "../base/errors";
+import type { Redact } from "../base/redaction";
 import { type Cidr, type Family, isSamePlace } from "./address";
 import { readAnswer } from "./answer";
 import { ask } from "./client";
@@ -16,7 +17,7 @@ export interface LookupOptions {
   timeoutMs: number;
   userAgent: string;
   /** Takes secrets out of what is quoted from an answer; the answer itself is read as it came. */
-  redact: (text: string) => string;
+  redact: Redact;
   /** With the time it decides who is asked first, so that machines and hours spread over the panel. */
   seed: string;
   now: () => Date;

@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile, stat } from "node:fs/promises";
-import { uptime } from "node:os";
 import { join } from "node:path";
 import { runCommand } from "../base/command";
 import { trustOptions } from "../base/network";
@@ -48,6 +47,8 @@ export interface DeliveryContext {
   /** Told why a mail had to be written plainly; to be reported after it was sent. */
   onBug: (bug: unknown) => void;
   userAgent: string;
+  /** For how long the machine has been running. */
+  uptimeMs(): number;
 }
 
 /** Such as unlocking a password store over the network. */
@@ -76,7 +77,7 @@ export async function deliver(
     lateReason: notice.lateReason,
     // It may fail without costing the mail.
     reach: await reachOf(notice, settings, { ...context, remainingMs }).catch(() => undefined),
-    restartedMinutesAgo: restartedBefore(notice.events),
+    restartedMinutesAgo: restartedBefore(notice.events, context.uptimeMs()),
   });
   if (bug !== undefined) context.onBug(bug);
   const redact = (text: string) => redactor.redact(text);
@@ -117,15 +118,11 @@ async function reachOf(
 const RESTART_WINDOW_MINUTES = 60;
 
 /** How many minutes before the change this machine was started; undefined where it had been running. */
-function restartedBefore(events: readonly AddressEvent[]): number | undefined {
+function restartedBefore(events: readonly AddressEvent[], uptimeMs: number): number | undefined {
   const change = events.findLast(({ kind }) => kind === "change");
   if (!change) return undefined;
-  try {
-    const minutes = uptime() / 60 - elapsedMs(change.at, new Date()) / 60_000;
-    return minutes >= 0 && minutes <= RESTART_WINDOW_MINUTES ? minutes : undefined;
-  } catch {
-    return undefined; // Some containers hide it.
-  }
+  const minutes = (uptimeMs - elapsedMs(change.at, new Date())) / 60_000;
+  return minutes >= 0 && minutes <= RESTART_WINDOW_MINUTES ? minutes : undefined;
 }
 
 /** As of a password file. */
@@ -142,18 +139,18 @@ export async function fetchLogin(
       ? { stdout: password.value, failure: undefined }
       : await runCommand(password.command, { env, signal, timeoutMs: PASSWORD_COMMAND_TIMEOUT_MS });
   const secret = password.kind === "value" ? stdout : (stdout.split(/\r?\n/, 1)[0] ?? "");
-  // No password: and no pattern for the redactor could be made of it.
-  const isTooLong = password.kind !== "value" && secret.length > MAX_PASSWORD_LENGTH;
-  if (!isTooLong) redactor.secrets.push(secret, `\0${user}\0${secret}`);
-  if (failure === undefined && secret !== "" && !isTooLong) return { value: { user, password: secret } };
-  const problem = isTooLong
-    ? "printed far more than a password on its first line"
-    : "printed no password on its first line";
+  // Far more is no password, and no pattern for the redactor could be made of it.
+  const isPlausible = password.kind === "value" || secret.length <= MAX_PASSWORD_LENGTH;
+  if (isPlausible) redactor.secrets.push(secret, `\0${user}\0${secret}`);
+  if (failure === undefined && secret !== "" && isPlausible) return { value: { user, password: secret } };
+  const problem = isPlausible
+    ? (failure ?? "printed no password on its first line")
+    : "printed far more than a password on its first line";
   return {
     ok: false,
     isPermanent: false,
     about: "login",
-    reason: `the password command ${isTooLong ? problem : redactor.redact(failure ?? problem)}`,
+    reason: `the password command ${redactor.redact(problem)}`,
     hint: `run it by hand, as the user that runs ipcheck: see ${password.origin}`,
   };
 }

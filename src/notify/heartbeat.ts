@@ -1,4 +1,5 @@
 import { EXIT_BUG, EXIT_MEANINGS, systemCode } from "../base/errors";
+import type { Redact } from "../base/redaction";
 import { quote } from "../base/text";
 import { localTime } from "../base/time";
 import type { RawAnswer } from "../lookup/answer";
@@ -6,7 +7,6 @@ import { ask } from "../lookup/client";
 import { failureOfConnection } from "../lookup/failures";
 import { owedTo } from "../state/outbox";
 import type { State } from "../state/state";
-import type { Redact } from "./smtp-errors";
 
 /** A monitor that does not answer by then is not waited for: the run is done. */
 const PING_TIMEOUT_MS = 10_000;

@@ -1,4 +1,5 @@
 import { runCommand } from "../base/command";
+import type { Redact } from "../base/redaction";
 import type { Outcome } from "../state/outbox";
 import type { AddressEvent } from "../state/state";
 import { composeMessageSafely, type MessageFacts } from "./message/compose";
@@ -11,7 +12,7 @@ const MAX_TEXT_BYTES = 3500;
 
 export interface HookContext {
   env: NodeJS.ProcessEnv;
-  redact: (text: string) => string;
+  redact: Redact;
   /** For the subject and text of the mail about this change, without what makes it long. */
   facts: Omit<MessageFacts, "hostKeys" | "history">;
   /** Told why the text had to be written plainly. */

@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
 import MailComposer from "nodemailer/lib/mail-composer";
+import type { Redact } from "../base/redaction";
 import { quote } from "../base/text";
 import type { Outcome } from "../state/outbox";
 import type { Notice } from "./dispatch";
 import type { MailMessage } from "./message/compose";
-import { explainSmtp, explainUnknown, type Redact } from "./smtp-errors";
+import { explainSmtp, explainUnknown } from "./smtp-errors";
 import { type SendReport, type SessionSettings, SmtpSession } from "./smtp-session";
 
 export interface MailOptions extends Omit<SessionSettings, "timeoutMs"> {

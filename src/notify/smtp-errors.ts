@@ -1,6 +1,7 @@
 // Translates a failed delivery into what happened and what to do (RFC 5321, 4.2; RFC 3463; RFC 4954, 6).
 
 import { isTlsCode } from "../base/errors";
+import type { Redact } from "../base/redaction";
 import { quote } from "../base/text";
 import { isLoopbackHost } from "../lookup/address";
 import type { FailedOutcome } from "../state/outbox";
@@ -11,9 +12,6 @@ export interface SmtpServer {
   port: number;
   security: "tls" | "starttls" | "none";
 }
-
-/** Takes secrets out of what the server said: some repeat what they were sent. */
-export type Redact = (text: string) => string;
 
 /** What became of a delivery that failed with an error of nodemailer, the system or the session. */
 export function explainSmtp(error: unknown, server: SmtpServer, redact: Redact): FailedOutcome {

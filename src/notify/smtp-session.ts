@@ -2,7 +2,7 @@ import { connect, isIP, isIPv6, type Socket } from "node:net";
 import { Readable } from "node:stream";
 import { TLSSocket, connect as tlsConnect } from "node:tls";
 import SMTPConnection from "nodemailer/lib/smtp-connection";
-import { systemCode } from "../base/errors";
+import { isTlsCode, systemCode } from "../base/errors";
 import { type ResolvedAddress, resolveHost, trustOptions } from "../base/network";
 import { isLoopbackAddress, isLoopbackHost } from "../lookup/address";
 import type { SmtpServer } from "./smtp-errors";
@@ -264,7 +264,7 @@ export class SmtpSession {
         socket.destroy();
       });
       // A handshake that fails over versions, ciphers or certificates is TLS all the same.
-      const isTls = (code: string) => /^ERR_SSL_(?!WRONG_VERSION_NUMBER|PACKET_LENGTH|HTTP)/.test(code);
+      const isTls = (code: string) => isTlsCode(code) && !/^EPROTO|WRONG_VERSION_NUMBER|PACKET_LENGTH|HTTP/.test(code);
       socket.on("error", (error) => resolve(isTls(systemCode(error))));
       socket.once("close", () => resolve(false));
     });

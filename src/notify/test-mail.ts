@@ -1,9 +1,11 @@
+import type { Redact } from "../base/redaction";
 import type { Family } from "../lookup/address";
 import { isGood, type LookupResult } from "../lookup/lookup-result";
-import type { FailedOutcome } from "../state/outbox";
+import type { FailedOutcome, Outcome } from "../state/outbox";
 import type { State } from "../state/state";
+import { type DeliveryContext, type DeliverySettings, deliver } from "./deliver";
 import type { Notice } from "./dispatch";
-import { explainSmtp, type Redact } from "./smtp-errors";
+import { explainSmtp } from "./smtp-errors";
 import { type SessionSettings, SmtpSession } from "./smtp-session";
 
 /** How far a conversation with the mail server went; nothing is sent. */
@@ -43,6 +45,21 @@ function readTls({ tlsSocket }: SmtpSession): MailProbe["tls"] {
     issuer: Array.isArray(name) ? name.join(", ") : name,
     expiresAt: new Date(valid_to),
   };
+}
+
+/**
+ * Sends the very mail that a change would produce, marked as a test, and writes no state: each recipient with its
+ * outcome. @throws what kept the mail from being written in full, after it was sent plainly
+ */
+export async function* sendTestMail(
+  settings: DeliverySettings & { families: readonly Family[]; recipients: readonly string[] },
+  { state, lookupResults }: { state: State | undefined; lookupResults: readonly LookupResult[] },
+  context: Omit<DeliveryContext, "onBug">,
+): AsyncGenerator<[recipient: string, outcome: Outcome]> {
+  const bugs: unknown[] = [];
+  const notice = testNotice(settings, state, lookupResults, new Date());
+  yield* await deliver(notice, settings, { ...context, onBug: (bug) => bugs.push(bug) });
+  if (bugs.length > 0) throw bugs[0];
 }
 
 /** A notice as of a change to the address seen now, marked as a test; for any address where none was seen. */

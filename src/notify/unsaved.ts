@@ -3,7 +3,7 @@
 // repeats the Message-ID; and whoever was told is told again once a day, until somebody mends it.
 
 import { isDue } from "../base/time";
-import { enqueue, eventId } from "../state/outbox";
+import { enqueue, eventId, isMove } from "../state/outbox";
 import { REPEAT_AFTER_MS } from "../state/recording";
 import { type AddressEvent, HISTORY, type Keeping, type State } from "../state/state";
 
@@ -56,10 +56,6 @@ function oweReminders(state: State, stateFile: State | undefined, now: Date): St
     next = isWaiting ? { ...next, outbox } : enqueue(next, event);
   }
   return next;
-}
-
-function isMove({ kind }: AddressEvent): boolean {
-  return kind === "first" || kind === "change";
 }
 
 function renamed(event: AddressEvent): AddressEvent {

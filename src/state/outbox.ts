@@ -86,8 +86,13 @@ export function owedTo(state: State, channel: string): AddressEvent[] {
 }
 
 // Only changes are history and call the command; people are told the rest too.
-function concerns({ kind }: AddressEvent, channel: string): boolean {
-  return (channel !== HISTORY && channel !== HOOK) || kind === "first" || kind === "change";
+function concerns(event: AddressEvent, channel: string): boolean {
+  return (channel !== HISTORY && channel !== HOOK) || isMove(event);
+}
+
+/** Whether the home was somewhere else before, or nowhere. */
+export function isMove({ kind }: AddressEvent): boolean {
+  return kind === "first" || kind === "change";
 }
 
 /** Who is to be mailed what, now: recipients who are owed the same share one message. */

@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { parse } from "dotenv";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { editEnvText, formatEnvLine, formatEnvLines, readEnvText } from "../../src/config/env-text";
+import { editEnvText, formatEnvLine, formatEnvLines } from "../../src/config/env-edit";
+import { readEnvText } from "../../src/config/env-text";
 
 describe("a line that says nothing is named, never repeated", () => {
   test.each([

@@ -5,7 +5,7 @@ import { parse } from "dotenv";
 import fc from "fast-check";
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import { readSshAnswer, shortenSshLine } from "../../src/commands/init-questions";
-import { editEnvText } from "../../src/config/env-text";
+import { editEnvText } from "../../src/config/env-edit";
 import { decodeVigenere } from "../../src/config/vigenere";
 import type { Home } from "../support/home";
 import { BIN, type Dialogue, type RunResult, typing } from "../support/run-ipcheck";

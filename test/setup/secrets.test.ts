@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, utimesSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { beforeAll, describe, expect, test, vi } from "vitest";
-import { editEnvText } from "../../src/config/env-text";
+import { editEnvText } from "../../src/config/env-edit";
 import { encodeVigenere } from "../../src/config/vigenere";
 import * as bench from "./workbench";
 import { envFileOf, makeHomeHere, SILENCE, startEcho, startMail, startProvider, USER, writePrivate } from "./workbench";

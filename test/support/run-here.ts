@@ -87,6 +87,7 @@ function hostOf(output: Output, env: NodeJS.ProcessEnv, input: string): Host {
     userAgent: `ipcheck/${version}`,
     output,
     monotonicMs,
+    uptimeMs: () => os.uptime() * 1000,
     startDeadline: (deadlineMs) => new Deadline(deadlineMs, monotonicMs),
     execPath: process.execPath,
     isStdinTerminal: false,
