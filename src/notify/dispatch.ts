@@ -131,7 +131,10 @@ export class Dispatch {
       this.isUnsaved = true;
       const { place, error } = this.keeping;
       // What people are being told has its name already.
-      if (!this.isTelling) this.state = prepareUnsaved(this.state, this.recorded, place, this.dependencies.now());
+      if (!this.isTelling) {
+        const rules = { place, channels: channelsOf(this.rules), now: this.dependencies.now() };
+        this.state = prepareUnsaved(this.state, this.recorded, rules);
+      }
       this.reportUnsaved(place, error);
       this.keeping = this.dependencies.save(this.state, this.recorded.lastLookAt);
     }

@@ -3,7 +3,7 @@
 // repeats the Message-ID; and whoever was told is told again once a day, until somebody mends it.
 
 import { isDue } from "../base/time";
-import { enqueue, eventId, isMove } from "../state/outbox";
+import { enqueue, eventId, isMove, owedTo } from "../state/outbox";
 import { REPEAT_AFTER_MS } from "../state/recording";
 import { type AddressEvent, HISTORY, type Keeping, type State } from "../state/state";
 
@@ -15,8 +15,12 @@ export interface Before {
   stateFile?: State | undefined;
 }
 
-/** What a run goes on with when the state file could not be written. */
-export function prepareUnsaved(state: State, { before, stateFile }: Before, place: Keeping["place"], now: Date): State {
+/** What a run goes on with when the state file could not be written; `channels` are those that are told at all. */
+export function prepareUnsaved(
+  state: State,
+  { before, stateFile }: Before,
+  { place, channels, now }: { place: Keeping["place"]; channels: readonly string[]; now: Date },
+): State {
   const { unsaved } = state;
   const known = new Set(before.outbox.map(({ id }) => id));
   const isNew = ({ id }: AddressEvent) => !known.has(id);
@@ -25,13 +29,16 @@ export function prepareUnsaved(state: State, { before, stateFile }: Before, plac
     .filter((event) => !isNew(event) || isMove(event) || place !== "nowhere")
     .map((event) => (isNew(event) ? renamed(event) : event));
   const isReminderDue = !hasNews && unsaved !== undefined && isDue(unsaved.remindedAt, REPEAT_AFTER_MS, now);
-  const next = isReminderDue ? oweReminders({ ...state, outbox }, stateFile, now) : { ...state, outbox };
+  const next = isReminderDue ? oweReminders({ ...state, outbox }, { stateFile, channels, now }) : { ...state, outbox };
   const remindedAt = unsaved && !hasNews && !isReminderDue ? unsaved.remindedAt : now.toISOString();
   return { ...next, unsaved: { remindedAt } };
 }
 
-/** Owes everybody once more how the addresses differ from what the state file says. */
-function oweReminders(state: State, stateFile: State | undefined, now: Date): State {
+/** Owes once more how the addresses differ from what the state file says: to everybody who was told of it. */
+function oweReminders(
+  state: State,
+  { stateFile, channels, now }: { stateFile: State | undefined; channels: readonly string[]; now: Date },
+): State {
   let next = state;
   for (const family of [4, 6] as const) {
     const recorded = state.families[family]?.recorded;
@@ -47,13 +54,18 @@ function oweReminders(state: State, stateFile: State | undefined, now: Date): St
       address: recorded.address,
       confirmedBy: recorded.confirmedBy,
       ...(recorded.isUnconfirmed && { isUnconfirmed: true as const }),
-      told: [HISTORY],
+      told: [],
     });
+    // Whoever is still owed the changes themselves is told them, and needs no summary beside them.
+    const isOwed = (channel: string) =>
+      owedTo(next, channel).some((one) => one.family === family && isMove(one) && one.id !== event.id);
+    const told = channels.filter((channel) => channel !== HISTORY && isOwed(channel));
+    const waiting = next.outbox.find(({ id }) => id === event.id);
     // Still there where the history could not be written: its line stays owed, and in its place.
-    const untold = (one: AddressEvent) => ({ ...one, told: one.told.filter((channel) => channel === HISTORY) });
-    const isWaiting = next.outbox.some(({ id }) => id === event.id);
-    const outbox = next.outbox.map((one) => (one.id === event.id ? untold(one) : one));
-    next = isWaiting ? { ...next, outbox } : enqueue(next, event);
+    const isWritten = !waiting || waiting.told.includes(HISTORY);
+    const reminder = { ...event, told: isWritten ? [HISTORY, ...told] : told };
+    const outbox = next.outbox.map((one) => (one === waiting ? reminder : one));
+    next = waiting ? { ...next, outbox } : enqueue(next, reminder);
   }
   return next;
 }

@@ -91,6 +91,16 @@ const ROWS: [name: string, settings: Partial<Settings>, episodes: Episode[]][] =
     ],
   ],
   [
+    "a reminder on a full disk came beside the very changes that it repeats",
+    {},
+    [
+      episode("the mail server refuses some for good", 22, 46, 21),
+      episode("the disk is full", 30, 38),
+      episode("the home moves", 30, 1, 44),
+      episode("the home moves", 43, 1, 31),
+    ],
+  ],
+  [
     "two changes of the same millisecond, by a clock that was set back, had one name",
     {},
     [episode("the address flaps", 11, 4, 1), episode("the clock goes wrong", 12, 1, 33)],
