@@ -215,17 +215,20 @@ export function recordOutcome(
   const refusals = (before?.refusals ?? 0) + (outcome.isPermanent ? 1 : 0);
   const unknowns = (before?.unknowns ?? 0) + (outcome.isUnknown ? 1 : 0);
   const change = latestChange(events)?.id;
+  const paused = pick(before, "deferredUntil", "deferredFor", "deferredChange");
   let deferral: Partial<Channel> = {};
+  // An attempt that delivered nothing, made by hand during a pause, does not end the pause that keeps the copies few.
+  const isInForce = paused.deferredChange === change && isLater(paused, now) && paused.deferredFor === revision();
+  if (before?.unknowns && !outcome.isUnknown && isInForce) deferral = paused;
   if (outcome.isUnknown || outcome.isPermanent) {
     const deferralMs = outcome.isUnknown ? unknownBackoffMs(unknowns) : backoffMs(refusals, rules.random());
-    deferral = {
-      deferredUntil: new Date(now.getTime() + deferralMs).toISOString(),
+    const until = new Date(now.getTime() + deferralMs);
+    const own = {
+      deferredUntil: until.toISOString(),
       deferredFor: revision(),
       ...(change !== undefined && { deferredChange: change }),
     };
-  } else if (before?.unknowns && before.deferredChange === change && new Date(before.deferredUntil ?? 0) > now) {
-    // An attempt that delivered nothing, made by hand during a pause, does not end the pause that keeps the copies few.
-    deferral = pick(before, "deferredUntil", "deferredFor", "deferredChange");
+    if (!isLater(deferral, until)) deferral = own;
   }
   const record: Channel = {
     ...pick(before, "servedAt", "changeServedAt", "outageServedAt", "unknownAt"),
@@ -239,6 +242,10 @@ export function recordOutcome(
     ...(outcome.hint !== undefined && { hint: outcome.hint }),
   };
   return { ...state, channels: { ...state.channels, [channel]: record } };
+}
+
+function isLater({ deferredUntil }: Partial<Channel>, time: Date): boolean {
+  return deferredUntil !== undefined && new Date(deferredUntil) > time;
 }
 
 /** Those of the named fields that are there. */

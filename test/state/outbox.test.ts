@@ -232,19 +232,18 @@ test("an outcome that stays unknown: tried at growing intervals, with no more th
 });
 
 test.each([
-  ["goes on where it lasts", -30],
-  ["is not kept where it is over", 30],
-])("a pause after an unknown outcome %s when the next try fails for now", (_, minutesOver) => {
+  ["fails for now, in the middle of it", GREYLISTED, -30, -30],
+  ["fails for now, at its end", GREYLISTED, 30, undefined],
+  ["is refused for good, and its own pause is shorter", REFUSED, -300, -300],
+  ["is refused for good, and its own pause is longer", REFUSED, -30, -60],
+])("a pause after an unknown outcome, where the next try %s", (_, outcome, minutesOver, expected) => {
   const paused = { unknowns: 1, unknownAt: ago(90), deferredUntil: ago(minutesOver), deferredFor: "first" };
   const before = stateOf([event("1", { kind: "first" })], { [A]: paused });
-  const { channels } = recordOutcome(before, A, before.outbox, GREYLISTED, {
-    now: NOW,
-    revision: () => "first",
-    random: () => 0,
-  });
-  expect(channels[A]).toMatchObject({ unknowns: 1, unknownAt: ago(90), reason: "later, please" });
-  expect(channels[A]?.deferredUntil).toBe(minutesOver < 0 ? ago(minutesOver) : undefined);
-  expect(channels[A]?.deferredFor).toBe(minutesOver < 0 ? "first" : undefined);
+  const rules = { now: NOW, revision: () => "first", random: () => 0 };
+  const record = recordOutcome(before, A, before.outbox, outcome, rules).channels[A];
+  expect(record).toMatchObject({ unknowns: 1, unknownAt: ago(90) });
+  expect(record?.deferredUntil).toBe(expected && ago(expected));
+  expect(record?.deferredFor).toBe(expected && "first");
 });
 
 test("a notice is named by what it tells", () => {
