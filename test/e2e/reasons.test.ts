@@ -35,11 +35,8 @@ interface Cause {
 }
 
 const inDays = (days: number) => new Date(Date.now() + days * DAY_MS);
-const closed = async () => {
-  const echoes = await startEchoes();
-  await Promise.all(echoes.map(({ close }) => close()));
-  return echoes;
-};
+// Ports that no other test is given while this one goes on.
+const closed = async () => [1, 2].map((port) => ({ url: `http://127.0.0.1:${port}/` }));
 const saying = (answer: EchoServer["answer"]) => () => startEchoes(answer);
 const nowhere = async () => ["one", "two"].map((name) => ({ url: `https://${name}.ipcheck-test.invalid/` }));
 const portal = withStatus(302, { Location: "http://portal.example/login?mac=02:00:00:00:00:01" });
