@@ -255,7 +255,7 @@ interface FoundSchedule {
   command: string[];
   missing: string[];
   /** Has an option of version 1.0.0 that is an error now. */
-  isOutdated: boolean;
+  isOutdated?: boolean;
   standstill: Standstill | undefined;
 }
 

@@ -1,4 +1,3 @@
-import { isAbsolute } from "node:path";
 import type { Deadline } from "../base/deadline";
 import { exitCodeFor, IpcheckError } from "../base/errors";
 import { trustOptions } from "../base/network";
@@ -15,7 +14,6 @@ import { readInterfaceAddresses } from "../lookup/source-address";
 import { fetchLogin } from "../notify/deliver";
 import { pingHeartbeat } from "../notify/heartbeat";
 import { probeMail, sendTestMail } from "../notify/test-mail";
-import { type CheckCommand, readCheck, type Scheduler } from "../schedule/plan";
 import { inspectLock } from "../state/lock";
 import type { LoadedState } from "../state/state";
 import { findMissing, probeWrite } from "../state/state-file";
@@ -39,7 +37,7 @@ import {
 } from "./diagnosis";
 import { type GlobalOptions, type Host, machineSeed } from "./host";
 import { type Addresses, checkReach } from "./reach";
-import { allSchedulers } from "./schedule";
+import { findSchedules } from "./schedule";
 
 /** `ipcheck doctor`: looks at everything the job needs, touches nothing. Resolves to the exit code. */
 export async function composeDoctor(options: DoctorOptions & GlobalOptions, host: Host): Promise<number> {
@@ -67,7 +65,7 @@ async function* examine(
       "a configuration without mistakes",
       "run 'ipcheck doctor' again",
     );
-    yield await diagnoseScheduleOf(await findSchedule(host));
+    yield diagnoseSchedule(await findSchedule(host));
     return;
   }
   yield* configuration(settings);
@@ -112,7 +110,7 @@ async function* examine(
     if (settings.heartbeatUrl) {
       yield cause !== undefined ? skipped("heartbeat", cause) : await heartbeat(settings, settings.heartbeatUrl, host);
     }
-    yield await diagnoseScheduleOf(schedule);
+    yield diagnoseSchedule(schedule);
     yield diagnoseAlarm(settings, schedule);
   } finally {
     deadline.clear();
@@ -288,37 +286,13 @@ async function heartbeat(settings: Settings, url: URL, { userAgent, output }: Ho
   );
 }
 
-interface FoundSchedule {
-  scheduler: Scheduler;
-  command: string[];
-  check: CheckCommand | undefined;
-  everyMinutes: number | undefined;
-  mailsOutput: boolean;
-  /** A program that sends what cron hands over. */
-  hasMailer: boolean;
-}
-
-async function findSchedule(host: Host): Promise<FoundSchedule | undefined> {
-  for (const scheduler of allSchedulers(host)) {
-    const found = await scheduler.find();
-    // A unit of that name that runs something else is no schedule of ours.
-    const check = found && readCheck(found.command);
-    if (!found || (found.isForeign && !check)) continue;
-    const { command, everyMinutes, mailsOutput = false } = found;
-    const hasMailer = findMissing(["/usr/sbin/sendmail"]).length === 0;
-    return { scheduler, command, check, everyMinutes, mailsOutput, hasMailer };
-  }
-  return undefined;
-}
-
-async function diagnoseScheduleOf(found: FoundSchedule | undefined): Promise<Finding> {
-  if (!found) return diagnoseSchedule(undefined);
-  const { scheduler, command, check } = found;
-  const { files, isOutdated } = check ?? { files: command.slice(0, 2), isOutdated: false };
-  // What is looked up on PATH, or from a folder of its own, cannot be judged from here.
-  const missing = findMissing(files).filter((path) => isAbsolute(path));
+async function findSchedule(host: Host) {
+  const { value: found } = await findSchedules(host).next();
+  if (!found) return undefined;
+  const { scheduler, mailsOutput = false } = found;
+  const hasMailer = findMissing(["/usr/sbin/sendmail"]).length === 0;
   const standstill = await scheduler.findStandstill?.();
-  return diagnoseSchedule({ name: scheduler.name, command, missing, isOutdated, standstill });
+  return { ...found, name: scheduler.name, mailsOutput, hasMailer, standstill };
 }
 
 function recordedIn(known: LoadedState | undefined, family: Family): string | undefined {

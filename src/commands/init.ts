@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { connect } from "node:net";
 import { networkInterfaces } from "node:os";
-import { isAbsolute, resolve } from "node:path";
+import { resolve } from "node:path";
 import { Deadline } from "../base/deadline";
 import { IpcheckError, StoppedError, systemCode } from "../base/errors";
 import { SecretPrompt, TerminalPrompter } from "../base/prompts";
@@ -18,13 +18,12 @@ import { look } from "../lookup/lookup";
 import { isGood } from "../lookup/lookup-result";
 import { findProvider } from "../notify/providers";
 import { sendTestMail } from "../notify/test-mail";
-import { readCheck } from "../schedule/plan";
 import type { FailedOutcome } from "../state/outbox";
-import { findMissing, openStateFile } from "../state/state-file";
+import { openStateFile } from "../state/state-file";
 import { type GlobalOptions, type Host, machineSeed } from "./host";
 import { type InitOptions, Interview } from "./init-questions";
 import { offerReach } from "./reach";
-import { allSchedulers, composeSchedule } from "./schedule";
+import { composeSchedule, findSchedules } from "./schedule";
 
 const NEW_FILE = "# Written by 'ipcheck init'. Every variable is described in .env.example.\n";
 
@@ -256,10 +255,8 @@ async function offerSchedule(options: InitOptions, configFile: string | undefine
 
 /** The scheduler that runs this very configuration already. */
 async function findSchedule(configFile: string | undefined, host: Host): Promise<string | undefined> {
-  for (const scheduler of allSchedulers(host)) {
-    const check = readCheck((await scheduler.find())?.command ?? []);
-    if (!check || check.isOutdated || check.configFile !== configFile) continue;
-    if (findMissing(check.files.filter((path) => isAbsolute(path))).length === 0) return scheduler.name;
+  for await (const { files, isOutdated, missing, scheduler, ...found } of findSchedules(host)) {
+    if (files && !isOutdated && missing.length === 0 && found.configFile === configFile) return scheduler.name;
   }
   return undefined;
 }

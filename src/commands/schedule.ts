@@ -1,11 +1,11 @@
-import { join, resolve } from "node:path";
+import { isAbsolute, join, resolve } from "node:path";
 import { IpcheckError } from "../base/errors";
 import type { Output } from "../base/output";
 import { TerminalPrompter } from "../base/prompts";
 import { quote } from "../base/text";
 import { cron, isCronUsable } from "../schedule/cron";
 import { launchd } from "../schedule/launchd";
-import { checkPaths, offsetFor, parseInterval, type Schedule, type Scheduler } from "../schedule/plan";
+import { checkPaths, type Installed, offsetFor, parseInterval, type Schedule, type Scheduler } from "../schedule/plan";
 import { SYSTEM_UNITS, systemd } from "../schedule/systemd";
 import { windowsTask } from "../schedule/windows";
 import { findMissing } from "../state/state-file";
@@ -17,28 +17,52 @@ export async function composeSchedule(
   options: ScheduleOptions & GlobalOptions,
   host: Host,
 ): Promise<number> {
-  const chosen = await chooseScheduler(options, host);
-  if (action === "install") return install(chosen, options, host);
-  const schedulers = isChosen(options) ? [chosen] : allSchedulers(host);
+  const named = namedScheduler(options, host);
+  if (action === "install") return install(named ?? (await usualScheduler(host)), options, host);
+  const schedulers = named ? [named] : allSchedulers(host);
   return action === "remove" ? remove(schedulers, host.output) : show(schedulers, host.output);
 }
 
-/** Every scheduler of this platform that may hold a schedule of ours. */
-export function allSchedulers(host: Host): Scheduler[] {
-  const { platform, home = "/", uid = 0 } = host;
-  if (platform === "win32") return [windowsTask];
-  if (platform === "darwin") return [launchd(home, uid), cron];
+/** A schedule that runs something in our name. */
+export interface FoundSchedule extends Installed {
+  scheduler: Scheduler;
+  /** Those of its files that are not there, as far as that can be judged from here. */
+  missing: string[];
+}
+
+/** The schedules of this machine that are ours, or somebody's that run our check. */
+export async function* findSchedules(host: Host): AsyncGenerator<FoundSchedule, undefined> {
+  for (const scheduler of allSchedulers(host)) {
+    const found = await scheduler.find();
+    // A unit of that name that runs something else is no schedule of ours.
+    if (!found || (found.isForeign && !found.files)) continue;
+    // What is looked up on PATH, or from a folder of its own, cannot be judged.
+    const missing = findMissing(found.files ?? found.command.slice(0, 2)).filter((path) => isAbsolute(path));
+    yield { ...found, scheduler, missing };
+  }
+  return undefined;
+}
+
+/** Every scheduler of this platform that may hold a schedule of ours, the usual one first. */
+function allSchedulers(host: Host): Scheduler[] {
+  if (host.platform === "win32") return [windowsTask];
+  if (host.platform === "darwin") return [userLaunchd(host), cron];
   return [cron, userSystemd(host), machineSystemd({}, host)];
 }
 
-function isChosen({ cron, systemd, system, launchd, windows }: ScheduleOptions): boolean {
-  return Boolean(cron || systemd || system || launchd || windows);
+async function usualScheduler(host: Host): Promise<Scheduler> {
+  const [first = cron, second = first] = allSchedulers(host);
+  return first === cron && !(await isCronUsable()) ? second : first;
 }
 
-async function chooseScheduler(options: ScheduleOptions, host: Host): Promise<Scheduler> {
-  const { home = "/", uid = 0, platform } = host;
-  const flags = [options.cron, options.systemd || options.system, options.launchd, options.windows];
-  if (flags.filter(Boolean).length > 1) {
+function namedScheduler(options: ScheduleOptions, host: Host): Scheduler | undefined {
+  const named = [
+    options.cron && cron,
+    options.system ? machineSystemd(options, host) : options.systemd && userSystemd(host),
+    options.launchd && userLaunchd(host),
+    options.windows && windowsTask,
+  ].filter((scheduler) => typeof scheduler === "object");
+  if (named.length > 1) {
     throw new IpcheckError("usage", "--cron, --systemd, --launchd and --windows do not go together");
   }
   if (options.passwordFile !== undefined && !options.system) {
@@ -46,14 +70,11 @@ async function chooseScheduler(options: ScheduleOptions, host: Host): Promise<Sc
       hint: "elsewhere IPCHECK_SMTP_PASSWORD_FILE in the env file names it",
     });
   }
-  if (options.cron) return cron;
-  if (options.system) return machineSystemd(options, host);
-  if (options.systemd) return userSystemd(host);
-  if (options.launchd) return launchd(home, uid);
-  if (options.windows) return windowsTask;
-  if (platform === "win32") return windowsTask;
-  if (platform === "darwin") return launchd(home, uid);
-  return (await isCronUsable()) ? cron : userSystemd(host);
+  return named[0];
+}
+
+function userLaunchd({ home = "/", uid = 0 }: Host): Scheduler {
+  return launchd(home, uid);
 }
 
 function userSystemd({ env, home = "/" }: Host): Scheduler {
@@ -109,10 +130,12 @@ async function install(scheduler: Scheduler, options: ScheduleOptions & GlobalOp
   if (options.print) return 0;
   if (kept !== undefined) await output.note(`--config ${quote(kept)} is kept from the schedule that was there`);
   const promise = scheduler === cron ? " Your other lines in it stay as they are." : "";
-  const question = `Install this as ${scheduler.name}?${promise}`;
-  if (host.isStdinTerminal && !options.yes && !(await confirm(question, host))) {
-    await output.note("nothing was installed");
-    return 0;
+  if (host.isStdinTerminal && !options.yes) {
+    const prompter = new TerminalPrompter(host.openStdin(), host.openStderr());
+    if (!(await prompter.confirm(`Install this as ${scheduler.name}?${promise}`))) {
+      await output.note("nothing was installed");
+      return 0;
+    }
   }
   const replaced = await guarded(() => scheduler.install(schedule));
   for (const line of replaced) await output.note(`it takes the place of your own line: ${line}`);
@@ -122,21 +145,16 @@ async function install(scheduler: Scheduler, options: ScheduleOptions & GlobalOp
 
 /** @throws IpcheckError `usage`: the machine's timer has a user of its own, and would find no configuration */
 function checkConfiguration(configFile: string | undefined, nodePath: string): void {
-  const hint = "'sudo ipcheck --config /etc/ipcheck/env init' writes one; then name it here with --config";
+  let problem: string | undefined;
   if (configFile === undefined) {
-    throw new IpcheckError("usage", "--system needs a configuration by name, because it runs as a user of its own", {
-      hint,
-    });
+    problem = "--system needs a configuration by name, because it runs as a user of its own";
+  } else if (findMissing([nodePath, configFile]).includes(configFile)) {
+    problem = `--config ${quote(configFile)}: there is no such file, or it cannot be read`;
   }
-  if (findMissing([nodePath, configFile]).includes(configFile)) {
-    throw new IpcheckError("usage", `--config ${quote(configFile)}: there is no such file, or it cannot be read`, {
-      hint,
-    });
-  }
-}
-
-function confirm(question: string, host: Host): Promise<boolean> {
-  return new TerminalPrompter(host.openStdin(), host.openStderr()).confirm(question);
+  if (problem === undefined) return;
+  throw new IpcheckError("usage", problem, {
+    hint: "'sudo ipcheck --config /etc/ipcheck/env init' writes one; then name it here with --config",
+  });
 }
 
 async function remove(schedulers: readonly Scheduler[], output: Output): Promise<number> {

@@ -2,28 +2,25 @@ import { readdir, readFile } from "node:fs/promises";
 import { CommandError, run } from "../base/command";
 import { IpcheckError } from "../base/errors";
 import { quote } from "../base/text";
-import { commandOf, type Installed, intervalOf, isScript, readCheck, type Schedule, type Scheduler } from "./plan";
+import { commandOf, type Installed, intervalOf, isNode, readCheck, type Schedule, type Scheduler } from "./plan";
 
 /** The user's crontab, edited between two marks; every other byte stays. */
 export const cron: Scheduler = {
   name: "crontab",
   describe: (schedule) => crontabLines(schedule).join("\n"),
   async install(schedule) {
-    const lines = crontabLines(schedule).map((line) => Buffer.from(line).toString("latin1"));
     const table = await readCrontab();
     const own = findOwnLines(table);
     const mixed = own.find(({ kind }) => kind === "mixed");
     if (mixed) {
-      throw new IpcheckError(
-        "usage",
-        `the crontab runs ipcheck in a line that does more than that: ${toText(mixed.line)}`,
-        {
-          hint: "take ipcheck out of that line with 'crontab -e', then try again",
-        },
-      );
+      const what = "the crontab runs ipcheck in a line that does more than that";
+      throw new IpcheckError("usage", `${what}: ${quote(mixed.line)}`, {
+        hint: "take ipcheck out of that line with 'crontab -e', then try again",
+      });
     }
+    const lines = crontabLines(schedule).map((line) => Buffer.from(line).toString("latin1"));
     await writeCrontab(editCrontab(table, lines), table);
-    return own.map(({ line }) => toText(line));
+    return own.map(({ line }) => quote(line));
   },
   async remove() {
     const table = await readCrontab();
@@ -37,13 +34,14 @@ export const cron: Scheduler = {
 };
 
 /** True where this user may have a crontab. */
-export async function isCronUsable(): Promise<boolean> {
+export function isCronUsable(): Promise<boolean> {
   return readCrontab().then(
     () => true,
     () => false,
   );
 }
 
+/** One character a byte, so that every byte of it survives being edited. */
 async function readCrontab(): Promise<string> {
   try {
     return await run("crontab", ["-l"]);
@@ -82,19 +80,19 @@ async function replaceCrontab(table: string): Promise<void> {
 
 /** Our block and somebody's own lines, as they stand in the table. */
 export function findInstalled(table: string): Installed | undefined {
-  const block = findBlock(table);
+  const { block } = takeOutBlock(table);
   const own = findOwnLines(table);
-  const lines = [...(block ?? []), ...own.map(({ line }) => line)];
   if (!block && own.length === 0) return undefined;
-  const command = own[0]?.command ?? [];
-  const words = (block ? readCommand(block[0] ?? "") : command).map((word) => Buffer.from(word, "latin1").toString());
+  const lines = [...(block ?? []).map(toText), ...own.map(({ line }) => line)];
+  const runs = lines.flatMap((line) => classifyLine(line) ?? []);
+  const command = runs[0]?.command ?? readCommand(lines[0] ?? "");
   return {
-    text: lines.map((line) => Buffer.from(line, "latin1").toString()).join("\n"),
-    command: words,
-    configFile: readCheck(words)?.configFile,
+    text: lines.join("\n"),
+    command,
+    ...readCheck(command),
     everyMinutes: lines.map(readInterval).find((minutes) => minutes !== undefined),
     mailsOutput: !/^\s*MAILTO\s*=\s*(""|'')?\s*$/m.test(table),
-    ...(!block && { isForeign: true }),
+    isForeign: !block,
   };
 }
 
@@ -104,8 +102,9 @@ function readInterval(line: string): number | undefined {
   return /^[\d*]/.test(minute) ? intervalOf(minute, hour) : nicknames[minute];
 }
 
-function toText(line: string): string {
-  return quote(Buffer.from(line, "latin1").toString());
+/** What is kept as one character a byte, as a person reads it. */
+function toText(bytes: string): string {
+  return Buffer.from(bytes, "latin1").toString();
 }
 
 // The block is found again by its first and last line. When the table before it lacked a final
@@ -126,20 +125,28 @@ export function crontabLines(schedule: Schedule): string[] {
  * undefined, without the block. Every other byte stays.
  */
 export function editCrontab(table: string, lines: readonly string[] | undefined): string {
-  const withoutBlock = removeBlock(table);
-  if (!lines) return withoutBlock;
-  const rest = splitLines(withoutBlock)
-    .filter((line) => classifyLine(line)?.kind !== "plain")
-    .join("");
+  const { others } = takeOutBlock(table);
+  if (!lines) return others.join("");
+  const rest = others.filter((line) => classifyLine(toText(line))?.kind !== "plain").join("");
   const isJoined = rest !== "" && !rest.endsWith("\n");
   const block = [isJoined ? BEGIN_JOINED : BEGIN, ...lines, END].join("\n");
   return `${rest}${isJoined ? "\n" : ""}${block}\n`;
 }
 
-/** The lines of our block, or undefined where there is none. */
-export function findBlock(table: string): string[] | undefined {
-  const span = spanOf(table);
-  return span && table.slice(span.start, span.end).trim().split("\n").slice(1, -1);
+/** The lines of a table without our block, with their ends, and those of the block, undefined where there is none. */
+export function takeOutBlock(table: string): { others: string[]; block: string[] | undefined } {
+  const lines = table.match(/[^\n]*\n|[^\n]+/g) ?? [];
+  const first = lines.findIndex((line) => line.startsWith(BEGIN));
+  const end = lines.findIndex((line, index) => first >= 0 && index > first && line.startsWith(END));
+  // A block whose end is gone must not reach into the next one, across somebody's lines.
+  const begin = lines.findLastIndex((line, index) => index < end && line.startsWith(BEGIN));
+  if (begin < 0) return { others: lines, block: undefined };
+  const [before, after] = [lines.slice(0, begin), lines.slice(end + 1)];
+  // The newline that we added goes with the block, unless somebody has added lines behind it.
+  if (after.length === 0 && lines[begin]?.startsWith(BEGIN_JOINED)) {
+    before.push(...before.splice(-1).map((line) => line.slice(0, -1)));
+  }
+  return { others: [...before, ...after], block: lines.slice(begin + 1, end).map((line) => line.trimEnd()) };
 }
 
 /** Somebody's own line that runs our check: alone, or together with something else. */
@@ -151,16 +158,12 @@ export interface OwnLine {
 
 /** The lines outside of our block that run our check. */
 export function findOwnLines(table: string): OwnLine[] {
-  return splitLines(removeBlock(table)).flatMap((line) => classifyLine(line) ?? []);
+  return takeOutBlock(table).others.flatMap((line) => classifyLine(toText(line)) ?? []);
 }
 
 /** The words of a scheduled command, unquoted again: node first, then the script. */
 export function readCommand(line: string): string[] {
-  return (splitCommands(commandOfLine(line).command).at(-1)?.words ?? []).map(({ text }) => text);
-}
-
-function splitLines(table: string): string[] {
-  return table.match(/[^\n]*\n|[^\n]+/g) ?? [];
+  return splitCommands(commandOfLine(line).command).at(-1) ?? [];
 }
 
 /** What cron hands to the shell, and whether it hands over input as well: what follows an unescaped percent sign. */
@@ -170,52 +173,38 @@ function commandOfLine(line: string): { command: string; hasInput: boolean } {
   return { command: command.replaceAll("\\%", "%"), hasInput: command !== all };
 }
 
-/** A word of the shell, unquoted; it may be what it says only after the shell has expanded it. */
-interface Word {
-  text: string;
-  isExpanded: boolean;
-}
+/** A word of the shell, with its quotes. */
+const WORD = /(?:'[^']*'|"(?:[^"\\]|\\.)*"|\\.|[^\s;&|<>()'"\\])+/.source;
+/** One in which the shell expands nothing. */
+const PLAIN_WORD = /(?:'[^']*'|"(?:[^"\\$`]|\\.)*"|\\.|[^\s;&|<>()'"\\$`~*?#[])+/.source;
+/** What stands before the file of a redirection. */
+const REDIRECTION = /[\d&]?[<>]+[&|]?\s*/.source;
 
-/** A single command of a shell line, without its redirections, and the operator that ends it. */
-interface Command {
-  words: Word[];
-  operator: string;
-}
+/** A single command: what only waits or changes the folder may stand before it, redirections and a comment behind it. */
+const PLAIN_COMMAND = new RegExp(
+  `^((sleep|cd)\\s+[^;&|<>()#]+(;|&&)\\s*)*(?<words>${PLAIN_WORD}(\\s+(?!${REDIRECTION})${PLAIN_WORD})*)` +
+    `(\\s*${REDIRECTION}${WORD})*(\\s+#.*|\\s*)$`,
+);
 
-const TOKEN = /([;&|<>()]+)|((?:'[^']*'|"(?:[^"\\]|\\.)*"|\\.|[^\s;&|<>()'"\\])+)|\S/g;
+/** A comment, a redirection with its file, what separates commands, a word, or a lone quote. */
+const TOKEN = new RegExp(`#.*|${REDIRECTION}(${WORD})?|[;&|()]+|${WORD}|\\S`, "g");
 
-function splitCommands(text: string): Command[] {
-  const commands: Command[] = [{ words: [], operator: "" }];
-  let isTarget = false;
-  for (const [token, operator, word] of text.matchAll(TOKEN)) {
-    // A comment, to the end of the line.
+/** The words of each command of a shell line, without redirections. */
+function splitCommands(text: string): string[][] {
+  const commands: string[][] = [[]];
+  for (const [token] of text.matchAll(TOKEN)) {
     if (token.startsWith("#")) break;
-    const words = commands.at(-1)?.words ?? [];
-    if (operator !== undefined && /[<>]/.test(operator)) {
-      // The number of a stream is no word.
-      if (/^\d$/.test(words.at(-1)?.text ?? "")) words.pop();
-      isTarget = true;
-    } else if (operator !== undefined) {
-      Object.assign(commands.at(-1) ?? {}, { operator });
-      commands.push({ words: [], operator: "" });
-    } else if (isTarget) {
-      isTarget = false;
-    } else {
-      words.push(word === undefined ? { text: token, isExpanded: true } : readWord(word));
-    }
+    if (/^[\d&]?[<>]/.test(token)) continue;
+    if (/^[;&|()]/.test(token)) commands.push([]);
+    else commands.at(-1)?.push(unquote(token));
   }
   return commands;
 }
 
-function readWord(word: string): Word {
-  const text = word.replace(/'([^']*)'|"((?:[^"\\]|\\.)*)"|\\(.)/g, (_, single, double, escaped) => {
+function unquote(word: string): string {
+  return word.replace(/'([^']*)'|"((?:[^"\\]|\\.)*)"|\\(.)/g, (_, single, double, escaped) => {
     return single ?? double?.replace(/\\([$`"\\])/g, "$1") ?? escaped;
   });
-  return {
-    text,
-    isExpanded:
-      /[$`]/.test(word.replace(/'[^']*'|\\./g, "")) || /[~*?#[]/.test(word.replace(/'[^']*'|"[^"]*"|\\./g, "")),
-  };
 }
 
 /** Somebody's line that runs our check; undefined for any other. */
@@ -223,65 +212,26 @@ function classifyLine(raw: string): OwnLine | undefined {
   const line = raw.trim();
   if (!/^(@\w+|([\d*][^\s=]*\s+){2}\S+\s+\S+\s+\S+)\s+\S/.test(line)) return undefined;
   const { command, hasInput } = commandOfLine(line);
-  const all = splitCommands(command);
-  const own = all.filter(({ words, operator }) => !(isPreparation(words) && /^(;|&&)$/.test(operator)));
-  const [only] = own;
-  const words = only?.words.map(({ text }) => text) ?? [];
+  const plain = hasInput ? undefined : PLAIN_COMMAND.exec(command)?.groups?.["words"];
+  const [words = []] = splitCommands(plain ?? "");
   const check = readCheck(words);
-  const isWhole = own.length === 1 && only?.operator === "" && !hasInput;
-  if (isWhole && check && !only?.words.some(({ isExpanded }) => isExpanded) && isAbsolute(check.configFile))
-    return { line, kind: "plain", command: words };
+  // A relative path would lead elsewhere from our line.
+  if (check && (check.configFile ?? "/").startsWith("/")) return { line, kind: "plain", command: words };
+  const commands = splitCommands(command);
   // A word with spaces may be a command for another shell: sh -c 'ipcheck check'.
-  const inner = all.flatMap(({ words }) => words.flatMap(({ text }) => (/\s/.test(text) ? splitCommands(text) : [])));
-  const part = [...all, ...inner]
-    .map(({ words }) => fromScript(words.map(({ text }) => text)))
-    .find((part) => readCheck(part));
+  const inner = commands.flat().flatMap((word) => (/\s/.test(word) ? splitCommands(word) : []));
+  const part = [...commands, ...inner].map(findCheck).find((words) => words !== undefined);
   return part && { line, kind: "mixed", command: part };
 }
 
-function isPreparation(words: readonly Word[]): boolean {
-  return words.length === 2 && /^(sleep|cd)$/.test(words[0]?.text ?? "");
-}
-
-/** The words from our script on, and node before it: behind a variable, or a program that runs another. */
-function fromScript(all: string[]): string[] {
+/** The words from our check on: behind variables, or a program that runs another. */
+function findCheck(all: string[]): string[] | undefined {
   const words = all.slice(all.findIndex((word) => !/^\w+=/.test(word)));
-  const isNode = (word: string | undefined) => /(^|\/)node(js)?$/.test(word ?? "");
   const at = words.findIndex((word, index) => {
-    const isCommand = index === 0 || isNode(words[index - 1]) || words[index + 1] === "check";
-    return isCommand && isScript(word, words[index + 1]);
+    const isCommand = index === 0 || isNode(word) || words[index + 1] === "check";
+    return isCommand && readCheck(words.slice(index));
   });
-  return at < 0 ? [] : words.slice(isNode(words[at - 1]) ? at - 1 : at);
-}
-
-function isAbsolute(path: string | undefined): boolean {
-  return path === undefined || path.startsWith("/");
-}
-
-function removeBlock(table: string): string {
-  const span = spanOf(table);
-  if (!span) return table;
-  const after = table.slice(span.end);
-  // The newline that we added goes with the block, unless somebody has added lines behind it.
-  const isJoined = after === "" && table.startsWith(BEGIN_JOINED, span.start);
-  return table.slice(0, isJoined ? span.start - 1 : span.start) + after;
-}
-
-function spanOf(table: string): { start: number; end: number } | undefined {
-  let start = table.startsWith(BEGIN) ? 0 : table.indexOf(`\n${BEGIN}`) + 1;
-  while (table.startsWith(BEGIN, start)) {
-    const next = table.indexOf(`\n${BEGIN}`, start) + 1;
-    const endLine = table.indexOf(`\n${END}`, start);
-    if (endLine < 0) return undefined;
-    // A block whose end is gone must not reach into the next one, across somebody's lines.
-    if (next > 0 && next < endLine) {
-      start = next;
-      continue;
-    }
-    const lineEnd = table.indexOf("\n", endLine + 1);
-    return { start, end: lineEnd < 0 ? table.length : lineEnd + 1 };
-  }
-  return undefined;
+  return at < 0 ? undefined : words.slice(at);
 }
 
 function cronTime({ everyMinutes, offsetMinutes }: Schedule): string {

@@ -2,7 +2,7 @@ import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { run } from "../base/command";
 import { escapeXml, quote, unescapeXml } from "../base/text";
-import { commandOf, readCheck, refuseForeign, type Schedule, type Scheduler } from "./plan";
+import { commandOf, installedAs, readCheck, refuseForeign, type Schedule, type Scheduler } from "./plan";
 
 /** A launchd agent of the user (macOS). */
 export function launchd(home: string, uid: number): Scheduler {
@@ -39,16 +39,12 @@ export function launchd(home: string, uid: number): Scheduler {
     },
     async find() {
       const text = await read();
-      if (text === undefined) return undefined;
-      const command = readArguments(text);
-      const check = readCheck(command);
-      return { text: `${plist}\n${text}`, command, configFile: check?.configFile, ...(!check && { isForeign: true }) };
+      return text === undefined ? undefined : installedAs(`${plist}\n${text}`, readArguments(text));
     },
   };
 }
 
-/** The name of the launchd job. */
-export const LAUNCHD_LABEL = "ipcheck.check";
+const LAUNCHD_LABEL = "ipcheck.check";
 
 /** A launchd property list (macOS): at the interval, and when the user logs in. */
 export function launchdPlist(schedule: Schedule): string {
@@ -81,15 +77,12 @@ function readArguments(text: string): string[] {
 // Within an hour launchd has no 'every n minutes from minute m': an interval has to do.
 function launchdTimes({ everyMinutes, offsetMinutes }: Schedule): string {
   if (everyMinutes < 60) return `  <key>StartInterval</key>\n  <integer>${everyMinutes * 60}</integer>`;
-  const hours = everyMinutes === 60 ? [undefined] : hoursOf(everyMinutes, Math.floor(offsetMinutes / 60));
-  const times = hours.map((hour) => {
-    const hourKey = hour === undefined ? "" : `<key>Hour</key><integer>${hour}</integer>`;
-    return `    <dict>${hourKey}<key>Minute</key><integer>${offsetMinutes % 60}</integer></dict>`;
+  const minute = `<key>Minute</key><integer>${offsetMinutes % 60}</integer>`;
+  const hours = Array.from({ length: 1440 / everyMinutes }, (_, index) => {
+    const hour = Math.floor((offsetMinutes + index * everyMinutes) / 60);
+    return `<key>Hour</key><integer>${hour}</integer>`;
   });
-  return `  <key>StartCalendarInterval</key>\n  <array>\n${times.join("\n")}\n  </array>`;
-}
-
-function hoursOf(everyMinutes: number, first: number): number[] {
-  const step = everyMinutes / 60;
-  return Array.from({ length: 24 / step }, (_, index) => first + index * step);
+  const times = everyMinutes === 60 ? [minute] : hours.map((hour) => hour + minute);
+  const dicts = times.map((time) => `    <dict>${time}</dict>`);
+  return `  <key>StartCalendarInterval</key>\n  <array>\n${dicts.join("\n")}\n  </array>`;
 }

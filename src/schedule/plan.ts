@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { parseArgs } from "node:util";
 import { IpcheckError } from "../base/errors";
 import { quote } from "../base/text";
 import { parseDuration } from "../base/time";
@@ -15,18 +16,17 @@ export interface Schedule {
   offsetMinutes: number;
 }
 
-/** What is installed, whoever wrote it. */
-export interface Installed {
+/** What is installed, whoever wrote it; with `files` where it runs our check. */
+export interface Installed extends Partial<CheckCommand> {
   text: string;
   /** The words of its command. */
   command: string[];
-  configFile?: string | undefined;
   /** How often it runs; undefined where that was not understood. */
   everyMinutes?: number | undefined;
   /** What a run prints is mailed, where the machine can mail. */
   mailsOutput?: boolean;
   /** Not written by `schedule install`: shown, and never removed. */
-  isForeign?: boolean;
+  isForeign: boolean;
 }
 
 /** One way to run a command regularly. */
@@ -100,29 +100,45 @@ export interface CheckCommand {
   isOutdated: boolean;
 }
 
+/** What a scheduled check may be told; anything else is another command, or one that no run understands. */
+const CHECK_OPTIONS = {
+  config: { type: "string", short: "c" },
+  "env-file": { type: "string" },
+  quiet: { type: "boolean", short: "q" },
+  verbose: { type: "boolean", short: "v" },
+  json: { type: "boolean" },
+} as const;
+
 /** Reads the words of a command; undefined where it is not our check and nothing else. */
 export function readCheck(words: readonly string[]): CheckCommand | undefined {
-  const isNode = /(^|[\\/])node(js)?(\.exe)?$/.test(words[0] ?? "");
-  const isScriptFirst = isScript(words[0] ?? "", words[1]);
-  const at = isNode && !isScriptFirst ? words.findIndex((word, index) => index > 0 && !word.startsWith("-")) : 0;
-  if (!isScript(words[at] ?? "", words[at + 1])) return undefined;
-  const rest = words.slice(at + 1);
-  if (rest[0] === "check") rest.shift();
-  let configFile: string | undefined;
-  let isOutdated = false;
-  while (rest.length > 0) {
-    const [, option = "", value] = /^(-c|--config|--env-file)(?:=(.*))?$/.exec(rest[0] ?? "") ?? [];
-    if (option === "" && !/^(-[qv]+|--quiet|--verbose|--json)$/.test(rest[0] ?? "")) return undefined;
-    rest.shift();
-    if (option === "") continue;
-    configFile = value ?? rest.shift();
-    isOutdated ||= option === "--env-file";
+  const [first = ""] = words;
+  const at = isNode(first) ? words.findIndex((word, index) => index > 0 && !word.startsWith("-")) : 0;
+  const script = words[at] ?? "";
+  if (!isScript(script, words[at + 1])) return undefined;
+  try {
+    const args = words.slice(at + 1);
+    const { values, positionals } = parseArgs({ args, options: CHECK_OPTIONS, allowPositionals: true });
+    if (!["", "check"].includes(positionals.join(" "))) return undefined;
+    const { config, "env-file": envFile } = values;
+    const files = at > 0 ? [first, script] : [script];
+    return { files, configFile: config ?? envFile, isOutdated: envFile !== undefined };
+  } catch {
+    return undefined;
   }
-  return { files: [...(at > 0 ? words.slice(0, 1) : []), words[at] ?? ""], configFile, isOutdated };
+}
+
+/** What is installed in a file that one command has to itself: ours where it runs our check. */
+export function installedAs(text: string, command: string[]): Installed {
+  const check = readCheck(command);
+  return { text, command, ...check, isForeign: check === undefined };
+}
+
+export function isNode(word: string): boolean {
+  return /(^|[\\/])node(js)?(\.exe)?$/.test(word);
 }
 
 /** Whether a word of a command is our program; another `ipcheck.js` is taken for it only with `check` behind it. */
-export function isScript(word: string, next: string | undefined): boolean {
+function isScript(word: string, next: string | undefined): boolean {
   if (/(^|[\\/])bin[\\/]ipcheck\.js$/.test(word) || /(^|[\\/])ipcheck$/.test(word)) return true;
   return /(^|[\\/])ipcheck\.js$/.test(word) && next === "check";
 }

@@ -17,9 +17,13 @@ export function systemd(folder: string, options: SystemdOptions): Scheduler {
   const scope = options.isSystem ? [] : ["--user"];
   const systemctl = (...words: string[]) => run("systemctl", [...scope, ...words]);
   const paths = ["ipcheck.service", "ipcheck.timer"].map((name) => join(folder, name));
-  const service = paths[0] ?? "";
-  const readAll = () => Promise.all(paths.map(async (path) => ({ path, text: await readUnit(path) })));
-  const findForeign = async () => (await readAll()).find(({ text }) => text !== undefined && !isOurs(text))?.path;
+  /** The text of each unit; undefined where there is none. */
+  const read = () => Promise.all(paths.map(readUnit));
+  const write = async (texts: (string | undefined)[]) => {
+    for (const [index, path] of paths.entries()) await replaceUnit(path, texts[index]);
+  };
+  const findForeign = (texts: (string | undefined)[]) =>
+    paths.find((_, index) => texts[index] !== undefined && !isOurs(texts[index]));
   return {
     name: options.isSystem ? "systemd" : "systemd --user",
     describe: (schedule) =>
@@ -27,20 +31,19 @@ export function systemd(folder: string, options: SystemdOptions): Scheduler {
         .map(([name, text]) => `# ${join(folder, name)}\n${text}`)
         .join("\n"),
     async install(schedule) {
-      const foreign = await findForeign();
+      const before = await read();
+      const foreign = findForeign(before);
       if (foreign !== undefined) refuseForeign(quote(foreign));
-      const before = await readAll();
-      const isFirst = before.every(({ text }) => text === undefined);
       const made = await mkdir(folder, { recursive: true });
       try {
-        for (const [name, text] of Object.entries(systemdUnits(schedule, options)))
-          await replaceUnit(join(folder, name), text);
+        await write(Object.values(systemdUnits(schedule, options)));
         await systemctl("daemon-reload");
         await systemctl("enable", "--now", "ipcheck.timer");
       } catch (error) {
+        const isFirst = before.every((text) => text === undefined);
         if (isFirst) await systemctl("disable", "--now", "ipcheck.timer").catch(() => "");
         // Files that nobody runs would look like a schedule.
-        for (const { path, text } of before) await replaceUnit(path, text);
+        await write(before);
         await removeFolders(folder, made);
         await systemctl("daemon-reload").catch(() => "");
         throw error;
@@ -48,24 +51,26 @@ export function systemd(folder: string, options: SystemdOptions): Scheduler {
       return [];
     },
     async remove() {
-      const foreign = await findForeign();
-      if (foreign !== undefined) refuseForeign(quote(foreign));
       await systemctl("disable", "--now", "ipcheck.timer");
-      for (const path of paths) await replaceUnit(path, undefined);
+      await write([]);
       await systemctl("daemon-reload");
     },
     async find() {
-      const text = await readUnit(service);
-      const foreign = await findForeign();
-      if (text === undefined && foreign === undefined) return undefined;
-      const command = readExecStart(text ?? "");
-      const credential = /^LoadCredential=env:(.*)$/m.exec(text ?? "")?.[1]?.replaceAll("%%", "%");
+      const texts = await read();
+      const [service, timer = ""] = texts;
+      const foreign = findForeign(texts);
+      if (service === undefined && foreign === undefined) return undefined;
+      const command = readExecStart(service ?? "");
+      const check = readCheck(command);
+      const credential = /^LoadCredential=env:(.*)$/m.exec(service ?? "")?.[1]?.replaceAll("%%", "%");
+      const [, hour = "", minute = ""] = /^OnCalendar=\S+ (\S+?):(\S+?):00$/m.exec(timer) ?? [];
       return {
-        text: text === undefined ? (foreign ?? "") : `${service}\n${text}`,
+        text: service === undefined ? (foreign ?? "") : `${paths[0]}\n${service}`,
         command,
-        configFile: credential ?? readCheck(command)?.configFile,
-        everyMinutes: readCalendar((await readUnit(paths[1] ?? "")) ?? ""),
-        ...(foreign !== undefined && { isForeign: true }),
+        ...check,
+        configFile: credential ?? check?.configFile,
+        everyMinutes: intervalOf(minute, hour),
+        isForeign: foreign !== undefined,
       };
     },
     async findStandstill() {
@@ -75,8 +80,9 @@ export function systemd(folder: string, options: SystemdOptions): Scheduler {
       } catch (error) {
         // systemctl itself complains where there is no systemd, or no session of this user.
         const isTold = error instanceof CommandError && error.stderr === "" && error.message.includes("failed");
-        const words = [options.isSystem ? "sudo systemctl" : "systemctl --user", "enable --now ipcheck.timer"];
-        return isTold ? { text: "the timer is not active", hint: `'${words.join(" ")}' starts it` } : undefined;
+        const program = options.isSystem ? "sudo systemctl" : "systemctl --user";
+        const hint = `'${program} enable --now ipcheck.timer' starts it`;
+        return isTold ? { text: "the timer is not active", hint } : undefined;
       }
     },
   };
@@ -136,11 +142,6 @@ export function readExecStart(unit: string): string[] {
   );
 }
 
-function readCalendar(unit: string): number | undefined {
-  const [, hour = "", minute = ""] = /^OnCalendar=\S+ (\S+?):(\S+?):00$/m.exec(unit) ?? [];
-  return intervalOf(minute, hour);
-}
-
 function timerUnit({ everyMinutes, offsetMinutes }: Schedule): string {
   return `${MARK}
 [Unit]
@@ -186,7 +187,8 @@ function hardening(
   { passwordFile, loginUser }: SystemdOptions,
 ): string {
   const isAtHome = [nodePath, scriptPath].some((path) => /^\/(home|root|run\/user)\//.test(path));
-  const credentials = [
+  const own = [
+    ...(loginUser === undefined ? [] : [`Environment=SUDO_USER=${loginUser}`]),
     ...(configFile === undefined ? [] : [`LoadCredential=env:${escapePath(configFile)}`]),
     ...(passwordFile === undefined ? [] : [`LoadCredential=smtp-password:${escapePath(passwordFile)}`]),
   ];
@@ -194,7 +196,7 @@ function hardening(
 StateDirectory=ipcheck
 StateDirectoryMode=0700
 UMask=0077
-${loginUser === undefined ? "" : `Environment=SUDO_USER=${loginUser}\n`}${credentials.map((line) => `${line}\n`).join("")}NoNewPrivileges=yes
+${own.map((line) => `${line}\n`).join("")}NoNewPrivileges=yes
 ProtectSystem=strict
 ProtectHome=${isAtHome ? "read-only" : "yes"}
 PrivateTmp=yes

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { run } from "../base/command";
 import { escapeXml, unescapeXml } from "../base/text";
-import { clockTime, commandOf, readCheck, refuseForeign, type Schedule, type Scheduler } from "./plan";
+import { clockTime, commandOf, installedAs, refuseForeign, type Schedule, type Scheduler } from "./plan";
 
 /** A task of Windows' scheduler. */
 export const windowsTask: Scheduler = {
@@ -30,9 +30,7 @@ export const windowsTask: Scheduler = {
     if (text === undefined) return undefined;
     const program = unescapeXml(/<Command>(.*?)<\/Command>/.exec(text)?.[1] ?? "");
     const args = unescapeXml(/<Arguments>(.*?)<\/Arguments>/.exec(text)?.[1] ?? "");
-    const command = [program, ...[...args.matchAll(/"([^"]*)"/g)].map(([, word = ""]) => word)];
-    const check = readCheck(command);
-    return { text, command, configFile: check?.configFile, ...(!check && { isForeign: true }) };
+    return installedAs(text, [program, ...[...args.matchAll(/"([^"]*)"/g)].map(([, word = ""]) => word)]);
   },
 };
 

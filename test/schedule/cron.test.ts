@@ -6,10 +6,10 @@ import { describe, expect, test } from "vitest";
 import {
   crontabLines,
   editCrontab,
-  findBlock,
   findInstalled,
   findOwnLines,
   readCommand,
+  takeOutBlock,
 } from "../../src/schedule/cron";
 import { commandOf, offsetFor } from "../../src/schedule/plan";
 import { anySchedule, INTERVALS, makeSchedule, NASTY_PATHS } from "./schedules";
@@ -82,15 +82,15 @@ describe("the table", () => {
     fc.assert(
       fc.property(anyTable, anySchedule, (table, schedule) => {
         const once = editCrontab(table, LINES);
-        expect(findBlock(once)).toEqual(LINES);
+        expect(takeOutBlock(once).block).toEqual(LINES);
         expect(once.startsWith(table)).toBe(true);
         expect(once.endsWith("\n")).toBe(true);
         expect(editCrontab(once, LINES)).toBe(once);
         const lines = crontabLines(schedule);
         const twice = editCrontab(once, lines);
-        expect(findBlock(twice)).toEqual(lines);
+        expect(takeOutBlock(twice).block).toEqual(lines);
         expect(editCrontab(twice, undefined)).toBe(table);
-        expect(findBlock(table)).toBeUndefined();
+        expect(takeOutBlock(table).block).toBeUndefined();
         expect(editCrontab(table, undefined)).toBe(table);
       }),
       { numRuns: 500 },
@@ -110,6 +110,17 @@ describe("the table", () => {
     const table = "0 3 * * * backup";
     const later = `${editCrontab(table, LINES)}0 4 * * * mine\n`;
     expect(editCrontab(later, undefined)).toBe(`${table}\n0 4 * * * mine\n`);
+  });
+
+  // The last character of the whole table went with it.
+  test("a block is taken out where the line without end before it is gone", () => {
+    const [, ...rest] = editCrontab("# a", LINES).split("\n");
+    expect(editCrontab(rest.join("\n"), undefined)).toBe("");
+  });
+
+  test("a block that was edited still tells its env file", () => {
+    const edited = ["# mine", "7 * * * * nice -n 19 /usr/bin/node /srv/bin/ipcheck.js check --config /srv/env"];
+    expect(findInstalled(editCrontab("", edited))).toMatchObject({ configFile: "/srv/env", isForeign: false });
   });
 
   // A block whose last line was deleted by hand is taken to reach to the end of the next one.
@@ -136,6 +147,8 @@ describe("lines written by hand", () => {
     ["*/5 0-6 * * mon-fri /usr/local/bin/ipcheck"],
     ["17 * * * * ipcheck check >> /tmp/ipcheck.log 2>&1"],
     ["17 * * * * ipcheck check >/dev/null"],
+    ["17 * * * * ipcheck check &>/dev/null"],
+    [`17 * * * * ${NODE} -qc /srv/env check`, "/srv/env"],
     ["17 * * * * cd /home/pi/ipcheck && /usr/bin/node bin/ipcheck.js check"],
     ["17 * * * * nodejs /srv/ipcheck.js check"],
     [`17 * * * * ${NODE} check # the public address`],
@@ -160,6 +173,7 @@ describe("lines written by hand", () => {
     `*/5 * * * * ${NODE} status --prometheus > /srv/ipcheck.tmp && mv /srv/ipcheck.tmp /srv/ipcheck.prom`,
     `0 9 * * * ${NODE} doctor --send`,
     "0 3 * * * tar cf /srv/b.tar /home/pi/ipcheck",
+    "0 3 * * * backup 2>/var/log/ipcheck && rm < ipcheck check",
     "0 3 * * * vi /home/pi/ipcheck/bin/ipcheck.json",
     "17 * * * * /home/pi/scripts/ipcheck.js --loud",
     "17 * * * * /opt/other/ipcheck.sh",
@@ -192,6 +206,13 @@ describe("lines written by hand", () => {
   test.for(OTHERS)("that are no check of ours are not taken for one: %s", (line) => {
     expect(findInstalled(`${line}\n`)).toBeUndefined();
     expect(editCrontab(`${line}\n`, ["a"]).startsWith(`${line}\n`)).toBe(true);
+  });
+
+  // Its second byte alone would be a no-break space.
+  test("a path that is no ASCII is one word", () => {
+    const table = Buffer.from(`17 * * * * ${NODE} check --config /srv/à\n`).toString("latin1");
+    expect(findInstalled(table)).toMatchObject({ configFile: "/srv/à" });
+    expect(editCrontab(table, ["a"])).toBe(editCrontab("", ["a"]));
   });
 
   test("the README's lines are recognised", () => {
