@@ -3,9 +3,8 @@ import type { Output } from "../base/output";
 import { quote, toJson } from "../base/text";
 import { elapsedMs, formatDuration, localTime, parseDuration, plausibleElapsedMs } from "../base/time";
 import { loadSettings, type Settings } from "../config/settings";
-import type { Family } from "../lookup/address";
 import { findSystemState } from "../schedule/systemd";
-import { type Deferred, owedTo, planMails } from "../state/outbox";
+import { owedTo, planMails } from "../state/outbox";
 import { channelName, HOOK, type LoadedState, type State } from "../state/state";
 import { openStateFile } from "../state/state-file";
 import { openStore } from "../state/store";
@@ -34,23 +33,16 @@ export async function composeStatus(options: StatusOptions & GlobalOptions, host
   return loaded.error ? exitCodeFor([loaded.error]) : exitCode;
 }
 
-interface Found {
-  loaded: LoadedState;
-  path: string;
-  isSystem?: true;
-}
-
 /** The user's own state; where there is none, that of a machine-wide installation. */
-async function loadOwnOrSystem(settings: Settings, host: Host): Promise<Found> {
+async function loadOwnOrSystem(settings: Settings, host: Host) {
   const store = openStore(settings.stateFile, host);
-  const loaded = store.load();
-  if (loaded.condition !== "absent" || settings.origins.has("IPCHECK_STATE_FILE")) return { loaded, path: store.path };
+  const own = { loaded: store.load(), path: store.path, isSystem: false };
+  if (own.loaded.condition !== "absent" || settings.origins.has("IPCHECK_STATE_FILE")) return own;
   const path = await findSystemState();
-  if (path === undefined) return { loaded, path: store.path };
+  if (path === undefined) return own;
   try {
     // The service's user is a dynamic one, whose files would look like another user's: they are only read here.
-    const system = openStateFile(path, { uid: undefined }).load();
-    return { loaded: system, path, isSystem: true };
+    return { loaded: openStateFile(path, { uid: undefined }).load(), path, isSystem: true };
   } catch (error) {
     if (!(error instanceof IpcheckError) || !/^(EACCES|EPERM)$/.test(systemCode(error.cause))) throw error;
     throw new IpcheckError("state", `the machine's timer keeps its state in ${path}, which only root can read`, {
@@ -78,13 +70,10 @@ export async function runStatus(options: StatusOptions, status: Status, now: Dat
   if (options.json && options.prometheus) {
     throw new IpcheckError("usage", "--json and --prometheus do not go together");
   }
-  const maxAgeMs = readMaxAge(options.maxAge);
+  const problem = options.maxAge === undefined ? undefined : judgeAge(status.lastLook, options.maxAge, now);
   if (options.json) await output.print(toJson(status, 2));
   else if (options.prometheus) await output.print(formatPrometheus(status));
   else for (const line of describeStatus(status, now)) await output.printText(line);
-
-  const problem =
-    maxAgeMs === undefined ? undefined : judgeAge(status.lastLook, { text: options.maxAge, ms: maxAgeMs }, now);
   if (!problem) return 0;
   await output.fail(problem);
   return EXIT_CODES["no-address"];
@@ -93,11 +82,10 @@ export async function runStatus(options: StatusOptions, status: Status, now: Dat
 /** NTP moves a clock by so little at any time; a last look further ahead tells nothing about its age. */
 const CLOCK_TOLERANCE_MS = 60_000;
 
-function judgeAge(
-  lastLook: string | null,
-  maxAge: { text: string | undefined; ms: number },
-  now: Date,
-): IpcheckError | undefined {
+/** @throws IpcheckError `usage` where `maxAge` is no duration */
+function judgeAge(lastLook: string | null, maxAge: string, now: Date): IpcheckError | undefined {
+  const maxAgeMs = parseDuration(maxAge);
+  if (maxAgeMs === undefined) throw new IpcheckError("usage", "--max-age: expected a duration like 90m or 3h");
   const aheadMs = lastLook === null ? 0 : new Date(lastLook).getTime() - now.getTime();
   if (aheadMs > CLOCK_TOLERANCE_MS) {
     const message = `the last good look lies ${formatDuration(aheadMs)} in the future, so its age is not known: the clock of this machine is wrong, or was`;
@@ -106,97 +94,38 @@ function judgeAge(
     });
   }
   const ageMs = lastLook === null ? undefined : elapsedMs(lastLook, now);
-  if (ageMs !== undefined && ageMs <= maxAge.ms) return undefined;
+  if (ageMs !== undefined && ageMs <= maxAgeMs) return undefined;
   const age = ageMs === undefined ? "there never was one" : `it was ${formatDuration(ageMs)} ago`;
-  return new IpcheckError("no-address", `the last good look is older than ${maxAge.text}: ${age}`, {
+  return new IpcheckError("no-address", `the last good look is older than ${maxAge}: ${age}`, {
     hint: "'ipcheck doctor' looks for the reason",
   });
 }
 
-function readMaxAge(text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  const ms = parseDuration(text);
-  if (ms === undefined) throw new IpcheckError("usage", "--max-age: expected a duration like 90m or 3h");
-  return ms;
-}
-
-function describeStatus(status: Status, now: Date): string[] {
-  const { families, pending, lastLook, rests } = status;
+function describeStatus({ families, pending, lastLook, rests }: Status, now: Date): string[] {
   if (families.length === 0) return ["nothing is recorded yet: 'ipcheck check' makes the first look"];
+  const ms = lastLook === null ? undefined : plausibleElapsedMs(lastLook, now);
+  const age = ms === undefined ? "an unknown time ago" : `${formatDuration(ms)} ago`;
   return [
     ...families.flatMap((family) => describeFamily(family, now)),
-    lastLook === null
-      ? "last good look: never"
-      : `last good look: ${describeAge(lastLook, now)} (${localTime(lastLook)})`,
-    ...(pending.length === 0
-      ? ["pending: nothing"]
-      : pending.map((channel) => `pending: ${describePending(channel, now)}`)),
+    `last good look: ${lastLook === null ? "never" : `${age} (${localTime(lastLook)})`}`,
+    ...(pending.length === 0 ? ["pending: nothing"] : []),
+    ...pending.map((channel) => `pending: ${describePending(channel, now)}`),
     ...rests.map(({ service, until }) => `left alone: ${quote(service)}, until ${localTime(until)}`),
   ];
 }
 
-function describeFamily(
-  { family, address, since, confirmedBy, unconfirmed, failing }: FamilyStatus,
-  now: Date,
-): string[] {
+function describeFamily({ family, address, since, confirmedBy, unconfirmed, failing }: FamilyStatus, now: Date) {
   const name = family === "ipv4" ? "IPv4" : "IPv6";
+  let line = `${name}: ${address ?? "no address yet"}`;
   const heldMs = since === null ? undefined : plausibleElapsedMs(since, now);
-  const held =
-    since === null || heldMs === undefined ? "" : `, for ${formatDuration(heldMs)} (since ${localTime(since)})`;
-  const by = unconfirmed
-    ? ", confirmed by nobody"
-    : confirmedBy.length > 0
-      ? `, confirmed by ${quote(confirmedBy.join(", "))}`
-      : "";
-  const lines = [`${name}: ${address ?? "no address yet"}${held}${by}`];
-  if (failing) {
-    const { since: outageSince, lastFailure, runs, reason } = failing;
-    const count = runs === 1 ? "the last look" : `the last ${runs} looks`;
-    const from = outageSince === null ? "" : `, outage since ${localTime(outageSince)}`;
-    lines.push(`${name} last failure: ${localTime(lastFailure)}, ${count} failed${from}: ${quote(reason, MAX_REASON)}`);
-  }
-  return lines;
-}
-
-function describeAge(at: string, now: Date): string {
-  const ms = plausibleElapsedMs(at, now);
-  return ms === undefined ? "an unknown time ago" : `${formatDuration(ms)} ago`;
-}
-
-/** How things stand, as plain data: what `status --json` prints. */
-export interface Status {
-  /** The last good look; null when there never was one. */
-  lastLook: string | null;
-  /** Null also where the clock was wrong then, or is now. */
-  lastLookAgeSeconds: number | null;
-  families: FamilyStatus[];
-  pending: PendingChannel[];
-  /** The state file cannot be written: all this is in the runtime folder until it can. */
-  unsaved: boolean;
-  rests: { service: string; until: string }[];
-}
-
-export interface FamilyStatus {
-  family: "ipv4" | "ipv6";
-  address: string | null;
-  since: string | null;
-  confirmedBy: string[];
-  unconfirmed: boolean;
-  failing: { since: string | null; lastFailure: string; runs: number; reason: string } | null;
-}
-
-export interface PendingChannel {
-  /** A recipient's address, or `command` for IPCHECK_ON_CHANGE. */
-  channel: string;
-  /** How many events are owed. */
-  owed: number;
-  failures: number;
-  reason: string | null;
-  lastTry: string | null;
-  /** Until when changes are gathered into one notice, where that is why it waits. */
-  groupedUntil: string | null;
-  /** Null for the next run. */
-  nextTry: string | null;
+  if (since !== null && heldMs !== undefined) line += `, for ${formatDuration(heldMs)} (since ${localTime(since)})`;
+  if (unconfirmed) line += ", confirmed by nobody";
+  else if (confirmedBy.length > 0) line += `, confirmed by ${quote(confirmedBy.join(", "))}`;
+  if (!failing) return [line];
+  const count = failing.runs === 1 ? "the last look" : `the last ${failing.runs} looks`;
+  const from = failing.since === null ? "" : `, outage since ${localTime(failing.since)}`;
+  const reason = quote(failing.reason, MAX_REASON);
+  return [line, `${name} last failure: ${localTime(failing.lastFailure)}, ${count} failed${from}: ${reason}`];
 }
 
 /** Who is told, and by which rules. */
@@ -208,13 +137,17 @@ export interface StatusRules {
   revision: () => string;
 }
 
-/** Reads the state for people and programs. */
-export function readStatus({ state, lastLookAt, stateFile }: LoadedState, rules: StatusRules, now: Date): Status {
+/** How things stand, as plain data: what `status --json` prints. */
+export function readStatus({ state, lastLookAt, stateFile }: LoadedState, rules: StatusRules, now: Date) {
+  const ageMs = lastLookAt && plausibleElapsedMs(lastLookAt, now);
   return {
+    /** The last good look; null when there never was one. */
     lastLook: lastLookAt?.toISOString() ?? null,
-    lastLookAgeSeconds: inSeconds(lastLookAt && plausibleElapsedMs(lastLookAt, now)),
-    families: ([4, 6] as Family[]).flatMap((family) => familyStatus(state, family)),
+    /** Null also where the clock was wrong then, or is now. */
+    lastLookAgeSeconds: ageMs === undefined ? null : Math.round(ageMs / 1000),
+    families: readFamilies(state),
     pending: pendingChannels(state, rules, now).map(({ hint: _, ...channel }) => channel),
+    /** The state file cannot be written: all this is in the runtime folder until it can. */
     unsaved: stateFile !== undefined,
     rests: Object.entries(state.coolDowns)
       .filter(([, until]) => new Date(until) > now)
@@ -222,57 +155,58 @@ export function readStatus({ state, lastLookAt, stateFile }: LoadedState, rules:
   };
 }
 
-function inSeconds(ms: number | undefined): number | null {
-  return ms === undefined ? null : Math.round(ms / 1000);
-}
+export type Status = ReturnType<typeof readStatus>;
 
-function familyStatus(state: State, family: Family): FamilyStatus[] {
-  const familyState = state.families[family];
-  if (!familyState) return [];
-  const { recorded, outage } = familyState;
-  return [
-    {
+function readFamilies({ families }: State) {
+  return ([4, 6] as const).flatMap((family) => {
+    if (!families[family]) return [];
+    const { recorded, outage } = families[family];
+    const failing = outage && {
+      since: outage.since ?? null,
+      lastFailure: outage.failedAt,
+      runs: outage.runs,
+      reason: outage.reason,
+    };
+    return {
       family: `ipv${family}`,
       address: recorded?.address ?? null,
       since: recorded?.since ?? null,
       confirmedBy: recorded?.confirmedBy ?? [],
       unconfirmed: recorded?.isUnconfirmed ?? false,
-      failing: outage
-        ? { since: outage.since ?? null, lastFailure: outage.failedAt, runs: outage.runs, reason: outage.reason }
-        : null,
-    },
-  ];
+      failing: failing ?? null,
+    };
+  });
 }
+
+type FamilyStatus = Status["families"][number];
 
 /** Who is owed something, why still, and when it is tried again. */
-export function pendingChannels(
-  state: State,
-  rules: StatusRules,
-  now: Date,
-): (PendingChannel & { hint: string | null })[] {
+export function pendingChannels(state: State, rules: StatusRules, now: Date) {
   const { waiting } = planMails(state, rules.recipients, { ...rules, now, ignoreDeferral: false });
   const channels = [...rules.recipients, ...(rules.hasHook ? [HOOK] : [])];
-  return channels.flatMap((channel) => pendingChannel(state, channel, waiting));
-}
-
-function pendingChannel(state: State, channel: string, waiting: readonly Deferred[]) {
-  const wait = waiting.find((one) => one.channel === channel);
-  const owed = owedTo(state, channel).length;
-  const record = state.channels[channel];
-  if (owed === 0) return [];
-  return [
-    {
+  return channels.flatMap((channel) => {
+    const owed = owedTo(state, channel).length;
+    if (owed === 0) return [];
+    const record = state.channels[channel];
+    const wait = waiting.find((one) => one.channel === channel);
+    return {
+      /** A recipient's address, or `command` for IPCHECK_ON_CHANGE. */
       channel: channelName(channel),
+      /** How many events. */
       owed,
       failures: record?.failures ?? 0,
       reason: record?.reason ?? null,
       hint: record?.hint ?? null,
       lastTry: record?.triedAt ?? null,
+      /** Until when changes are gathered into one notice, where that is why it waits. */
       groupedUntil: wait?.why === "grouping" ? wait.until : null,
+      /** Null for the next run. */
       nextTry: wait?.until ?? null,
-    },
-  ];
+    };
+  });
 }
+
+type PendingChannel = Status["pending"][number];
 
 /** A server's answer may have several lines. */
 export const MAX_REASON = 1000;
@@ -292,62 +226,62 @@ export function describePending(
   return `${what}, ${tries}; next try ${next}`;
 }
 
-type Sample = [labels: Record<string, string>, value: number];
-
 /**
  * The status in Prometheus' text exposition format, for node_exporter's textfile collector.
  * https://prometheus.io/docs/instrumenting/exposition_formats/
  */
-export function formatPrometheus(status: Status): string {
+export function formatPrometheus({ lastLook, families, pending }: Status): string {
   const seconds = (time: string | null) => (time === null ? [] : [new Date(time).getTime() / 1000]);
-  const { families } = status;
-  const channels = summarizeChannels(status.pending);
   const recorded = families.filter(({ address }) => address !== null);
-  const metrics: [name: string, help: string, samples: Sample[]][] = [
-    [
+  const channels = summarizeChannels(pending);
+  return [
+    ...gauge(
       "ipcheck_last_success_timestamp_seconds",
       "When the public address was last seen, as a Unix time.",
-      seconds(status.lastLook).map((value) => [{}, value]),
-    ],
-    [
+      seconds(lastLook).map((value) => [{}, value]),
+    ),
+    ...gauge(
       "ipcheck_address_info",
       "The recorded public address.",
       recorded.map(({ family, address }) => [{ family, address: address ?? "" }, 1]),
-    ],
-    [
+    ),
+    ...gauge(
       "ipcheck_address_since_timestamp_seconds",
       "Since when the recorded address has been in use, as a Unix time.",
       recorded.flatMap(({ family, since }) => seconds(since).map((value): Sample => [{ family }, value])),
-    ],
-    [
+    ),
+    ...gauge(
       "ipcheck_address_unconfirmed",
       "1 where no second operator could confirm the recorded address.",
       recorded.map(({ family, unconfirmed }) => [{ family }, Number(unconfirmed)]),
-    ],
-    [
+    ),
+    ...gauge(
       "ipcheck_failed_runs",
       "How many looks in a row have failed.",
       families.map(({ family, failing }) => [{ family }, failing?.runs ?? 0]),
-    ],
-    [
+    ),
+    ...gauge(
       "ipcheck_pending_notices",
       "How many events are still to be told, counted for each recipient.",
       channels.length > 0 ? channels.map(({ channel, owed }) => [{ channel }, owed]) : [[{}, 0]],
-    ],
-    [
+    ),
+    ...gauge(
       "ipcheck_delivery_failures",
       "How many tries to tell somebody have failed in a row; of mail the recipient with the most.",
       channels.map(({ channel, failures }) => [{ channel }, failures]),
-    ],
-  ];
-  return metrics
-    .filter(([, , samples]) => samples.length > 0)
-    .flatMap(([name, help, samples]) => [
-      `# HELP ${name} ${help}`,
-      `# TYPE ${name} gauge`,
-      ...samples.map(sampleLine(name)),
-    ])
-    .join("\n");
+    ),
+  ].join("\n");
+}
+
+type Sample = [labels: Record<string, string>, value: number];
+
+function gauge(name: string, help: string, samples: Sample[]): string[] {
+  if (samples.length === 0) return [];
+  const lines = samples.map(([labels, value]) => {
+    const pairs = Object.entries(labels).map(([label, text]) => `${label}="${escapeLabel(text)}"`);
+    return `${name}${pairs.length > 0 ? `{${pairs.join(",")}}` : ""} ${value}`;
+  });
+  return [`# HELP ${name} ${help}`, `# TYPE ${name} gauge`, ...lines];
 }
 
 // Metrics are shown to more people than mails: recipients are counted, not named.
@@ -358,13 +292,6 @@ function summarizeChannels(pending: readonly PendingChannel[]) {
     const owed = group.reduce((sum, one) => sum + one.owed, 0);
     return [{ channel, owed, failures: Math.max(...group.map(({ failures }) => failures)) }];
   });
-}
-
-function sampleLine(name: string): (sample: Sample) => string {
-  return ([labels, value]) => {
-    const pairs = Object.entries(labels).map(([label, text]) => `${label}="${escapeLabel(text)}"`);
-    return `${name}${pairs.length > 0 ? `{${pairs.join(",")}}` : ""} ${value}`;
-  };
 }
 
 function escapeLabel(text: string): string {
