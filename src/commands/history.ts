@@ -27,30 +27,31 @@ const DEFAULT_LIMIT = 20;
 /** Prints the changes, oldest first; resolves to the exit code. */
 export async function runHistory(
   options: HistoryOptions,
-  lines: Iterable<HistoryLine> | AsyncIterable<HistoryLine>,
+  lines: Iterable<HistoryLine>,
   context: { now: Date; env: NodeJS.ProcessEnv },
   output: Output,
 ): Promise<number> {
   if (options.json && options.csv) throw new IpcheckError("usage", "--json and --csv do not go together");
-  const writer = options.json ? jsonWriter(output) : options.csv ? csvWriter(output) : undefined;
   const limit = readLimit(options.limit);
   // Without a limit a program gets each row as soon as its end is known: no history is too long.
-  const isStreamed = writer !== undefined && limit === undefined;
+  const isStreamed = limit === undefined && Boolean(options.json || options.csv);
   const summary = new HistorySummary(isStreamed ? 0 : (limit ?? DEFAULT_LIMIT), (at) => new Date(at).getHours());
-  await writer?.begin();
-  for await (const line of lines) {
-    if ("damagedLine" in line) {
-      await output.warn(`line ${line.damagedLine} of the history is damaged and was skipped`);
-      continue;
+  async function* readRows(): AsyncGenerator<HistoryRow> {
+    for (const line of lines) {
+      if ("damagedLine" in line) {
+        await output.warn(`line ${line.damagedLine} of the history is damaged and was skipped`);
+        continue;
+      }
+      const ended = summary.add(line);
+      if (isStreamed && ended) yield ended;
     }
-    const ended = summary.add(line);
-    if (isStreamed && ended) await writer.row(ended);
+    yield* isStreamed ? summary.openRows(context.now) : summary.rows(context.now);
   }
-  if (writer) {
-    for (const row of isStreamed ? summary.openRows(context.now) : summary.rows(context.now)) await writer.row(row);
-    await writer.end();
-  } else {
-    await printTable(summary.rows(context.now), summary.inWords(), screenOf(output.stdout, context.env), output);
+  if (options.json) await printJson(readRows(), output);
+  else if (options.csv) await printCsv(readRows(), output);
+  else {
+    await printTable(readRows(), screenOf(output.stdout, context.env), output);
+    await output.print(summary.inWords());
   }
   return 0;
 }
@@ -61,52 +62,39 @@ function readLimit(text: string | undefined): number | undefined {
   return Number(text);
 }
 
-/** Prints rows as they come. */
-interface RowWriter {
-  begin(): Promise<void>;
-  row(row: HistoryRow): Promise<void>;
-  end(): Promise<void>;
+/** A row as programs get it. */
+function toRecord({ id, kind, family, address, old, at, until, ms, confirmedBy, unconfirmed }: HistoryRow) {
+  return {
+    id,
+    kind,
+    family: `ipv${family}`,
+    address,
+    previous: old ?? null,
+    since: at,
+    until: until ?? null,
+    seconds: ms === undefined ? null : Math.round(ms / 1000),
+    confirmedBy,
+    unconfirmed: unconfirmed ?? false,
+  };
 }
 
-function jsonWriter(output: Output): RowWriter {
+async function printJson(rows: AsyncIterable<HistoryRow>, output: Output): Promise<void> {
   let separator = "[";
-  const print = async (row: HistoryRow) => {
-    const { id, kind, family, address, old, at, until, ms, confirmedBy, unconfirmed } = row;
-    const entry = {
-      id,
-      kind,
-      family: `ipv${family}`,
-      address,
-      previous: old ?? null,
-      since: at,
-      until: until ?? null,
-      seconds: ms === undefined ? null : Math.round(ms / 1000),
-      confirmedBy,
-      unconfirmed: unconfirmed ?? false,
-    };
-    await output.print(`${separator}${toJson(entry)}`);
+  for await (const row of rows) {
+    await output.print(`${separator}${toJson(toRecord(row))}`);
     separator = ",";
-  };
-  return {
-    begin: async () => undefined,
-    row: print,
-    end: () => output.print(separator === "[" ? "[]" : "]"),
-  };
+  }
+  await output.print(separator === "[" ? "[]" : "]");
 }
 
 // RFC 4180: lines end in CRLF, which print's own newline completes.
-function csvWriter(output: Output): RowWriter {
-  const columns = ["family", "address", "previous", "since", "until", "seconds", "confirmed_by", "unconfirmed"];
-  return {
-    begin: () => output.print(`${columns.join(",")}\r`),
-    row: ({ family, address, old = "", at, until = "", ms, confirmedBy, unconfirmed }) => {
-      const seconds = ms === undefined ? "" : String(Math.round(ms / 1000));
-      const confirmed = confirmedBy.join(" ");
-      const fields = [`ipv${family}`, address, old, at, until, seconds, confirmed, String(unconfirmed ?? false)];
-      return output.print(`${fields.map(quoteCsv).join(",")}\r`);
-    },
-    end: async () => undefined,
-  };
+async function printCsv(rows: AsyncIterable<HistoryRow>, output: Output): Promise<void> {
+  await output.print("family,address,previous,since,until,seconds,confirmed_by,unconfirmed\r");
+  for await (const row of rows) {
+    const { family, address, previous, since, until, seconds, confirmedBy, unconfirmed } = toRecord(row);
+    const fields = [family, address, previous, since, until, seconds, confirmedBy.join(" "), unconfirmed];
+    await output.print(`${fields.map((field) => quoteCsv(String(field ?? ""))).join(",")}\r`);
+  }
 }
 
 // A spreadsheet takes what begins so for a formula, and runs it; an apostrophe makes it text.
@@ -118,7 +106,9 @@ function quoteCsv(field: string): string {
 /** More than a line of the history holds. */
 const MAX_CSV_FIELD = 8192;
 
-async function printTable(rows: readonly HistoryRow[], words: string, screen: Screen, output: Output): Promise<void> {
+async function printTable(given: AsyncIterable<HistoryRow>, screen: Screen, output: Output): Promise<void> {
+  const rows: HistoryRow[] = [];
+  for await (const row of given) rows.push(row);
   const cells = rows.map((row) => ({ row, since: localTime(row.at), held: heldFor(row), who: whoSaid(row) }));
   const widest = (texts: string[]) => Math.max(0, ...texts.map((text) => text.length));
   const sinceWidth = widest(cells.map(({ since }) => since));
@@ -140,7 +130,6 @@ async function printTable(rows: readonly HistoryRow[], words: string, screen: Sc
       );
   }
   if (rows.length > 0) await output.print("");
-  await output.print(words);
 }
 
 /** A bar as long as the address lasted, then who said so, in `room` columns. */
@@ -176,7 +165,6 @@ export interface HistoryRow extends HistoryEntry {
 
 /** Gathers a history of any length: the last rows and the numbers for the words below them. */
 export class HistorySummary {
-  readonly damagedLines: number[] = [];
   private readonly kept: HistoryRow[] = [];
   private readonly open = new Map<number, HistoryRow>();
   private changes = 0;

@@ -3,7 +3,7 @@ import { createWriteStream } from "node:fs";
 import { expect, test } from "vitest";
 import { screenOf } from "../../src/base/output";
 import { type HistoryOptions, HistorySummary, runHistory } from "../../src/commands/history";
-import type { HistoryEntry, HistoryLine } from "../../src/state/history";
+import type { HistoryEntry } from "../../src/state/history";
 import { captureOutput, historyText, homeWithHistory, NOW } from "./support";
 
 const OPERATORS = ["ipify", "Cloudflare", "AWS", "deSEC", "ident.me"];
@@ -124,10 +124,6 @@ test.each<[string, HistoryEntry[], string]>([
   expect(summary.inWords()).toBe(words);
 });
 
-async function* stream(lines: readonly HistoryLine[]): AsyncGenerator<HistoryLine> {
-  yield* lines;
-}
-
 test.each<[string, { isTTY?: boolean }, NodeJS.ProcessEnv, boolean]>([
   ["a terminal", { isTTY: true }, { TERM: "xterm" }, true],
   ["no terminal", {}, { TERM: "xterm" }, false],
@@ -136,13 +132,13 @@ test.each<[string, { isTTY?: boolean }, NodeJS.ProcessEnv, boolean]>([
   ["TERM=dumb", { isTTY: true }, { TERM: "dumb" }, false],
 ])("colour: %s", async (_, tty, env, isColored) => {
   const { said, output } = captureOutput({ ...tty, columns: 80 });
-  await runHistory({}, stream(YEAR), { now: NOW, env }, output);
+  await runHistory({}, YEAR, { now: NOW, env }, output);
   expect(said.stdout.includes("\u001b[")).toBe(isColored);
   // Colour takes no room.
   // biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences are what is looked for
   const bare = said.stdout.replace(/\u001b\[\d+m/g, "");
   const plain = captureOutput({ columns: 80 });
-  await runHistory({}, stream(YEAR), { now: NOW, env }, plain.output);
+  await runHistory({}, YEAR, { now: NOW, env }, plain.output);
   expect(bare).toBe(plain.said.stdout);
 });
 
@@ -201,7 +197,7 @@ test("--json: two families come in the order in which their addresses ended", as
     (one) => one !== undefined,
   );
   const { said, output } = captureOutput();
-  await runHistory({ json: true }, stream(both), { now: NOW, env: {} }, output);
+  await runHistory({ json: true }, both, { now: NOW, env: {} }, output);
   expect(JSON.parse(said.stdout).map(({ id }: { id: string }) => id)).toEqual(["a", "b", "c", "d", "e", "f"]);
 });
 
@@ -271,7 +267,7 @@ test.each<[HistoryOptions, string]>([
   [{ limit: "1.5" }, "--limit: expected a number"],
 ])("%j is refused", async (options, message) => {
   const { said, output } = captureOutput();
-  await expect(runHistory(options, stream(YEAR), { now: NOW, env: {} }, output)).rejects.toThrow(message);
+  await expect(runHistory(options, YEAR, { now: NOW, env: {} }, output)).rejects.toThrow(message);
   expect(said).toEqual({ stdout: "", stderr: "" });
 });
 
@@ -308,7 +304,7 @@ test("a history that cannot be read exits with 4", async () => {
 test("a clock that ran backwards: how long it lasted is not known", async () => {
   const { said, output } = captureOutput();
   const backwards = [...YEAR.slice(0, 2), entry("g", "2025-01-01T00:00:00.000Z", "192.0.2.3")];
-  await runHistory({ json: true }, stream(backwards), { now: new Date("2024-01-01"), env: {} }, output);
+  await runHistory({ json: true }, backwards, { now: new Date("2024-01-01"), env: {} }, output);
   expect(JSON.parse(said.stdout).map(({ seconds }: { seconds: number }) => seconds)).toEqual([3_373_200, null, null]);
 });
 
