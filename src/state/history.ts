@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, fsyncSync, openSync, readSync, writeFileSync } from "node:fs";
+import { closeSync, constants, fstatSync, fsyncSync, readSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { resolveLinks, syncDirectory } from "../base/atomic-file";
 import { IpcheckError, systemCode } from "../base/errors";
@@ -23,7 +23,7 @@ export interface HistoryEntry {
 export type HistoryLine = HistoryEntry | { damagedLine: number };
 
 /** What is longer was not written by us. */
-export const MAX_LINE_BYTES = 4096;
+const MAX_LINE_BYTES = 4096;
 
 /** So many operators' names fit, were each the longest host name there is. */
 const MAX_CONFIRMATIONS = 12;
@@ -71,16 +71,11 @@ export function parseHistoryLine(line: string): HistoryEntry | undefined {
 /** As much of the end as one run appends at most, and more than a mail shows. */
 const TAIL_BYTES = 64 * 1024;
 
-/** The last changes, oldest first; empty where they cannot be read: a mail is more important. */
+/** The last changes, oldest first, whoever wrote them; empty where they cannot be read: a mail is more important. */
 export function readRecentHistory(path: string): HistoryEntry[] {
   try {
-    // Non-blocking, so that a pipe in the file's place cannot hold a mail up.
-    const file = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
-    try {
-      return [...parseLines(fstatSync(file).isFile() ? readTail(file) : "").values()];
-    } finally {
-      closeSync(file);
-    }
+    const nobody = { uid: undefined };
+    return openTrusted(path, constants.O_RDONLY, nobody, (file) => [...parseLines(readTail(file)).values()]);
   } catch {
     return [];
   }
