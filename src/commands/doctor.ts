@@ -1,7 +1,7 @@
 import type { Deadline } from "../base/deadline";
 import { exitCodeFor, IpcheckError } from "../base/errors";
 import { trustOptions } from "../base/network";
-import { type Output, type Progress, startProgress } from "../base/output";
+import { type Progress, startProgress } from "../base/output";
 import { quote } from "../base/text";
 import { localTime } from "../base/time";
 import { describeSetting } from "../config/secrets";
@@ -9,7 +9,6 @@ import { isUnconfigured, loadSettings, type Settings } from "../config/settings"
 import { VARIABLE_NAMES } from "../config/variables";
 import { type Family, isLoopbackHost } from "../lookup/address";
 import { lookAtAll } from "../lookup/lookup";
-import type { LookupResult } from "../lookup/lookup-result";
 import { readInterfaceAddresses } from "../lookup/source-address";
 import { fetchLogin } from "../notify/deliver";
 import { pingHeartbeat } from "../notify/heartbeat";
@@ -39,14 +38,52 @@ import { type GlobalOptions, type Host, machineSeed } from "./host";
 import { type Addresses, checkReach } from "./reach";
 import { findSchedules } from "./schedule";
 
-/** `ipcheck doctor`: looks at everything the job needs, touches nothing. Resolves to the exit code. */
+/** The switches of `doctor`. */
+export interface DoctorOptions {
+  send?: boolean;
+  /** The port to be reached at; true for the usual one. */
+  reach?: number | true;
+  json?: boolean;
+}
+
+const MARKS: Record<Finding["status"], string> = {
+  ok: "ok     ",
+  warning: "warning",
+  error: "ERROR  ",
+  skipped: "skipped",
+};
+
+/** `ipcheck doctor`: looks at everything the job needs, touches nothing. Resolves to the exit code of the gravest finding. */
 export async function composeDoctor(options: DoctorOptions & GlobalOptions, host: Host): Promise<number> {
+  const { output } = host;
   const progress = host.isStderrTerminal && !options.json ? startProgress(host.openStderr()) : undefined;
+  const checks: Finding[] = [];
   try {
-    return await runDoctor(options, examine(options, progress, host), host.output, progress);
+    for await (const check of examine(options, progress, host)) {
+      checks.push(check);
+      progress?.end();
+      if (options.json) continue;
+      await output.printText(`${MARKS[check.status]}  ${check.title}: ${check.text}`, { indent: 11 });
+      if (check.hint !== undefined && check.status !== "ok")
+        await output.printText(`         hint: ${check.hint}`, { indent: 11 });
+    }
   } finally {
     progress?.end();
   }
+  const errors = checks.flatMap(({ status, code }) => (status === "error" && code ? [{ code }] : []));
+  // What is configured wrongly comes before what fails because of it.
+  const exitCode = errors.some(({ code }) => code === "config") ? 2 : exitCodeFor(errors);
+  if (options.json) await output.printJson({ exitCode, checks });
+  else await output.print(summary(checks));
+  return exitCode;
+}
+
+function summary(checks: readonly Finding[]): string {
+  const count = (status: Finding["status"]) => checks.filter((check) => check.status === status).length;
+  const [errors, warnings, skips] = [count("error"), count("warning"), count("skipped")];
+  if (errors + warnings === 0) return "\nall is well";
+  const rest = skips > 0 ? `, ${skips} skipped` : "";
+  return `\n${errors} error${errors === 1 ? "" : "s"}, ${warnings} warning${warnings === 1 ? "" : "s"}${rest}`;
 }
 
 async function* examine(
@@ -74,39 +111,49 @@ async function* examine(
   const deadline = host.startDeadline(settings.deadlineMs);
   try {
     const schedule = await findSchedule(host);
-    const rules = { ...settings, hasHook: settings.onChange !== undefined };
     const store = openStore(settings.stateFile, host);
     const loaded = loadOrError(store);
     yield* writability(store.path);
-    if (loaded instanceof IpcheckError) yield stateProblem(loaded);
+    if (loaded instanceof IpcheckError) yield failure("state", "state", loaded.message, loaded.hint);
     else yield* diagnoseState(store.path, loaded, schedule?.everyMinutes, new Date());
     yield diagnoseLock(await inspectLock(store.path, { uid: host.uid }), settings.deadlineMs);
-    const known = loaded instanceof IpcheckError ? undefined : loaded;
+    const state = loaded instanceof IpcheckError ? undefined : loaded.state;
+    const recordedIn = (family: Family) => state?.families[family]?.recorded?.address;
     progress?.show("asking the echo services …");
-    const lookupResults = await lookAtAllFamilies(settings, known, deadline, host);
+    const lookup = lookupOf(settings, deadline, host);
+    const lookupResults = await Promise.all(
+      settings.families.map((family) =>
+        lookAtAll({ family, recorded: recordedIn(family), candidate: undefined, coolDowns: {} }, lookup),
+      ),
+    );
     const network = diagnoseNetwork(lookupResults);
     if (network) yield network;
-    const clock = diagnoseClock(
-      new Date(),
-      lookupResults.map(({ serverDate }) => serverDate).find((date) => date !== undefined),
-    );
+    const serverDates = lookupResults.flatMap(({ serverDate }) => serverDate ?? []);
+    const clock = diagnoseClock(new Date(), serverDates[0]);
     yield clock;
     const cause = network ? "the network" : clock.status === "error" ? "a clock that is right" : undefined;
     if (network) yield skipped("echo services", "the network", "'curl -4 https://api.ipify.org' asks one by hand");
     for (const lookupResult of network ? [] : lookupResults) {
-      const findings = diagnoseLookup(lookupResult, recordedIn(known, lookupResult.family));
-      yield* findings.map((finding) =>
-        cause !== undefined && finding.status === "error" ? skipped(finding.title, cause) : finding,
-      );
-      yield* diagnoseSource(lookupResult, lookupResult.family === 6 ? readInterfaceAddresses() : []);
-      seen[lookupResult.family] = seenAddress(lookupResult) ?? recordedIn(known, lookupResult.family);
+      const { family } = lookupResult;
+      for (const finding of diagnoseLookup(lookupResult, recordedIn(family))) {
+        yield cause !== undefined && finding.status === "error" ? skipped(finding.title, cause) : finding;
+      }
+      yield* diagnoseSource(lookupResult, family === 6 ? readInterfaceAddresses() : []);
+      seen[family] = seenAddress(lookupResult) ?? recordedIn(family);
     }
     progress?.show(`asking ${settings.smtp.host} …`);
     const isMailUsable = yield* mailServer(settings, cause, deadline, host);
-    if (options.send && isMailUsable) {
-      yield* testMail(settings, store.historyFile, known, lookupResults, deadline, host);
-    } else if (options.send) yield skipped("test mail", "the mail server");
-    if (known) yield* diagnoseOutbox(known.state, rules, isMailUsable, new Date());
+    if (options.send && !isMailUsable) {
+      yield skipped("test mail", "the mail server");
+    } else if (options.send && settings.recipients.length === 0) {
+      yield failure("test mail", "config", "nobody to send it to", "set IPCHECK_TO");
+    } else if (options.send) {
+      const { signal, remainingMs } = deadline;
+      const context = { ...host, historyFile: store.historyFile, signal, remainingMs, redactor: host.output.redactor };
+      yield* testMail(sendTestMail(settings, { state, lookupResults }, context));
+    }
+    const rules = { ...settings, hasHook: settings.onChange !== undefined };
+    if (state) yield* diagnoseOutbox(state, rules, isMailUsable, new Date());
     if (settings.heartbeatUrl) {
       yield cause !== undefined ? skipped("heartbeat", cause) : await heartbeat(settings, settings.heartbeatUrl, host);
     }
@@ -137,11 +184,10 @@ function loadOrError(store: Store): LoadedState | IpcheckError {
 
 function* configProblems(error: unknown): Generator<Finding> {
   const { message, details, hint } = asIpcheckError(error);
-  const problems = details.length > 0 ? details : [message];
-  for (const [index, text] of problems.entries()) {
-    const isLast = index === problems.length - 1;
-    yield failure("configuration", "config", text, isLast ? hint : undefined);
-  }
+  const problems = details.length > 0 ? [...details] : [message];
+  const last = problems.pop() ?? "";
+  for (const text of problems) yield failure("configuration", "config", text);
+  yield failure("configuration", "config", last, hint);
 }
 
 function* configuration(settings: Settings): Generator<Finding> {
@@ -172,37 +218,25 @@ function* writability(path: string): Generator<Finding> {
   const code = probeWrite(path);
   if (code === undefined || code === "ENOENT") return;
   const isFull = code === "ENOSPC" || code === "EDQUOT";
-  yield failure(
-    "state folder",
-    "state",
-    isFull
-      ? `the disk under ${quote(path)} is full (${code})`
-      : `nothing can be written beside ${quote(path)} (${code})`,
-    isFull ? "make room: a change could not be recorded" : "look at the folder's owner and mode, and at the disk",
-  );
+  const [text, hint] = isFull
+    ? [`the disk under ${quote(path)} is full (${code})`, "make room: a change could not be recorded"]
+    : [
+        `nothing can be written beside ${quote(path)} (${code})`,
+        "look at the folder's owner and mode, and at the disk",
+      ];
+  yield failure("state folder", "state", text, hint);
 }
 
-function lookAtAllFamilies(
-  settings: Settings,
-  known: LoadedState | undefined,
-  deadline: Deadline,
-  host: Host,
-): Promise<LookupResult[]> {
-  const redact = (text: string) => host.output.redactor.redact(text);
-  const lookup = {
+function lookupOf(settings: Settings, deadline: Deadline, host: Host) {
+  return {
     ...settings,
     ...host,
     seed: machineSeed(host.hostName),
     tls: trustOptions(settings.extraCa),
     now: () => new Date(),
-    redact,
+    redact: (text: string) => host.output.redactor.redact(text),
     signal: deadline.lookSignal,
   };
-  return Promise.all(
-    settings.families.map((family) =>
-      lookAtAll({ family, recorded: recordedIn(known, family), candidate: undefined, coolDowns: {} }, lookup),
-    ),
-  );
 }
 
 /** Returns whether mails can be sent; without recipients nothing stands in the way. */
@@ -212,62 +246,44 @@ async function* mailServer(
   deadline: Deadline,
   host: Host,
 ): AsyncGenerator<Finding, boolean> {
-  const { smtp, recipients } = settings;
+  const { smtp, recipients, extraCa } = settings;
   const title = "mail server";
   if (recipients.length === 0) return true;
+  const where = `${smtp.host}:${smtp.port}`;
   if (cause !== undefined && !isLoopbackHost(smtp.host)) {
-    const starttls = smtp.security === "starttls" ? " -starttls smtp" : "";
-    const command = `openssl s_client -connect ${smtp.host}:${smtp.port}${starttls}`;
+    const command = `openssl s_client -connect ${where}${smtp.security === "starttls" ? " -starttls smtp" : ""}`;
     yield skipped(title, cause, smtp.security === "none" ? undefined : `'${command}' tries it by hand`);
     return false;
   }
-  const { env, output } = host;
-  const where = `${smtp.host}:${smtp.port}`;
-  const login = await fetchLogin(smtp, { env, signal: deadline.signal, redactor: output.redactor });
+  const { redactor } = host.output;
+  const { signal } = deadline;
+  const login = await fetchLogin(smtp, { env: host.env, signal, redactor });
   if ("ok" in login) {
     yield failure("password", "undelivered", login.reason, login.hint);
     yield skipped(title, "the password");
     return false;
   }
-  const { extraCa } = settings;
-  const { signal } = deadline;
-  const settingsToProbe = { server: smtp, login: login.value, extraCa, signal, timeoutMs: deadline.remainingMs() };
-  const probe = await probeMail(settingsToProbe, (text) => output.redactor.redact(text));
+  const session = { server: smtp, login: login.value, extraCa, signal, timeoutMs: deadline.remainingMs() };
+  const probe = await probeMail(session, (text) => redactor.redact(text));
   if (probe.isConnected) yield ok(title, `${where} answers`);
   if (probe.tls) {
     const { version, issuer, expiresAt } = probe.tls;
-    const text = `${version}, certificate by ${quote(issuer)}, valid until ${localTime(expiresAt.toISOString()).slice(0, 10)}`;
-    yield ok("encryption", text);
+    const day = localTime(expiresAt.toISOString()).slice(0, 10);
+    yield ok("encryption", `${version}, certificate by ${quote(issuer)}, valid until ${day}`);
   } else if (probe.isConnected) {
     yield ok("encryption", "none, as configured");
   }
   if (probe.isLoggedIn) yield ok("login", `${quote(smtp.user ?? "")} is accepted`);
-  if (probe.failure) {
-    yield failure(title, "undelivered", probe.failure.reason, probe.failure.hint);
-  }
+  if (probe.failure) yield failure(title, "undelivered", probe.failure.reason, probe.failure.hint);
   return probe.failure === undefined;
 }
 
 /** Sends the very mail that a change would produce, through the true path, and writes no state. */
-async function* testMail(
-  settings: Settings,
-  historyFile: string,
-  known: LoadedState | undefined,
-  lookupResults: LookupResult[],
-  deadline: Deadline,
-  host: Host,
-): AsyncGenerator<Finding> {
-  const title = "test mail";
-  if (settings.recipients.length === 0) {
-    yield failure(title, "config", "nobody to send it to", "set IPCHECK_TO");
-    return;
-  }
-  const { signal, remainingMs } = deadline;
-  const context = { ...host, historyFile, signal, remainingMs, redactor: host.output.redactor };
-  for await (const [recipient, outcome] of sendTestMail(settings, { state: known?.state, lookupResults }, context)) {
+async function* testMail(outcomes: ReturnType<typeof sendTestMail>): AsyncGenerator<Finding> {
+  for await (const [recipient, outcome] of outcomes) {
     yield outcome.ok
-      ? ok(title, `the server took it for ${recipient}`)
-      : failure(title, "undelivered", `${recipient}: ${outcome.reason}`, outcome.hint);
+      ? ok("test mail", `the server took it for ${recipient}`)
+      : failure("test mail", "undelivered", `${recipient}: ${outcome.reason}`, outcome.hint);
   }
 }
 
@@ -295,63 +311,7 @@ async function findSchedule(host: Host) {
   return { ...found, name: scheduler.name, mailsOutput, hasMailer, standstill };
 }
 
-function recordedIn(known: LoadedState | undefined, family: Family): string | undefined {
-  return known?.state.families[family]?.recorded?.address;
-}
-
-function stateProblem({ message, hint }: IpcheckError): Finding {
-  return failure("state", "state", message, hint);
-}
-
 function asIpcheckError(error: unknown): IpcheckError {
   if (error instanceof IpcheckError) return error;
   throw error;
-}
-
-/** The switches of `doctor`. */
-export interface DoctorOptions {
-  send?: boolean;
-  /** The port to be reached at; true for the usual one. */
-  reach?: number | true;
-  json?: boolean;
-}
-
-const MARKS: Record<Finding["status"], string> = {
-  ok: "ok     ",
-  warning: "warning",
-  error: "ERROR  ",
-  skipped: "skipped",
-};
-
-/** Prints the checks as they come; resolves to the exit code of the gravest. */
-export async function runDoctor(
-  options: DoctorOptions,
-  checks: AsyncIterable<Finding>,
-  output: Output,
-  progress?: Progress,
-): Promise<number> {
-  const all: Finding[] = [];
-  for await (const check of checks) {
-    all.push(check);
-    progress?.end();
-    if (options.json) continue;
-    await output.printText(`${MARKS[check.status]}  ${check.title}: ${check.text}`, { indent: 11 });
-    if (check.hint !== undefined && check.status !== "ok")
-      await output.printText(`         hint: ${check.hint}`, { indent: 11 });
-  }
-  const errors = all.flatMap(({ status, code }) => (status === "error" && code ? [{ code }] : []));
-  // What is configured wrongly comes before what fails because of it.
-  const exitCode = errors.some(({ code }) => code === "config") ? 2 : exitCodeFor(errors);
-  if (options.json) await output.printJson({ exitCode, checks: all });
-  else await output.print(summary(all));
-  return exitCode;
-}
-
-function summary(checks: readonly Finding[]): string {
-  const count = (status: Finding["status"]) => checks.filter((check) => check.status === status).length;
-  const [errors, warnings] = [count("error"), count("warning")];
-  if (errors + warnings === 0) return "\nall is well";
-  const skips = count("skipped");
-  const rest = skips > 0 ? `, ${skips} skipped` : "";
-  return `\n${errors} error${errors === 1 ? "" : "s"}, ${warnings} warning${warnings === 1 ? "" : "s"}${rest}`;
 }
