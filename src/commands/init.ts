@@ -214,7 +214,9 @@ function guarded<T>(verb: "read" | "write", path: string, work: () => T): T {
       });
     }
     throw new IpcheckError("usage", `cannot ${verb} ${quote(path)} (${systemCode(error) || "unknown error"})`, {
-      hint: "--config names another place; nothing was changed there",
+      hint: ["EACCES", "EPERM"].includes(systemCode(error))
+        ? "'ls -l' shows whose it and its folder are: give them to the user that runs ipcheck, or name another place with --config"
+        : "--config names another place; nothing was changed there",
       cause: error,
     });
   }

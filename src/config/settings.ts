@@ -250,5 +250,11 @@ function cureOf(problems: readonly string[]): string {
   if (problems.some((problem) => /^(--config|IPCHECK_CONFIG): .* does not exist$/.test(problem))) {
     return "name a file that exists, or let 'ipcheck init' write one; every variable is described in .env.example";
   }
+  if (problems.every((problem) => /: (run chmod|do not run ipcheck as root|use one of your own)\b/.test(problem))) {
+    return "whoever can write there could have ipcheck run a command, or send your password elsewhere";
+  }
+  if (problems.every((problem) => problem.endsWith("cannot be read: permission denied"))) {
+    return "'ls -l' shows whose it is: run ipcheck as that user, or give it to the user that runs ipcheck";
+  }
   return "correct it there; every variable is described in .env.example";
 }
