@@ -140,7 +140,7 @@ async function printTable(rows: readonly HistoryRow[], words: string, screen: Sc
       );
   }
   if (rows.length > 0) await output.print("");
-  await output.print(words);
+  await output.printText(words);
 }
 
 /** A bar as long as the address lasted, then who said so, in `room` columns. */

@@ -191,6 +191,18 @@ test("the bars of IPv6 addresses fit into 80 columns", () => {
   expect(text.split("\n").filter((line) => line.length > 80)).toEqual([]);
 });
 
+test("an address that is told within the second has no bar, and no duration", () => {
+  const now = "2026-09-08T03:12:00.000Z";
+  const past = ["2026-09-01", "2026-09-05"].map((day) => ({
+    family: 4 as const,
+    at: `${day}T00:00:00Z`,
+    address: day,
+  }));
+  const history = [...past, { family: 4 as const, at: now, address: "203.0.113.99" }];
+  const { text } = writeLetter("change", "en", { history, now: new Date(Date.parse(now) + 400) });
+  expect(text).toMatch(/^ {4}203\.0\.113\.99 {2,}now$/m);
+});
+
 // 60 characters of a name are kept; of a command every one counts.
 test("a long ssh line is not cut off", () => {
   const sshLine = `ssh -o ProxyCommand='${"nc -x proxy.example.net:1080 ".repeat(8)}%h %p' pi@{ip}`;

@@ -128,6 +128,12 @@ async function* stream(lines: readonly HistoryLine[]): AsyncGenerator<HistoryLin
   yield* lines;
 }
 
+test("the sentence at the end wraps on a narrow terminal", async () => {
+  const { said, output } = captureOutput({ isTTY: true, columns: 40 });
+  await runHistory({}, stream(YEAR), { now: NOW, env: { TERM: "dumb" } }, output);
+  expect(said.stdout).toMatch(/\n\n4 changes, about every 39 days, mostly\n {2}at night\n$/);
+});
+
 test.each<[string, { isTTY?: boolean }, NodeJS.ProcessEnv, boolean]>([
   ["a terminal", { isTTY: true }, { TERM: "xterm" }, true],
   ["no terminal", {}, { TERM: "xterm" }, false],

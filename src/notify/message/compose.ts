@@ -286,7 +286,9 @@ function barsOf(main: FamilyNews, { history, now, words, formatter }: Context): 
   const moves = history.filter(({ family }) => family === main.family);
   const spans = moves.flatMap(({ at, address }, index) => {
     const next = moves[index + 1];
-    const ms = plausibleElapsedMs(at, next?.at ?? now);
+    const elapsedMs = plausibleElapsedMs(at, next?.at ?? now);
+    // A mail about a change leaves within the second: no time at all, and no bar.
+    const ms = elapsedMs !== undefined && elapsedMs < 1000 ? 0 : elapsedMs;
     // What a wrong clock wrote has no length, and would make the others look like nothing.
     return ms === undefined ? [] : [{ address, isLast: !next, ms }];
   });
