@@ -184,7 +184,8 @@ function* writability(path: string): Generator<Finding> {
   );
 }
 
-function lookAtAllFamilies(
+/** What every service says, in each configured family. */
+export function lookAtAllFamilies(
   settings: Settings,
   known: LoadedState | undefined,
   deadline: Deadline,

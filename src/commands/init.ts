@@ -21,6 +21,7 @@ import { sendTestMail } from "../notify/test-mail";
 import { readCheck } from "../schedule/plan";
 import type { FailedOutcome } from "../state/outbox";
 import { findMissing, openStateFile } from "../state/state-file";
+import { lookAtAllFamilies } from "./doctor";
 import { type GlobalOptions, type Host, machineSeed } from "./host";
 import { type InitOptions, Interview } from "./init-questions";
 import { offerReach } from "./reach";
@@ -61,7 +62,7 @@ export async function composeInit(options: InitOptions & GlobalOptions, host: Ho
         if (hint !== undefined) await host.output.note(hint, "hint: ");
       }
     }
-    await host.output.note("done; 'ipcheck doctor' looks at everything, 'ipcheck check -v' is the first look");
+    await host.output.note("done; 'ipcheck doctor' looks at everything, 'ipcheck check -v' makes a run now");
     return isInstalled || exitCode;
   } catch (error) {
     throw error instanceof StoppedError ? new StoppedError("the env file stays as it was written") : error;
@@ -231,9 +232,9 @@ async function sendTest(envFile: string, host: Host): Promise<FailedOutcome | un
     const { historyFile } = openStateFile(settings.stateFile, host);
     const { signal, remainingMs } = deadline;
     const context = { ...host, historyFile, signal, remainingMs, redactor: output.redactor };
-    const nothingSeen = { state: undefined, lookupResults: [] };
+    const seen = { state: undefined, lookupResults: await lookAtAllFamilies(settings, undefined, deadline, host) };
     let failure: FailedOutcome | undefined;
-    for await (const [recipient, outcome] of sendTestMail(settings, nothingSeen, context)) {
+    for await (const [recipient, outcome] of sendTestMail(settings, seen, context)) {
       if (outcome.ok) await output.note(`the mail server took the test mail for ${recipient}: look at the mailbox`);
       else await output.fail(new IpcheckError("undelivered", `${recipient}: ${outcome.reason}`, outcome));
       if (!outcome.ok) failure ??= outcome;

@@ -173,6 +173,16 @@ test.each<[Language, string, RegExp]>([
   expect(writeLetter("change", language, { timeZone }).text).toMatch(expected);
 });
 
+test.each([
+  ["en", /No address could be seen just now: 203\.0\.113\.99 stands in for it\./],
+  ["fr", /Aucune adresse n’a pu être vue à l’instant : 203\.0\.113\.99 en tient lieu\./],
+] as const)("%s: a test that nobody could confirm says so", (language, sentence) => {
+  const [seen] = KINDS["test"] ?? [];
+  const events = seen ? [{ ...seen, confirmedBy: [] }] : [];
+  expect(flat(composeMessage(events, factsIn(language)).text)).toMatch(sentence);
+  expect(flat(writeLetter("test", language).text)).not.toMatch(sentence);
+});
+
 test.each(LANGUAGES)("%s: without host keys and history those parts are left out", (language) => {
   const { text, html } = writeLetter("change", language, { hostKeys: [], history: [] });
   for (const part of [text, html]) expect(part).not.toMatch(/SHA256|Lately|Dernièrement|empreinte|fingerprint/);

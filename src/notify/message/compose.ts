@@ -106,6 +106,7 @@ function describeMessage(events: readonly AddressEvent[], facts: MessageFacts): 
       ...news
         .filter(({ latest }) => latest.isUnconfirmed)
         .map(({ latest: { address } }) => fill(words.unconfirmed, { address })),
+      describeStandIn(main, context),
       describeReach(main, context),
       describeRestart(context),
       describeOutages(events, outages, kind, context),
@@ -197,6 +198,11 @@ function shorten(name: string, length: number): string {
   const kept = Math.max(SHORTEST_NAME, length);
   // Half of a character beyond the BMP is none.
   return name.length > kept ? `${name.slice(0, kept - 1).replace(/[\uD800-\uDBFF]$/, "")}…` : name;
+}
+
+function describeStandIn({ latest }: FamilyNews, { words }: Context): string | undefined {
+  const isStandIn = latest.kind === "test" && latest.confirmedBy.length === 0;
+  return isStandIn ? fill(words.standIn, { address: latest.address }) : undefined;
 }
 
 function describeReach({ latest: { address } }: FamilyNews, { reach, words }: Context): string | undefined {
