@@ -1,5 +1,5 @@
 import { join, resolve } from "node:path";
-import { IpcheckError } from "../base/errors";
+import { IpcheckError, systemCode } from "../base/errors";
 import type { Output } from "../base/output";
 import { TerminalPrompter } from "../base/prompts";
 import { quote } from "../base/text";
@@ -130,7 +130,7 @@ function checkConfiguration(configFile: string | undefined, nodePath: string): v
   }
   if (findMissing([nodePath, configFile]).includes(configFile)) {
     throw new IpcheckError("usage", `--config ${quote(configFile)}: there is no such file, or it cannot be read`, {
-      hint,
+      hint: `${hint}; if it is there, sudo reads it`,
     });
   }
 }
@@ -173,8 +173,11 @@ async function guarded<T>(work: () => Promise<T>): Promise<T> {
     return await work();
   } catch (error) {
     if (error instanceof IpcheckError) throw error;
+    const isDenied = ["EACCES", "EPERM"].includes(systemCode(error));
     throw new IpcheckError("usage", error instanceof Error ? error.message : String(error), {
-      hint: "--cron, --systemd, --launchd and --windows choose another scheduler; --print shows what to install by hand",
+      hint: isDenied
+        ? "--system is for root: sudo; in your own folders 'ls -l' shows what is not yours"
+        : "--cron, --systemd, --launchd and --windows choose another scheduler; --print shows what to install by hand",
       cause: error,
     });
   }
