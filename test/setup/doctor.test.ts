@@ -141,7 +141,7 @@ const FAULTS: Record<string, Fault> = {
     make: spoilt(({ home, mail }) => configure(home, mail, { IPCHECK_FAMILY: "5", IPCHECK_TOO: "x" })),
     exitCode: 2,
     said: /ERROR.*configuration: (.*IPCHECK_TOO[\s\S]*ERROR.*IPCHECK_FAMILY|.*IPCHECK_FAMILY[\s\S]*ERROR.*IPCHECK_TOO)/,
-    hint: /correct it there; .*\.env\.example/,
+    hint: /\(env file \S*\.env\)\n +hint: correct it there; .*\.env\.example/,
   },
   "a password file that is not there": {
     make: spoilt(({ home, mail }) =>
