@@ -40,6 +40,11 @@ export async function composeInit(options: InitOptions & GlobalOptions, host: Ho
       hint: "give the answers as switches: ipcheck init --yes --to … --user … --password-stdin (see ipcheck init --help)",
     });
   }
+  if (options.relay && options.user !== undefined) {
+    throw new IpcheckError("usage", "--relay and --user do not go together", {
+      hint: "a relay is used without a login",
+    });
+  }
   // A file that is named here must be named again where it is used.
   const named = options.config ?? (host.env["IPCHECK_CONFIG"] || undefined);
   const usual = defaultEnvFiles(host);

@@ -90,7 +90,8 @@ const SENDER = /\bsender\b.*\b(reject|refuse|denied|not owned|not allowed|verif|
 const OLD_TLS =
   /UNSUPPORTED_PROTOCOL|PROTOCOL_VERSION|VERSION_TOO_LOW|KEY_TOO_SMALL|MD_TOO_WEAK|HANDSHAKE_FAILURE|INSUFFICIENT_SECURITY|NO_SHARED_CIPHER|UNSAFE_LEGACY/;
 
-const TRY_AGAIN = "the next run tries again; nothing is lost";
+/** For a notice, which is kept; of a test nothing is. */
+export const TRY_AGAIN = "the next run tries again; nothing is lost";
 const SENDER_HINT = "look at IPCHECK_FROM: it must usually be the mailbox of IPCHECK_SMTP_USER";
 const USUAL_PORTS = "look at IPCHECK_SMTP_SECURITY and IPCHECK_SMTP_PORT: tls belongs to 465, starttls to 587";
 const NO_UTF8 = [

@@ -323,6 +323,15 @@ describe.concurrent("doctor names the fault and the cure, and touches nothing", 
     expect(checks.indexOf(skipped[0] as never)).toBeGreaterThan(checks.findIndex(({ title }) => title === "network"));
   });
 
+  test("nobody is told that a run would send the test mail again", async () => {
+    const { home, mail } = await makeHealthy();
+    mail.refusals.set("owner@example.net", [450, "4.2.0 greylisted"]);
+    const { stdout } = await home.run(["doctor", "--send"]);
+    expect(stdout).toMatch(
+      /test mail: .*greylisted\n +hint: send the test again a little later \(greylisting does that\)\n/,
+    );
+  });
+
   test("a test mail is not tried where the login fails, and what is owed waits for it", async () => {
     const { home, mail } = await makeHealthy({ login: { user: USER, password: "another" } });
     await home.run();

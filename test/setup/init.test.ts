@@ -658,6 +658,7 @@ describe.concurrent("by switches", () => {
     ["x@gmail.com", "smtp.gmail.com", "587", "starttls", /app password/],
     ["x@orange.fr", "smtp.orange.fr", "465", "tls", /^/],
     ["x@laposte.net", "smtp.laposte.net", "465", "tls", /^/],
+    ["x@yahoo.fr", "smtp.mail.yahoo.com", "465", "tls", /this mailbox wants an app password/],
     ["x@hotmail.co.uk", "smtp-mail.outlook.com", "587", "starttls", /Microsoft takes no passwords/],
   ] as const)("knows the provider of %s", async ([user, host, port, security, note]) => {
     const home = await makeHome();
@@ -670,6 +671,13 @@ describe.concurrent("by switches", () => {
       IPCHECK_SMTP_PORT: port,
       IPCHECK_SMTP_SECURITY: security,
     });
+  });
+
+  test("a relay and a login do not go together", async () => {
+    const home = await makeHome();
+    const run = await home.run(["init", "--yes", "--to", TO, "--relay", "--user", USER]);
+    expect(run).toMatchObject({ exitCode: 2, stderr: expect.stringMatching(ERROR_AND_HINT) });
+    expect(existsSync(envFileOf(home))).toBe(false);
   });
 
   test("a folder that cannot be written in is named", async () => {
