@@ -43,6 +43,9 @@ export function skipped(title: string, cause: string, hint?: string): Finding {
   return { title, status: "skipped", text: `it needs ${cause}`, hint };
 }
 
+/** The title of a finding that a wrong clock makes worthless. */
+export const LAST_LOOK = "last good look";
+
 /** This machine's clock against a service's Date header. */
 export function diagnoseClock(now: Date, serverDate: Date | undefined): Finding {
   const title = "clock";
@@ -170,7 +173,7 @@ export function diagnoseState(
 }
 
 function diagnoseLastLook(lastLookAt: Date, state: State, everyMinutes: number | undefined, now: Date): Finding {
-  const title = "last good look";
+  const title = LAST_LOOK;
   const ago = plausibleElapsedMs(lastLookAt, now);
   if (ago === undefined) {
     const text = "at a time that cannot be true: the clock was wrong then or is now";

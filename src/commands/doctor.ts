@@ -32,6 +32,7 @@ import {
   diagnoseState,
   type Finding,
   failure,
+  LAST_LOOK,
   ok,
   seenAddress,
   skipped,
@@ -80,8 +81,13 @@ async function* examine(
     const store = openStore(settings.stateFile, host);
     const loaded = loadOrError(store);
     yield* writability(store.path);
-    if (loaded instanceof IpcheckError) yield stateProblem(loaded);
-    else yield* diagnoseState(store.path, loaded, schedule?.everyMinutes, new Date());
+    const state =
+      loaded instanceof IpcheckError
+        ? [stateProblem(loaded)]
+        : diagnoseState(store.path, loaded, schedule?.everyMinutes, new Date());
+    // By a clock that is wrong, which turns out below, the last look seems to be long ago.
+    const isLate = ({ title, status }: Finding) => title === LAST_LOOK && status !== "ok";
+    yield* state.filter((finding) => !isLate(finding));
     yield diagnoseLock(await inspectLock(store.path, { uid: host.uid }), settings.deadlineMs);
     const known = loaded instanceof IpcheckError ? undefined : loaded;
     progress?.show("asking the echo services …");
@@ -93,7 +99,9 @@ async function* examine(
       lookupResults.map(({ serverDate }) => serverDate).find((date) => date !== undefined),
     );
     yield clock;
-    const cause = network ? "the network" : clock.status === "error" ? "a clock that is right" : undefined;
+    const isWrong = clock.status === "error";
+    yield* state.filter(isLate).map((late) => (isWrong ? skipped(LAST_LOOK, "a clock that is right") : late));
+    const cause = network ? "the network" : isWrong ? "a clock that is right" : undefined;
     if (network) yield skipped("echo services", "the network", "'curl -4 https://api.ipify.org' asks one by hand");
     for (const lookupResult of network ? [] : lookupResults) {
       const findings = diagnoseLookup(lookupResult, recordedIn(known, lookupResult.family));
@@ -287,7 +295,7 @@ async function heartbeat(settings: Settings, url: URL, { userAgent, output }: Ho
   return warning(
     title,
     `not heard: ${url.host} ${deafness}`,
-    "copy IPCHECK_HEARTBEAT_URL from the monitor's page of this check once more",
+    "copy IPCHECK_HEARTBEAT_URL from the monitor's page of this check once more; if it is right, look at the monitor and the way to it",
   );
 }
 

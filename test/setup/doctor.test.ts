@@ -87,7 +87,7 @@ const FAULTS: Record<string, Fault> = {
     }),
     exitCode: 0,
     said: /warning.*heartbeat: not heard: 127\.0\.0\.1:\d+ does not know this URL \(404\)\n/,
-    hint: /IPCHECK_HEARTBEAT_URL/,
+    hint: /IPCHECK_HEARTBEAT_URL.*\bthe way to it/,
   },
   "a closed port": {
     make: spoilt(({ mail }) => mail.close()),
@@ -185,11 +185,12 @@ const FAULTS: Record<string, Fault> = {
     hint: /ipcheck schedule show/,
   },
   "a clock in 1970": {
-    make: spoilt(({ options }) => {
+    make: spoilt(async ({ home, options }) => {
+      await home.run();
       options.now = "1970-01-01T00:05:00Z";
     }),
     exitCode: 3,
-    said: /ERROR.*clock: says 1970-01-01 00:05, \d+ .* behind of the services/,
+    said: /ERROR.*clock: says 1970-01-01 00:05, \d+ .* behind of the services[\s\S]*\nskipped {2}last good look: it needs a clock/,
     hint: /wait for NTP/,
   },
   // As many as the panel has for both families: Node.js warns of more than ten that wait for one signal.
