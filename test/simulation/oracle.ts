@@ -479,13 +479,15 @@ export class Oracle {
       if (!run.report) continue;
       const result = run.report.lookupResults.find((one) => one.family === family);
       const decision = result?.decision;
+      const isForgotten = run.kept.length > 0 && run.kept.every(({ place }) => place === "nowhere");
+      if (isForgotten) continue;
       if (decision?.kind === "unconfirmed" && decision.runs > 0) {
         const before = this.streaks[family];
         this.streaks[family] =
           before && isSamePlace(before.address, decision.address)
             ? { ...before, runs: before.runs + 1, isClockSet: before.isClockSet || run.isClockSet }
             : { address: decision.address, runs: 1, hour: run.hour, isClockSet: false };
-        // What could not be kept did not interrupt it.
+        // What may not have been kept did not interrupt it.
       } else if (!run.kept.some(({ place }) => place === "nowhere")) {
         delete this.streaks[family];
         this.unknownCandidates.delete(family);
