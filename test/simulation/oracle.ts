@@ -31,6 +31,8 @@ interface Recipient {
   outages: Mail[];
   /** May have been taken, nobody knows. */
   unknowns: Mail[];
+  /** When mails were sent by a clock that has been set since: what the program noted may count when that time comes. */
+  misdated: number[];
   copies: Map<string, Mail[]>;
   lastTaken: Mail | undefined;
   lastAttempt: { at: number; isChange: boolean; isDeferring: boolean; ids: ReadonlySet<string> } | undefined;
@@ -139,6 +141,7 @@ export class Oracle {
         changes: [],
         outages: [],
         unknowns: [],
+        misdated: [],
         copies: new Map(),
         lastTaken: undefined,
         lastAttempt: undefined,
@@ -170,6 +173,8 @@ export class Oracle {
   }
 
   private forgetTimesOf(recipient: Recipient): void {
+    const { changes, outages, unknowns, misdated } = recipient;
+    recipient.misdated = [...misdated, ...[...changes, ...outages, ...unknowns].map(({ at }) => at)];
     recipient.changes = [];
     recipient.outages = [];
     recipient.unknowns = [];
@@ -517,11 +522,12 @@ export class Oracle {
 
   /** Waiting for more of its kind is no failure. */
   private mayWait(channel: string, owed: readonly AddressEvent[]): boolean {
-    const { changes, outages, unknowns } = this.of(channel);
+    const { changes, outages, unknowns, misdated } = this.of(channel);
     const { mailIntervalMs } = this.run.rules;
     const now = this.run.now.getTime();
     const isRecent = (mails: readonly Mail[], ms: number) => mails.some(({ at }) => at > now - ms);
     if (this.run.hour <= this.excusedUntil) return true;
+    if (misdated.some((at) => at <= now && at > now - Math.max(DAY_MS, mailIntervalMs))) return true;
     if (owed.some(({ kind }) => kind === "change")) return isRecent([...changes, ...unknowns], mailIntervalMs);
     return owed.every(({ kind }) => kind === "back") && isRecent(outages, Math.max(DAY_MS, mailIntervalMs));
   }

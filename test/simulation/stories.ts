@@ -192,6 +192,11 @@ const ROWS: [name: string, settings: Partial<Settings>, episodes: Episode[]][] =
       episode("the disk is full", 36, 1),
     ],
   ],
+  [
+    "a mail of a clock ten days ahead counts when that day comes",
+    {},
+    [episode("the clock goes wrong", 246, 1, 41, 6), episode("the line is down", 508, 1, 20, 7)],
+  ],
 ];
 
 /** Stories that are told in every run of the tests. */
