@@ -43,6 +43,7 @@ interface Recipient {
 interface Mail {
   at: number;
   noticeId: string;
+  isAcknowledged: boolean;
   /** The program could not remember it: the run was killed, or the state could not be written. */
   isForgotten: boolean;
 }
@@ -212,7 +213,8 @@ export class Oracle {
       const isDeferring = outcome?.ok === false && (outcome.isPermanent || outcome.isUnknown === true);
       const mayBeCopy = isTaken || (outcome?.ok === false && outcome.isUnknown === true);
       if (mayBeCopy) {
-        const mail: Mail = { at: now, noticeId: notice.id, isForgotten: notice.stateError !== undefined };
+        const isForgotten = notice.stateError !== undefined;
+        const mail: Mail = { at: now, noticeId: notice.id, isAcknowledged: outcome?.ok === true, isForgotten };
         this.judgeRate(recipient, one, mail, { isChange, isOutage, isHeartbeat: isHeartbeat(notice.events) });
         if (isChange) one.changes = [...one.changes.slice(-5), mail];
         if (!isTaken || !outcome?.ok) one.unknowns = [...one.unknowns.slice(-5), mail];
@@ -224,7 +226,7 @@ export class Oracle {
       if (isTaken)
         this.judgeTaken(recipient, one, notice, { isSettled: outcome?.ok === true && !isReminder, isReminder });
       if (outcome?.ok) {
-        one.lastTaken = { at: now, noticeId: notice.id, isForgotten: false };
+        one.lastTaken = { at: now, noticeId: notice.id, isAcknowledged: true, isForgotten: false };
         for (const { id } of notice.events) one.granted.add(id);
       }
       const ids = new Set(notice.events.map(({ id }) => id));
@@ -283,7 +285,11 @@ export class Oracle {
   private judgeReminder(recipient: string, one: Recipient, mail: Mail): void {
     const isKept = this.run.kept.every(({ place }) => place !== "nowhere");
     const before = one.copies.get(mail.noticeId)?.filter(({ at }) => mail.at - at < DAY_MS) ?? [];
-    if (isKept && before.length >= 3) this.fail(`${recipient} is reminded again and again`);
+    // One that the server was long in taking is no copy of the next day's.
+    const latest = before.slice(before.findLastIndex(({ isAcknowledged }) => isAcknowledged) + 1);
+    const acknowledged = before.filter(({ isAcknowledged }) => isAcknowledged);
+    if (isKept && (latest.length >= 3 || acknowledged.length >= 3))
+      this.fail(`${recipient} is reminded again and again`);
   }
 
   private judgeTaken(

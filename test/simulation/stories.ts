@@ -197,6 +197,15 @@ const ROWS: [name: string, settings: Partial<Settings>, episodes: Episode[]][] =
     {},
     [episode("the clock goes wrong", 246, 1, 41, 6), episode("the line is down", 508, 1, 20, 7)],
   ],
+  [
+    "a reminder is taken late in the day, and of the next one nothing is known",
+    { intervalMinutes: 5, recipients: 7 },
+    [
+      episode("the mail server refuses some for now", 19, 31, 58, 9),
+      episode("the disk cannot be read", 46, 39, 2, 9),
+      episode("the mail server hangs after the final dot", 70, 5, 31, 9),
+    ],
+  ],
 ];
 
 /** Stories that are told in every run of the tests. */
