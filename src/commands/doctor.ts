@@ -149,7 +149,7 @@ function* configProblems(error: unknown): Generator<Finding> {
   const { message, details, hint } = asIpcheckError(error);
   const problems = details.length > 0 ? details : [message];
   // One problem names its file itself.
-  const where = (details.length > 0 && / \(env file .*\)$/.exec(message)?.[0]) || "";
+  const where = (details.length > 0 && / \((env file .*|environment)\)$/.exec(message)?.[0]) || "";
   for (const [index, text] of problems.entries()) {
     const isLast = index === problems.length - 1;
     yield failure("configuration", "config", isLast ? text + where : text, isLast ? hint : undefined);
