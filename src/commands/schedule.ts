@@ -173,12 +173,17 @@ async function guarded<T>(work: () => Promise<T>): Promise<T> {
     return await work();
   } catch (error) {
     if (error instanceof IpcheckError) throw error;
-    const isDenied = ["EACCES", "EPERM"].includes(systemCode(error));
-    throw new IpcheckError("usage", error instanceof Error ? error.message : String(error), {
-      hint: isDenied
-        ? "--system is for root: sudo; in your own folders 'ls -l' shows what is not yours"
-        : "--cron, --systemd, --launchd and --windows choose another scheduler; --print shows what to install by hand",
-      cause: error,
-    });
+    const message = error instanceof Error ? error.message : String(error);
+    throw new IpcheckError("usage", message, { hint: cureOf(message, systemCode(error)), cause: error });
   }
+}
+
+function cureOf(message: string, code: string): string {
+  if (["EACCES", "EPERM"].includes(code)) {
+    return "--system is for root: sudo; in your own folders 'ls -l' shows what is not yours";
+  }
+  if (/^(crontab|systemctl) is not installed$/.test(message)) {
+    return "install cron (Debian and Raspberry Pi OS: sudo apt install cron), or have something else run what is shown above";
+  }
+  return "--cron, --systemd, --launchd and --windows choose another scheduler; --print shows what to install by hand";
 }

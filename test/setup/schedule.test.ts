@@ -317,6 +317,12 @@ describe.concurrent("systemd", () => {
   });
 
   // The unit files stay behind, and 'schedule show' and 'doctor' take them for an installed schedule.
+  test("a machine without cron and systemd is told to install one", async () => {
+    const home = await makeHome();
+    const run = await home.run(["schedule", "install"], { env: { PATH: join(home.path, "nothing") } });
+    expect(run).toMatchObject({ exitCode: 2, stderr: expect.stringMatching(/is not installed\n.*hint: install cron/) });
+  });
+
   test("a folder of the machine wants root", async () => {
     const home = await makeHome();
     const denied = "Object.assign(new Error('EACCES: permission denied'), { code: 'EACCES' })";
