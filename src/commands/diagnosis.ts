@@ -153,23 +153,25 @@ export function diagnoseState(
       failure(title, "state", `${file} cannot be read as a state`, "the next run keeps it aside and begins anew"),
     ];
   }
-  const recorded = Object.entries(state.families).flatMap(([family, familyState]) =>
-    familyState?.recorded ? [`${familyState.recorded.address} (IPv${family})`] : [],
-  );
-  const checks: Finding[] = [
-    ok(title, `${file} has ${recorded.length > 0 ? recorded.join(" and ") : "no address yet"}`),
-  ];
+  const checks: Finding[] = [ok(title, `${file} has ${addressesIn(stateFile ?? state)}`)];
   if (stateFile) {
     checks.push(
       warning(
         title,
-        "the file cannot be written; what is new is in the runtime folder, and lost when the machine restarts",
+        `the file cannot be written; ${addressesIn(state)} is in the runtime folder, and lost when the machine restarts`,
         "'ipcheck check -v' says why",
       ),
     );
   }
   if (lastLookAt) checks.push(diagnoseLastLook(lastLookAt, state, everyMinutes, now));
   return checks;
+}
+
+function addressesIn({ families }: State): string {
+  const recorded = Object.entries(families).flatMap(([family, familyState]) =>
+    familyState?.recorded ? [`${familyState.recorded.address} (IPv${family})`] : [],
+  );
+  return recorded.join(" and ") || "no address yet";
 }
 
 function diagnoseLastLook(lastLookAt: Date, state: State, everyMinutes: number | undefined, now: Date): Finding {
