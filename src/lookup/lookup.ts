@@ -238,8 +238,8 @@ function resultOf(
   const place = ({ service }: ServiceResponse) => services.findIndex(({ name }) => name === service);
   const newCoolDowns = heard.flatMap(({ service, vote, until }) => {
     if (until) return [[service, until.toISOString()]];
-    if (!isCoolingDown(coolDowns[service], now)) return [];
-    // It was asked before its time: in vain, or it answers again.
+    if (new Date(coolDowns[service] ?? 0) <= now) return [];
+    // It was asked before its time, or its time is one of a wrong clock: in vain, or it answers again.
     return [[service, "address" in vote ? undefined : coolDowns[service]]];
   });
   return {

@@ -95,6 +95,7 @@ test.each([
 test.each([
   ["over", "2026-06-01T11:00:00Z", {}],
   ["not over", "2026-06-01T13:00:00Z", { "echo.example.net": undefined }],
+  ["of a clock that was ahead", "2026-06-03T13:00:00Z", { "echo.example.net": undefined }],
 ])("a service whose cool-down is %s answers", async (_, until, learned) => {
   const request = { family: 4, recorded: "81.2.69.142", candidate: undefined, mayOverrideCoolDowns: true } as const;
   const result = await look(

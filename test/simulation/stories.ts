@@ -206,6 +206,11 @@ const ROWS: [name: string, settings: Partial<Settings>, episodes: Episode[]][] =
       episode("the mail server hangs after the final dot", 70, 5, 31, 9),
     ],
   ],
+  [
+    "a service that answers again was left alone, for the clock had been ahead when it asked for that",
+    { services: 2 },
+    [episode("operators answer 429", 47, 8, 59, 3), episode("the clock goes wrong", 50, 5, 33, 8)],
+  ],
 ];
 
 /** Stories that are told in every run of the tests. */
