@@ -192,6 +192,8 @@ class Draft {
     const backup = write(envFile, text);
     this.written = text;
     await host.output.note(`written: ${quote(envFile)}${backup ? ` (the one before is ${quote(backup)})` : ""}`);
+    const [old, now] = [this.before ?? "", text].map((one) => readEnvText(one).values["IPCHECK_SMTP_PASSWORD_FILE"]);
+    if (old && !now) await host.output.note(`${quote(old)} still holds a password; ipcheck reads it no longer`);
   }
 }
 
