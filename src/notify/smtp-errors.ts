@@ -17,7 +17,8 @@ export interface SmtpServer {
 export function explainSmtp(error: unknown, server: SmtpServer, redact: Redact): FailedOutcome {
   const failure = readError(error, redact);
   const { code, reply, said, isPermanent } = failure;
-  const isReply = (reply >= 400 && code !== "ETLS") || /^E(NO)?AUTH$/.test(code);
+  // Refused for now (RFC 3207, 4: 454), STARTTLS is offered all the same.
+  const isReply = (reply >= 400 && !(code === "ETLS" && reply >= 500)) || /^E(NO)?AUTH$/.test(code);
   const [reason, hint, about] = isReply ? explainReply(failure, server) : explainConnection(failure, server);
   return {
     ok: false,
@@ -188,6 +189,7 @@ function explainCommand({ reply, command }: Failure): Explanation {
     return ["refused to talk to this machine", hint, "server"];
   }
   if (isGreeting) return ["cannot talk now", TRY_AGAIN];
+  if (command === "STARTTLS") return ["cannot encrypt the connection now", TRY_AGAIN];
   if (!isRefused) return ["cannot take the message now", TRY_AGAIN];
   return ["refused the message", "look at the server's words; the mailbox may be full, blocked or rate-limited"];
 }
