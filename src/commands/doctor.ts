@@ -1,6 +1,6 @@
 import { isAbsolute } from "node:path";
 import type { Deadline } from "../base/deadline";
-import { exitCodeFor, IpcheckError } from "../base/errors";
+import { exitCodeFor, IpcheckError, systemCode } from "../base/errors";
 import { trustOptions } from "../base/network";
 import { type Output, type Progress, startProgress } from "../base/output";
 import { quote } from "../base/text";
@@ -80,7 +80,7 @@ async function* examine(
     const rules = { ...settings, hasHook: settings.onChange !== undefined };
     const store = openStore(settings.stateFile, host);
     const loaded = loadOrError(store);
-    yield* writability(store.path);
+    yield* writability(store);
     const state =
       loaded instanceof IpcheckError
         ? [stateProblem(loaded)]
@@ -117,11 +117,17 @@ async function* examine(
       yield* testMail(settings, store.historyFile, known, lookupResults, deadline, host);
     } else if (options.send) yield skipped("test mail", "the mail server");
     if (known) yield* diagnoseOutbox(known.state, rules, isMailUsable, new Date());
+    let pinged: Finding | undefined;
     if (settings.heartbeatUrl) {
-      yield cause !== undefined ? skipped("heartbeat", cause) : await heartbeat(settings, settings.heartbeatUrl, host);
+      pinged =
+        cause !== undefined ? skipped("heartbeat", cause) : await heartbeat(settings, settings.heartbeatUrl, host);
+      yield pinged;
     }
     yield await diagnoseScheduleOf(schedule);
-    yield diagnoseAlarm(settings, schedule);
+    // A monitor that hears nothing cannot tell a run that went well from one that failed.
+    yield pinged?.status === "warning"
+      ? skipped("alarm", "a heartbeat that is heard")
+      : diagnoseAlarm(settings, schedule);
   } finally {
     deadline.clear();
   }
@@ -180,8 +186,11 @@ function* configuration(settings: Settings): Generator<Finding> {
   }
 }
 
-function* writability(path: string): Generator<Finding> {
-  const code = probeWrite(path);
+function* writability({ path, foresee }: Store): Generator<Finding> {
+  const found = probeWrite(path);
+  const keeping = found === "ENOENT" ? foresee() : undefined;
+  // A folder that is not there yet is no fault, unless it cannot be made.
+  const code = keeping && "error" in keeping ? systemCode(keeping.error.cause) : found;
   if (code === undefined || code === "ENOENT") return;
   const isFull = code === "ENOSPC" || code === "EDQUOT";
   yield failure(

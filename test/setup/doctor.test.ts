@@ -86,8 +86,14 @@ const FAULTS: Record<string, Fault> = {
       configure(home, mail, { IPCHECK_HEARTBEAT_URL: `${monitor.url}s3cret-token` });
     }),
     exitCode: 0,
-    said: /warning.*heartbeat: not heard: 127\.0\.0\.1:\d+ does not know this URL \(404\)\n/,
+    said: /warning.*heartbeat: not heard: 127\.0\.0\.1:\d+ does not know this URL \(404\)\n[\s\S]*skipped.*alarm: it needs a heartbeat that is heard/,
     hint: /IPCHECK_HEARTBEAT_URL.*\bthe way to it/,
+  },
+  "a state folder that cannot be made": {
+    make: spoilt(({ home, mail }) => configure(home, mail, { IPCHECK_STATE_FILE: "/proc/ipcheck/state.json" })),
+    exitCode: 4,
+    said: /ERROR.*state folder: .*\/proc\/ipcheck\/state\.json/,
+    hint: /a change could not be recorded|owner and mode/,
   },
   "a closed port": {
     make: spoilt(({ mail }) => mail.close()),
