@@ -175,7 +175,8 @@ export async function runProgram(args: readonly string[], host: Host): Promise<n
   const name = named === "help" ? topic : named;
   if (name !== undefined && !names.includes(name)) throw unknownCommand(name, names);
   try {
-    await program.parseAsync([...args], { from: "user" });
+    // Of its help's own help commander knows nothing.
+    await program.parseAsync(named === "help" && topic === "help" ? ["help"] : [...args], { from: "user" });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode !== 0) throw usageError(error, named ?? "check");

@@ -143,8 +143,9 @@ export function run(program: string, args: string[], input = ""): Promise<string
     const child = execFile(program, args, options, (error, stdout, stderr) => {
       if (!error) return resolve(stdout);
       const said = Buffer.from(stderr, "latin1").toString("utf8").trim();
+      const inOneLine = said.replace(/\s*\n\s*/g, "; ");
       const code = systemCode(error);
-      const failure = `${program} ${args[0]} failed: ${quote(said || `exit code ${error.code ?? error.signal}`)}`;
+      const failure = `${program} ${args[0]} failed: ${quote(inOneLine || `exit code ${error.code ?? error.signal}`)}`;
       const noStart = `${program} ${code === "ENOENT" ? "is not installed" : `cannot be run (${code})`}`;
       return reject(new CommandError(code ? noStart : failure, said));
     });

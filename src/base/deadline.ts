@@ -1,3 +1,5 @@
+import { setMaxListeners } from "node:events";
+
 /** What is left for telling after a look that took as long as it may. */
 const TELLING_SHARE = 0.4;
 
@@ -25,6 +27,8 @@ export class Deadline {
     onOverrun: () => void = () => undefined,
   ) {
     this.endsAt = monotonicMs() + deadlineMs;
+    // All services of both families wait for one signal; beyond ten listeners Node.js would warn of a leak.
+    setMaxListeners(0, this.lookSignal, this.signal);
     this.timers = [
       setTimeout(() => this.looking.abort(), deadlineMs * (1 - TELLING_SHARE)),
       setTimeout(() => this.all.abort(), deadlineMs),

@@ -54,7 +54,7 @@ export function isTlsCode(code: string): boolean {
 /** What the exit codes mean, by their numbers. */
 export const EXIT_MEANINGS = [
   "done: unchanged, or changed, recorded and mailed",
-  "a bug",
+  "a bug, or the result could not be written to standard output",
   "usage or configuration; nothing was asked, nothing written",
   "no trustworthy address could be had; what was recorded stands",
   "the state could not be read or written",

@@ -27,7 +27,8 @@ export function openFileStream(fd: number): Stream | undefined {
 function isFile(fd: number): boolean {
   try {
     const stats = fstatSync(fd);
-    return stats.isFile() || stats.isCharacterDevice();
+    // All but these Node's own stream swallows without a word: a folder, a block device.
+    return !stats.isFIFO() && !stats.isSocket();
   } catch {
     return true;
   }

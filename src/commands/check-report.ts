@@ -80,7 +80,7 @@ function describeDeliveries({ delivered, waiting, startedAt, after }: CheckRepor
     ...[...told].map(([deed, names]) => [deed, names.join(", ")].join(" ").trimEnd()),
     ...gathered.map(
       ({ channel, until }) =>
-        `the notice to ${quote(channel)} waits until ${recentTime(until, startedAt)}: what changes by then goes into the same mail`,
+        `the notice to ${quote(channel)} waits for the first run after ${recentTime(until, startedAt)}: what changes by then goes into the same mail`,
     ),
   ];
 }

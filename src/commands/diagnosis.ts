@@ -43,6 +43,9 @@ export function skipped(title: string, cause: string, hint?: string): Finding {
   return { title, status: "skipped", text: `it needs ${cause}`, hint };
 }
 
+/** The title of a finding that a wrong clock makes worthless. */
+export const LAST_LOOK = "last good look";
+
 /** This machine's clock against a service's Date header. */
 export function diagnoseClock(now: Date, serverDate: Date | undefined): Finding {
   const title = "clock";
@@ -150,17 +153,12 @@ export function diagnoseState(
       failure(title, "state", `${file} cannot be read as a state`, "the next run keeps it aside and begins anew"),
     ];
   }
-  const recorded = Object.entries(state.families).flatMap(([family, familyState]) =>
-    familyState?.recorded ? [`${familyState.recorded.address} (IPv${family})`] : [],
-  );
-  const checks: Finding[] = [
-    ok(title, `${file} has ${recorded.length > 0 ? recorded.join(" and ") : "no address yet"}`),
-  ];
+  const checks: Finding[] = [ok(title, `${file} has ${addressesIn(stateFile ?? state)}`)];
   if (stateFile) {
     checks.push(
       warning(
         title,
-        "the file cannot be written; what is new is in the runtime folder, and lost when the machine restarts",
+        `the file cannot be written; ${addressesIn(state)} is in the runtime folder, and lost when the machine restarts`,
         "'ipcheck check -v' says why",
       ),
     );
@@ -169,8 +167,15 @@ export function diagnoseState(
   return checks;
 }
 
+function addressesIn({ families }: State): string {
+  const recorded = Object.entries(families).flatMap(([family, familyState]) =>
+    familyState?.recorded ? [`${familyState.recorded.address} (IPv${family})`] : [],
+  );
+  return recorded.join(" and ") || "no address yet";
+}
+
 function diagnoseLastLook(lastLookAt: Date, state: State, everyMinutes: number | undefined, now: Date): Finding {
-  const title = "last good look";
+  const title = LAST_LOOK;
   const ago = plausibleElapsedMs(lastLookAt, now);
   if (ago === undefined) {
     const text = "at a time that cannot be true: the clock was wrong then or is now";

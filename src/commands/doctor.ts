@@ -1,5 +1,5 @@
 import type { Deadline } from "../base/deadline";
-import { exitCodeFor, IpcheckError } from "../base/errors";
+import { exitCodeFor, IpcheckError, systemCode } from "../base/errors";
 import { trustOptions } from "../base/network";
 import { type Progress, startProgress } from "../base/output";
 import { quote } from "../base/text";
@@ -9,6 +9,7 @@ import { isUnconfigured, loadSettings, type Settings } from "../config/settings"
 import { VARIABLE_NAMES } from "../config/variables";
 import { type Family, isLoopbackHost } from "../lookup/address";
 import { lookAtAll } from "../lookup/lookup";
+import type { LookupResult } from "../lookup/lookup-result";
 import { readInterfaceAddresses } from "../lookup/source-address";
 import { fetchLogin } from "../notify/deliver";
 import { pingHeartbeat } from "../notify/heartbeat";
@@ -29,6 +30,7 @@ import {
   diagnoseState,
   type Finding,
   failure,
+  LAST_LOOK,
   ok,
   seenAddress,
   skipped,
@@ -113,33 +115,34 @@ async function* examine(
     const schedule = await findSchedule(host);
     const store = openStore(settings.stateFile, host);
     const loaded = loadOrError(store);
-    yield* writability(store.path);
-    if (loaded instanceof IpcheckError) yield failure("state", "state", loaded.message, loaded.hint);
-    else yield* diagnoseState(store.path, loaded, schedule?.everyMinutes, new Date());
+    yield* writability(store);
+    const findings =
+      loaded instanceof IpcheckError
+        ? [failure("state", "state", loaded.message, loaded.hint)]
+        : diagnoseState(store.path, loaded, schedule?.everyMinutes, new Date());
+    // By a clock that is wrong, which turns out below, the last look seems to be long ago.
+    const isLate = ({ title, status }: Finding) => title === LAST_LOOK && status !== "ok";
+    yield* findings.filter((finding) => !isLate(finding));
     yield diagnoseLock(await inspectLock(store.path, { uid: host.uid }), settings.deadlineMs);
-    const state = loaded instanceof IpcheckError ? undefined : loaded.state;
-    const recordedIn = (family: Family) => state?.families[family]?.recorded?.address;
+    const known = loaded instanceof IpcheckError ? undefined : loaded;
     progress?.show("asking the echo services …");
-    const lookup = lookupOf(settings, deadline, host);
-    const lookupResults = await Promise.all(
-      settings.families.map((family) =>
-        lookAtAll({ family, recorded: recordedIn(family), candidate: undefined, coolDowns: {} }, lookup),
-      ),
-    );
+    const lookupResults = await lookAtAllFamilies(settings, known, deadline, host);
     const network = diagnoseNetwork(lookupResults);
     if (network) yield network;
     const serverDates = lookupResults.flatMap(({ serverDate }) => serverDate ?? []);
     const clock = diagnoseClock(new Date(), serverDates[0]);
     yield clock;
-    const cause = network ? "the network" : clock.status === "error" ? "a clock that is right" : undefined;
+    const isWrong = clock.status === "error";
+    yield* findings.filter(isLate).map((late) => (isWrong ? skipped(LAST_LOOK, "a clock that is right") : late));
+    const cause = network ? "the network" : isWrong ? "a clock that is right" : undefined;
     if (network) yield skipped("echo services", "the network", "'curl -4 https://api.ipify.org' asks one by hand");
     for (const lookupResult of network ? [] : lookupResults) {
       const { family } = lookupResult;
-      for (const finding of diagnoseLookup(lookupResult, recordedIn(family))) {
+      for (const finding of diagnoseLookup(lookupResult, recordedIn(known, family))) {
         yield cause !== undefined && finding.status === "error" ? skipped(finding.title, cause) : finding;
       }
       yield* diagnoseSource(lookupResult, family === 6 ? readInterfaceAddresses() : []);
-      seen[family] = seenAddress(lookupResult) ?? recordedIn(family);
+      seen[family] = seenAddress(lookupResult) ?? recordedIn(known, family);
     }
     progress?.show(`asking ${settings.smtp.host} …`);
     const isMailUsable = yield* mailServer(settings, cause, deadline, host);
@@ -150,15 +153,21 @@ async function* examine(
     } else if (options.send) {
       const { signal, remainingMs } = deadline;
       const context = { ...host, historyFile: store.historyFile, signal, remainingMs, redactor: host.output.redactor };
-      yield* testMail(sendTestMail(settings, { state, lookupResults }, context));
+      yield* testMail(sendTestMail(settings, { state: known?.state, lookupResults }, context));
     }
     const rules = { ...settings, hasHook: settings.onChange !== undefined };
-    if (state) yield* diagnoseOutbox(state, rules, isMailUsable, new Date());
+    if (known) yield* diagnoseOutbox(known.state, rules, isMailUsable, new Date());
+    let pinged: Finding | undefined;
     if (settings.heartbeatUrl) {
-      yield cause !== undefined ? skipped("heartbeat", cause) : await heartbeat(settings, settings.heartbeatUrl, host);
+      pinged =
+        cause !== undefined ? skipped("heartbeat", cause) : await heartbeat(settings, settings.heartbeatUrl, host);
+      yield pinged;
     }
     yield diagnoseSchedule(schedule);
-    yield diagnoseAlarm(settings, schedule);
+    // A monitor that hears nothing cannot tell a run that went well from one that failed.
+    yield pinged?.status === "warning"
+      ? skipped("alarm", "a heartbeat that is heard")
+      : diagnoseAlarm(settings, schedule);
   } finally {
     deadline.clear();
   }
@@ -187,7 +196,9 @@ function* configProblems(error: unknown): Generator<Finding> {
   const problems = details.length > 0 ? [...details] : [message];
   const last = problems.pop() ?? "";
   for (const text of problems) yield failure("configuration", "config", text);
-  yield failure("configuration", "config", last, hint);
+  // One problem names its file itself.
+  const where = (details.length > 0 && / \((env file .*|environment)\)$/.exec(message)?.[0]) || "";
+  yield failure("configuration", "config", last + where, hint);
 }
 
 function* configuration(settings: Settings): Generator<Finding> {
@@ -214,8 +225,11 @@ function* configuration(settings: Settings): Generator<Finding> {
   }
 }
 
-function* writability(path: string): Generator<Finding> {
-  const code = probeWrite(path);
+function* writability({ path, foresee }: Store): Generator<Finding> {
+  const found = probeWrite(path);
+  const keeping = found === "ENOENT" ? foresee() : undefined;
+  // A folder that is not there yet is no fault, unless it cannot be made.
+  const code = keeping && "error" in keeping ? systemCode(keeping.error.cause) : found;
   if (code === undefined || code === "ENOENT") return;
   const isFull = code === "ENOSPC" || code === "EDQUOT";
   const [text, hint] = isFull
@@ -227,16 +241,32 @@ function* writability(path: string): Generator<Finding> {
   yield failure("state folder", "state", text, hint);
 }
 
-function lookupOf(settings: Settings, deadline: Deadline, host: Host) {
-  return {
+/** What every service says, in each configured family. */
+export function lookAtAllFamilies(
+  settings: Settings,
+  known: LoadedState | undefined,
+  deadline: Deadline,
+  host: Host,
+): Promise<LookupResult[]> {
+  const redact = (text: string) => host.output.redactor.redact(text);
+  const lookup = {
     ...settings,
     ...host,
     seed: machineSeed(host.hostName),
     tls: trustOptions(settings.extraCa),
     now: () => new Date(),
-    redact: (text: string) => host.output.redactor.redact(text),
+    redact,
     signal: deadline.lookSignal,
   };
+  return Promise.all(
+    settings.families.map((family) =>
+      lookAtAll({ family, recorded: recordedIn(known, family), candidate: undefined, coolDowns: {} }, lookup),
+    ),
+  );
+}
+
+function recordedIn(known: LoadedState | undefined, family: Family): string | undefined {
+  return known?.state.families[family]?.recorded?.address;
 }
 
 /** Returns whether mails can be sent; without recipients nothing stands in the way. */
@@ -298,7 +328,7 @@ async function heartbeat(settings: Settings, url: URL, { userAgent, output }: Ho
   return warning(
     title,
     `not heard: ${url.host} ${deafness}`,
-    "copy IPCHECK_HEARTBEAT_URL from the monitor's page of this check once more",
+    "copy IPCHECK_HEARTBEAT_URL from the monitor's page of this check once more; if it is right, look at the monitor and the way to it",
   );
 }
 

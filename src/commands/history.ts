@@ -51,7 +51,7 @@ export async function runHistory(
   else if (options.csv) await printCsv(readRows(), output);
   else {
     await printTable(readRows(), screenOf(output.stdout, context.env), output);
-    await output.print(summary.inWords());
+    await output.printText(summary.inWords());
   }
   return 0;
 }

@@ -20,6 +20,7 @@ import { findProvider } from "../notify/providers";
 import { sendTestMail } from "../notify/test-mail";
 import type { FailedOutcome } from "../state/outbox";
 import { openStateFile } from "../state/state-file";
+import { lookAtAllFamilies } from "./doctor";
 import { type GlobalOptions, type Host, machineSeed } from "./host";
 import { type InitOptions, Interview } from "./init-questions";
 import { offerReach } from "./reach";
@@ -36,6 +37,11 @@ export async function composeInit(options: InitOptions & GlobalOptions, host: Ho
   if (!isAsking && !options.yes) {
     throw new IpcheckError("usage", "nobody can be asked, for this is no terminal", {
       hint: "give the answers as switches: ipcheck init --yes --to … --user … --password-stdin (see ipcheck init --help)",
+    });
+  }
+  if (options.relay && options.user !== undefined) {
+    throw new IpcheckError("usage", "--relay and --user do not go together", {
+      hint: "a relay is used without a login",
     });
   }
   // A file that is named here must be named again where it is used.
@@ -60,7 +66,7 @@ export async function composeInit(options: InitOptions & GlobalOptions, host: Ho
         if (hint !== undefined) await host.output.note(hint, "hint: ");
       }
     }
-    await host.output.note("done; 'ipcheck doctor' looks at everything, 'ipcheck check -v' is the first look");
+    await host.output.note("done; 'ipcheck doctor' looks at everything, 'ipcheck check -v' makes a run now");
     return isInstalled || exitCode;
   } catch (error) {
     throw error instanceof StoppedError ? new StoppedError("the env file stays as it was written") : error;
@@ -185,6 +191,8 @@ class Draft {
     const backup = write(envFile, text);
     this.written = text;
     await host.output.note(`written: ${quote(envFile)}${backup ? ` (the one before is ${quote(backup)})` : ""}`);
+    const [old, now] = [this.before ?? "", text].map((one) => readEnvText(one).values["IPCHECK_SMTP_PASSWORD_FILE"]);
+    if (old && !now) await host.output.note(`${quote(old)} still holds a password; ipcheck reads it no longer`);
   }
 }
 
@@ -213,7 +221,9 @@ function guarded<T>(verb: "read" | "write", path: string, work: () => T): T {
       });
     }
     throw new IpcheckError("usage", `cannot ${verb} ${quote(path)} (${systemCode(error) || "unknown error"})`, {
-      hint: "--config names another place; nothing was changed there",
+      hint: ["EACCES", "EPERM"].includes(systemCode(error))
+        ? "'ls -l' shows whose it and its folder are: give them to the user that runs ipcheck, or name another place with --config"
+        : "--config names another place; nothing was changed there",
       cause: error,
     });
   }
@@ -228,9 +238,9 @@ async function sendTest(envFile: string, host: Host): Promise<FailedOutcome | un
     const { historyFile } = openStateFile(settings.stateFile, host);
     const { signal, remainingMs } = deadline;
     const context = { ...host, historyFile, signal, remainingMs, redactor: output.redactor };
-    const nothingSeen = { state: undefined, lookupResults: [] };
+    const seen = { state: undefined, lookupResults: await lookAtAllFamilies(settings, undefined, deadline, host) };
     let failure: FailedOutcome | undefined;
-    for await (const [recipient, outcome] of sendTestMail(settings, nothingSeen, context)) {
+    for await (const [recipient, outcome] of sendTestMail(settings, seen, context)) {
       if (outcome.ok) await output.note(`the mail server took the test mail for ${recipient}: look at the mailbox`);
       else await output.fail(new IpcheckError("undelivered", `${recipient}: ${outcome.reason}`, outcome));
       if (!outcome.ok) failure ??= outcome;

@@ -35,7 +35,7 @@ export function renderManual(program: Command, { version, envExample }: ManualFa
     "A value behind a name is its default.",
     ...describeVariables(envExample),
     ".SH FILES",
-    ...term("~/.config/ipcheck/.env", "the configuration"),
+    ...term("~/.config/ipcheck/.env", "the configuration; --config or IPCHECK_CONFIG names another file"),
     ...term("~/.local/state/ipcheck/state.json", "the recorded address, and what is owed to whom"),
     ...term("~/.local/state/ipcheck/history.jsonl", "every change, one line each"),
     ".SH EXAMPLES",

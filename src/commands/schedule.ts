@@ -1,5 +1,5 @@
 import { isAbsolute, join, resolve } from "node:path";
-import { IpcheckError } from "../base/errors";
+import { IpcheckError, systemCode } from "../base/errors";
 import type { Output } from "../base/output";
 import { TerminalPrompter } from "../base/prompts";
 import { quote } from "../base/text";
@@ -145,16 +145,17 @@ async function install(scheduler: Scheduler, options: ScheduleOptions & GlobalOp
 
 /** @throws IpcheckError `usage`: the machine's timer has a user of its own, and would find no configuration */
 function checkConfiguration(configFile: string | undefined, nodePath: string): void {
-  let problem: string | undefined;
+  const hint = "'sudo ipcheck --config /etc/ipcheck/env init' writes one; then name it here with --config";
   if (configFile === undefined) {
-    problem = "--system needs a configuration by name, because it runs as a user of its own";
-  } else if (findMissing([nodePath, configFile]).includes(configFile)) {
-    problem = `--config ${quote(configFile)}: there is no such file, or it cannot be read`;
+    throw new IpcheckError("usage", "--system needs a configuration by name, because it runs as a user of its own", {
+      hint,
+    });
   }
-  if (problem === undefined) return;
-  throw new IpcheckError("usage", problem, {
-    hint: "'sudo ipcheck --config /etc/ipcheck/env init' writes one; then name it here with --config",
-  });
+  if (findMissing([nodePath, configFile]).includes(configFile)) {
+    throw new IpcheckError("usage", `--config ${quote(configFile)}: there is no such file, or it cannot be read`, {
+      hint: `${hint}; if it is there, sudo reads it`,
+    });
+  }
 }
 
 async function remove(schedulers: readonly Scheduler[], output: Output): Promise<number> {
@@ -191,9 +192,17 @@ async function guarded<T>(work: () => Promise<T>): Promise<T> {
     return await work();
   } catch (error) {
     if (error instanceof IpcheckError) throw error;
-    throw new IpcheckError("usage", error instanceof Error ? error.message : String(error), {
-      hint: "--cron, --systemd, --launchd and --windows choose another scheduler; --print shows what to install by hand",
-      cause: error,
-    });
+    const message = error instanceof Error ? error.message : String(error);
+    throw new IpcheckError("usage", message, { hint: cureOf(message, systemCode(error)), cause: error });
   }
+}
+
+function cureOf(message: string, code: string): string {
+  if (["EACCES", "EPERM"].includes(code)) {
+    return "--system is for root: sudo; in your own folders 'ls -l' shows what is not yours";
+  }
+  if (/^(crontab|systemctl) is not installed$/.test(message)) {
+    return "install cron (Debian and Raspberry Pi OS: sudo apt install cron), or have something else run what is shown above";
+  }
+  return "--cron, --systemd, --launchd and --windows choose another scheduler; --print shows what to install by hand";
 }

@@ -216,7 +216,8 @@ export function describePending(
   { channel, owed, failures, reason, groupedUntil, nextTry }: PendingChannel,
   now: Date,
 ): string {
-  const what = `${owed === 1 ? "1 notice" : `${owed} notices`} to ${quote(channel)}`;
+  const whom = channel === channelName(HOOK) ? "the command in IPCHECK_ON_CHANGE" : quote(channel);
+  const what = `${owed === 1 ? "1 notice" : `${owed} notices`} to ${whom}`;
   if (groupedUntil !== null) return `${what}, gathering what changes by ${localTime(groupedUntil)}`;
   const tries =
     failures === 0

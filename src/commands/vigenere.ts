@@ -5,7 +5,12 @@ import { formatEnvLines } from "../config/env-edit";
 import { countUnshiftable, decodeVigenere, encodeVigenere, isVigenereKey } from "../config/vigenere";
 import type { Host } from "./host";
 
-/** `ipcheck vigenere`. Resolves to the exit code. */
+export interface VigenereOptions {
+  decode?: boolean;
+  env?: boolean;
+}
+
+/** `ipcheck vigenere`: asks for what is not given, and prints the result alone on stdout. Resolves to the exit code. */
 export async function composeVigenere(
   key: string | undefined,
   password: string | undefined,
@@ -13,33 +18,18 @@ export async function composeVigenere(
   host: Host,
 ): Promise<number> {
   const prompt = new SecretPrompt(host.openStdin(), host.openStderr());
-  const tools = { ask: (question: string) => prompt.ask(question), formatEnvLines };
   try {
-    return await runVigenere(key, password, options, tools, host.output);
+    return await runVigenere(key, password, options, prompt, host.output);
   } finally {
     prompt.close();
   }
 }
 
-export interface VigenereOptions {
-  decode?: boolean;
-  env?: boolean;
-}
-
-/** How the command asks for what was not given, and how it writes an env line. */
-export interface VigenereTools {
-  /** Asks without echo on a terminal, reads one line of stdin elsewhere; undefined at its end. */
-  ask(question: string): Promise<string | undefined>;
-  /** `NAME=value` lines that the env file's own parser reads back, or undefined where no quoting can. */
-  formatEnvLines(values: Record<string, string>): string | undefined;
-}
-
-/** Encodes or decodes the password and prints it alone on stdout; resolves to the exit code. */
-export async function runVigenere(
+async function runVigenere(
   givenKey: string | undefined,
   givenPassword: string | undefined,
   options: VigenereOptions,
-  tools: VigenereTools,
+  prompt: SecretPrompt,
   output: Output,
 ): Promise<number> {
   if (options.decode && options.env) {
@@ -47,7 +37,7 @@ export async function runVigenere(
       hint: "--env prints encoded passwords",
     });
   }
-  const key = givenKey ?? (await tools.ask("Key: "));
+  const key = givenKey ?? (await prompt.ask("Key: "));
   if (key === undefined || key === "") {
     throw new IpcheckError("usage", "the key is empty", {
       hint: "a key of a dozen letters or more hides best",
@@ -59,7 +49,7 @@ export async function runVigenere(
     });
   }
   const noun = options.decode ? "encoded password" : "password";
-  const text = givenPassword ?? (await tools.ask(options.decode ? "Encoded password: " : "Password: "));
+  const text = givenPassword ?? (await prompt.ask(options.decode ? "Encoded password: " : "Password: "));
   if (text === undefined) {
     throw new IpcheckError("usage", `no ${noun} was given`, {
       hint: "give it as the second argument, or on the second line of standard input",
@@ -68,7 +58,7 @@ export async function runVigenere(
 
   const result = options.decode ? decodeVigenere(text, key) : encodeVigenere(text, key);
   const lines = options.env
-    ? tools.formatEnvLines({ IPCHECK_SMTP_PASSWORD_VIGENERE: result, IPCHECK_VIGENERE_KEY: key })
+    ? formatEnvLines({ IPCHECK_SMTP_PASSWORD_VIGENERE: result, IPCHECK_VIGENERE_KEY: key })
     : result;
   if (lines === undefined) {
     throw new IpcheckError("usage", "no quoting can carry this key and encoded password in an env file", {

@@ -72,7 +72,7 @@ export function loadSettings(envFileFlag: string | undefined, environment: Envir
     origins,
   };
   checkTogether(settings, get, problems);
-  if (problems.length > 0) throw configError(problems, envFile);
+  if (problems.length > 0) throw configError(problems, envFile, origins);
   return settings;
 }
 
@@ -227,8 +227,13 @@ function revisionOf({ smtp, from, extraCa }: Settings): string {
   return scryptSync(JSON.stringify(parts), "ipcheck mail settings", 9).toString("base64url");
 }
 
-function configError(problems: string[], envFile: EnvFile | undefined): IpcheckError {
-  const where = envFile ? ` (env file ${quote(envFile.path)})` : "";
+function configError(problems: string[], envFile: EnvFile | undefined, origins: Origins): IpcheckError {
+  const isOutside = problems.every((problem) => {
+    const name = /^IPCHECK_\w+/.exec(problem)?.[0] as VariableName | undefined;
+    return name !== undefined && origins.get(name)?.place === "environment";
+  });
+  const place = envFile && (isOutside ? "environment" : `env file ${quote(envFile.path)}`);
+  const where = place === undefined ? "" : ` (${place})`;
   const [first = ""] = problems;
   const hint = cureOf(problems);
   return problems.length === 1
@@ -247,8 +252,14 @@ function cureOf(problems: readonly string[]): string {
   if (problems.every((problem) => ASKED.test(problem))) {
     return "'ipcheck init' asks for it again and keeps the rest; every variable is described in .env.example";
   }
-  if (problems.some((problem) => /^(--config|IPCHECK_CONFIG): .* does not exist$/.test(problem))) {
+  if (problems.some((problem) => /^(--config|IPCHECK_CONFIG): .* (does not exist|is a directory)$/.test(problem))) {
     return "name a file that exists, or let 'ipcheck init' write one; every variable is described in .env.example";
+  }
+  if (problems.every((problem) => /: (run chmod|do not run ipcheck as root|use one of your own)\b/.test(problem))) {
+    return "whoever can write there could have ipcheck run a command, or send your password elsewhere";
+  }
+  if (problems.every((problem) => problem.endsWith("cannot be read: permission denied"))) {
+    return "'ls -l' shows whose it is: run ipcheck as that user, or give it to the user that runs ipcheck";
   }
   return "correct it there; every variable is described in .env.example";
 }

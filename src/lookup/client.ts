@@ -100,7 +100,9 @@ function exchange(url: URL, { address, family }: ResolvedAddress, options: Excha
     const outgoing: ClientRequest = request(url, {
       method: body === undefined ? "GET" : "POST",
       // The name stays in the Host header and the certificate's check; the socket goes to this very address.
-      lookup: (_name, _options, done) => done(null, address, family),
+      // Told a moment later, as by a real look-up: where there is no route the socket fails at once, and nobody would
+      // listen to it yet.
+      lookup: (_name, _options, done) => setImmediate(done, null, address, family),
       family,
       ...(localAddress && { localAddress }),
       // No agent, so nothing is kept alive.

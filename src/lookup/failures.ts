@@ -14,8 +14,6 @@ export type FailureKind = keyof typeof EXPLANATIONS;
 interface Explanation {
   sentence: string;
   hint: string;
-  /** True when the service was not heard at all: it neither confirmed nor contradicted anybody. */
-  unreachable: boolean;
 }
 
 /**
@@ -26,100 +24,90 @@ const EXPLANATIONS = {
   clock: {
     sentence: "the clock of this machine is wrong, so no certificate can be checked",
     hint: "wait until the time is set by NTP (timedatectl shows it), or set it by hand; nothing else needs to be changed",
-    unreachable: true,
   },
   "no-ipv6": {
     sentence: "this machine has no IPv6",
     hint: "nothing was taken for a change; without IPv6 at the provider set IPCHECK_FAMILY=4",
-    unreachable: true,
   },
   portal: {
     sentence: "a login page or another middleman answers in place of the services (captive portal)",
     hint: "open any http page in a browser on this network and log in there, or look at what the router intercepts",
-    unreachable: false,
   },
   "no-network": {
     sentence: "no network",
     hint: "look at the cable, the Wi-Fi and the router; the next run tries again",
-    unreachable: true,
   },
   cgnat: {
     sentence: "the provider shares one public address among many homes (carrier-grade NAT)",
     hint: "ssh from outside cannot reach this home over IPv4; ask the provider for a public IPv4 address, or use IPv6 (IPCHECK_FAMILY=6)",
-    unreachable: false,
   },
   private: {
     sentence: "the answer is no public address, so something between here and the service rewrites it",
     hint: "look for a VPN or proxy on this network; where such an address is right, list its range in IPCHECK_ACCEPT_RANGES",
-    unreachable: false,
   },
   proxy: {
     sentence: "a proxy on the way changes the answer",
     hint: "take this machine out of the proxy's or the VPN's rules; a proxied answer is not the address of this home",
-    unreachable: false,
   },
   dns: {
     sentence: "names cannot be resolved: no DNS, or no network",
     hint: "look at the router and at /etc/resolv.conf; the next run tries again",
-    unreachable: true,
   },
   tls: {
     sentence: "the services' certificates are not trusted from here",
     hint: "a login page, a filter or a wrong clock does that; look at the date, and at who answers: openssl s_client -connect api.ipify.org:443",
-    unreachable: true,
   },
   timeout: {
     sentence: "no answer in time",
     hint: "the line may be down or slow; the next run tries again, IPCHECK_TIMEOUT=10s waits longer",
-    unreachable: true,
   },
   refused: {
     sentence: "connection refused",
     hint: "a firewall on the way, or the service is down; the next run tries again",
-    unreachable: true,
   },
   reset: {
     sentence: "the connection broke off",
     hint: "the line may be unstable; the next run tries again",
-    unreachable: true,
   },
   "wrong-family": {
     sentence: "the answer is an address of the wrong family",
     hint: "a proxy or VPN may be on the way; or the URL in IPCHECK_SERVICES serves the other family: see IPCHECK_FAMILY",
-    unreachable: false,
   },
   "rate-limit": {
     sentence: "the services ask to come back later",
     hint: "they are left alone until then; run less often, or name more services in IPCHECK_SERVICES",
-    unreachable: true,
   },
   server: {
     sentence: "the services are out of order",
     hint: "the next run tries again; IPCHECK_SERVICES can name others",
-    unreachable: true,
   },
   status: {
     sentence: "the services do not answer with an address",
     hint: "they may have moved: look at IPCHECK_SERVICES, or update ipcheck",
-    unreachable: false,
   },
   garbage: {
     sentence: "the services do not answer with an address",
     hint: "they may have moved, or something on the way changes the answer: look at IPCHECK_SERVICES",
-    unreachable: false,
   },
   "no-service": {
     sentence: "none of the services can be asked over this family",
     hint: "name one in IPCHECK_SERVICES, or set IPCHECK_FAMILY to the family the services have",
-    unreachable: true,
   },
 } as const satisfies Record<string, Explanation>;
 
 const KINDS = Object.keys(EXPLANATIONS) as FailureKind[];
 
-/** Sentence, hint and whether the service went unreachable, for one kind. */
+/** Sentence and hint for one kind. */
 export function explain(kind: FailureKind): Explanation {
   return EXPLANATIONS[kind];
+}
+
+/** Kinds of a service that was heard, and said something else than an address. */
+const HEARD = new Set<FailureKind>(["portal", "cgnat", "private", "proxy", "wrong-family", "status", "garbage"]);
+
+/** True when the service was not heard at all: it neither confirmed nor contradicted anybody. */
+export function isUnreachable(kind: FailureKind): boolean {
+  return !HEARD.has(kind);
 }
 
 /** The kind that explains several failures best: the topmost of the table. */

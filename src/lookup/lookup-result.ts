@@ -24,6 +24,10 @@ export interface ServiceResponse {
   vote: Vote;
   /** How long it took to answer; 0 where it was not asked. */
   ms: number;
+  /** It asked to be left alone until then. */
+  until?: Date;
+  /** What its HTTP Date header said. */
+  serverDate?: Date;
 }
 
 /** What a look in one family came to. */

@@ -42,15 +42,6 @@ interface SourceOptions extends LookupOptions {
   localAddress?: string | undefined;
 }
 
-/** One exchange with one service. */
-interface Exchange {
-  service: EchoService;
-  response: ServiceResponse;
-  /** It asked to be left alone until then. */
-  until?: Date;
-  serverDate?: Date;
-}
-
 /** Looks in one family: one service when it says what is recorded, others until the decision stands. */
 export function look(request: LookRequest, options: LookupOptions): Promise<LookupResult> {
   return fromEachSource(request, options, lookFrom);
@@ -104,8 +95,8 @@ async function lookFrom(request: LookRequest, options: SourceOptions): Promise<L
   const isCooling = ({ name }: EchoService) => isCoolingDown(coolDowns[name], now);
   const queue = ordered.filter((service) => !isCooling(service));
   const cooling = ordered.filter(isCooling).sort((a, b) => compare(coolDowns[a.name], coolDowns[b.name]));
-  const exchanges: Exchange[] = [];
-  const underWay = new Map<EchoService, Promise<Exchange>>();
+  const heard: ServiceResponse[] = [];
+  const underWay = new Map<EchoService, Promise<void>>();
   const losers = new AbortController();
   const signal = AbortSignal.any([options.signal, losers.signal]);
   const mayOverride = request.mayOverrideCoolDowns === true;
@@ -114,7 +105,7 @@ async function lookFrom(request: LookRequest, options: SourceOptions): Promise<L
   // A change, or a contradiction, is worth a question to those that cool down, after all others.
   const isInDoubt = () =>
     request.isContradicted === true ||
-    exchanges.some(({ response: { vote } }) => {
+    heard.some(({ vote }) => {
       if (!("address" in vote) || recorded === undefined) return false;
       return !isSamePlace(vote.address, recorded, options.ipv6PrefixLength);
     });
@@ -122,7 +113,7 @@ async function lookFrom(request: LookRequest, options: SourceOptions): Promise<L
   try {
     for (;;) {
       if (mayOverride && isInDoubt()) queue.push(...cooling.splice(0));
-      const responses = [...exchanges.map(({ response }) => response), ...cooling.map(refusalFrom(coolDowns))];
+      const responses = [...heard, ...cooling.map(({ name, operator }) => refusalOf(name, operator, coolDowns[name]))];
       const isGivenUp = options.localAddress !== undefined && isDeadSource(responses, TRIES_FROM_A_SOURCE);
       const decision: Decision = isGivenUp
         ? { kind: "silence" }
@@ -135,17 +126,19 @@ async function lookFrom(request: LookRequest, options: SourceOptions): Promise<L
         continue;
       }
       if (decision.kind !== "ask") {
-        const requests = exchanges.length + underWay.size;
-        return { ...resultOf(request, services, responses, exchanges, isCooling), decision, requests };
+        const requests = heard.length + underWay.size;
+        return { ...resultOf(request, services, responses, heard, now), decision, requests };
       }
       while (underWay.size < decision.count) {
         const next = takeNext(queue, [...underWay.keys()], responses);
         if (!next) break;
-        underWay.set(next, exchange(next, family, { ...options, signal }, exchanges));
+        const asking = exchange(next, family, { ...options, signal }, heard).then((response) => {
+          underWay.delete(next);
+          heard.push(response);
+        });
+        underWay.set(next, asking);
       }
-      const done = await Promise.race(underWay.values());
-      underWay.delete(done.service);
-      exchanges.push(done);
+      await Promise.race(underWay.values());
     }
   } finally {
     losers.abort();
@@ -155,16 +148,16 @@ async function lookFrom(request: LookRequest, options: SourceOptions): Promise<L
 
 async function lookAtAllFrom(request: LookRequest, options: SourceOptions): Promise<LookupResult> {
   const services = servicesFor(request.family, options.serviceUrls);
-  const exchanges: Exchange[] = [];
+  const heard: ServiceResponse[] = [];
   await Promise.all(
-    services.map(async (service) => exchanges.push(await exchange(service, request.family, options, exchanges))),
+    services.map(async (service) => heard.push(await exchange(service, request.family, options, heard))),
   );
-  const responses = exchanges.map(({ response }) => response);
-  const decision = decideOn(request, options, services, responses, [], options.now());
+  const now = options.now();
+  const decision = decideOn(request, options, services, heard, [], now);
   return {
-    ...resultOf(request, services, responses, exchanges, () => false),
+    ...resultOf(request, services, heard, heard, now),
     decision: decision.kind === "ask" ? { kind: "silence" } : decision,
-    requests: exchanges.length,
+    requests: heard.length,
   };
 }
 
@@ -204,79 +197,62 @@ function takeNext(
 
 /** One request and what it came to; never rejects. */
 async function exchange(
-  service: EchoService,
+  { name, operator, url }: EchoService,
   family: Family,
   options: SourceOptions,
   /** Those that have ended by then: their Date headers tell a wrong clock from a wrong certificate. */
-  others: readonly Exchange[],
-): Promise<Exchange> {
+  others: readonly ServiceResponse[],
+): Promise<ServiceResponse> {
   const { acceptRanges, localAddress, monotonicMs, now, redact, signal, timeoutMs, tls, userAgent } = options;
-  options.onAsk?.(service.name);
+  options.onAsk?.(name);
   const start = monotonicMs();
-  const respond = (vote: Vote) => responseOf(service, vote, Math.round(monotonicMs() - start));
+  const respond = (vote: Vote) => ({ service: name, operator, vote, ms: Math.round(monotonicMs() - start) });
   try {
-    const raw = await (options.ask ?? ask)(service.url, {
-      family,
-      timeoutMs,
-      userAgent,
-      signal,
-      ...(tls && { tls }),
-      ...(localAddress && { localAddress }),
-    });
+    const raw = await (options.ask ?? ask)(url, { family, timeoutMs, userAgent, signal, tls, localAddress });
     const date = new Date(String(raw.headers["date"] ?? ""));
     const isBusy = raw.status === 429 || raw.status === 503;
     return {
-      service,
-      response: respond(readAnswer(raw, { family, acceptRanges, redact })),
+      ...respond(readAnswer(raw, { family, acceptRanges, redact })),
       ...(isBusy && { until: coolDownUntil(raw.headers["retry-after"], now()) }),
       ...(!Number.isNaN(date.getTime()) && { serverDate: date }),
     };
   } catch (error) {
     const code = systemCode(error);
-    const vote: Vote =
-      code === "EMSGSIZE"
-        ? { kind: "garbage", detail: "answered far more than an address" }
-        : failureOfConnection(code, { family, now: now(), serverDate: lastDate(others) });
-    return { service, response: respond(vote) };
+    if (code === "EMSGSIZE") return respond({ kind: "garbage", detail: "answered far more than an address" });
+    return respond(failureOfConnection(code, { family, now: now(), serverDate: lastDate(others) }));
   }
 }
 
-function responseOf({ name, operator }: EchoService, vote: Vote, ms: number): ServiceResponse {
-  return { service: name, operator, vote, ms };
-}
-
-function refusalFrom(coolDowns: LookRequest["coolDowns"]) {
-  return (service: EchoService): ServiceResponse => {
-    const detail = `asked to be left alone until ${coolDowns[service.name]?.slice(0, 16)}Z`;
-    return responseOf(service, { kind: "rate-limit", detail }, 0);
-  };
+function refusalOf(service: string, operator: string, until: string | undefined): ServiceResponse {
+  const detail = `asked to be left alone until ${until?.slice(0, 16)}Z`;
+  return { service, operator, vote: { kind: "rate-limit", detail }, ms: 0 };
 }
 
 function resultOf(
   { family, coolDowns }: LookRequest,
   services: readonly EchoService[],
   responses: readonly ServiceResponse[],
-  exchanges: readonly Exchange[],
-  wasCooling: (service: EchoService) => boolean,
+  heard: readonly ServiceResponse[],
+  now: Date,
 ): Omit<LookupResult, "decision" | "requests"> {
   const place = ({ service }: ServiceResponse) => services.findIndex(({ name }) => name === service);
-  const newCoolDowns = exchanges.flatMap(({ service, response, until }) => {
-    if (until) return [[service.name, until.toISOString()]];
-    if (!wasCooling(service)) return [];
-    // It was asked before its time: in vain, or it answers again.
-    return [[service.name, "address" in response.vote ? undefined : coolDowns[service.name]]];
+  const newCoolDowns = heard.flatMap(({ service, vote, until }) => {
+    if (until) return [[service, until.toISOString()]];
+    if (new Date(coolDowns[service] ?? 0) <= now) return [];
+    // It was asked before its time, or its time is one of a wrong clock: in vain, or it answers again.
+    return [[service, "address" in vote ? undefined : coolDowns[service]]];
   });
   return {
     family,
     // In the order they were configured, not in the order chance gave them.
     responses: responses.toSorted((a, b) => place(a) - place(b)),
     newCoolDowns: Object.fromEntries(newCoolDowns),
-    serverDate: lastDate(exchanges),
+    serverDate: lastDate(heard),
   };
 }
 
-function lastDate(exchanges: readonly Exchange[]): Date | undefined {
-  return exchanges.findLast(({ serverDate }) => serverDate)?.serverDate;
+function lastDate(responses: readonly ServiceResponse[]): Date | undefined {
+  return responses.findLast(({ serverDate }) => serverDate)?.serverDate;
 }
 
 // A hash spreads evenly over any panel and any schedule; rotating by the hour would not: every

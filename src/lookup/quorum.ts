@@ -1,6 +1,6 @@
 import { plausibleElapsedMs } from "../base/time";
 import { isSamePlace } from "./address";
-import { explain, type LookupFailure } from "./failures";
+import { isUnreachable, type LookupFailure } from "./failures";
 
 /** What one operator said when asked: an address, or why there was none. */
 export type Vote = { address: string } | LookupFailure;
@@ -101,7 +101,7 @@ export function decide(tally: Tally): Decision {
   if (remaining > 0) return { kind: "ask", count: second ? remaining : Math.min(remaining, majority - by.length) };
 
   const answered = groups.reduce((sum, group) => sum + group.by.length, 0);
-  const heard = [...votes.values()].filter((vote) => "address" in vote || !explain(vote.kind).unreachable).length;
+  const heard = [...votes.values()].filter((vote) => "address" in vote || !isUnreachable(vote.kind)).length;
   const isMajorityOfHeard = by.length * 2 > heard;
   if (by.length >= 2 && isMajorityOfHeard && heard === answered) return believed;
   if (second) return { kind: "contradiction" };

@@ -14,6 +14,8 @@ export interface InterfaceAddress {
   isLasting: boolean;
   /** Has no lifetime: configured by hand or by DHCP. */
   isPermanent: boolean;
+  /** Made of the network card's number (EUI-64): the same in every network and after every new start. */
+  isFromHardware: boolean;
 }
 
 /** `IFA_F_` … of linux/if_addr.h. */
@@ -38,6 +40,7 @@ export function parseIfInet6(text: string): InterfaceAddress[] {
         isTemporary: (flags & TEMPORARY) !== 0,
         isLasting: (flags & (TEMPORARY | DAD_FAILED | DEPRECATED | TENTATIVE)) === 0,
         isPermanent: (flags & PERMANENT) !== 0,
+        isFromHardware: /^.{22}fffe/i.test(hex),
       },
     ];
   });
@@ -65,8 +68,7 @@ export function chooseSources(
   const isRecorded = ({ address }: InterfaceAddress) =>
     recorded !== undefined && isSamePlace(address, recorded, ipv6PrefixLength);
   const rank = (one: InterfaceAddress) =>
-    [isRecorded(one), one.isPermanent, isFromHardware(one.address)].map((is) => (is ? "0" : "1")).join("") +
-    one.address;
+    [isRecorded(one), one.isPermanent, one.isFromHardware].map((is) => (is ? "0" : "1")).join("") + one.address;
   return addresses
     .filter((one) => one.interfaceName === interfaceName && one.isGlobal && one.isLasting && isPublic(one.address))
     .filter((one) => isRecorded(one) || isSamePlace(one.address, chosen, NETWORK_BITS))
@@ -78,14 +80,6 @@ export function chooseSources(
 
 /** The network part of an address that a host gives itself (RFC 4291, 2.5.1). */
 const NETWORK_BITS = 64;
-
-/** Made of the network card's number (EUI-64): the same in every network and after every new start. */
-function isFromHardware(address: string): boolean {
-  const groups = address.split("::").map((half) => half.split(":").filter(Boolean));
-  const [before = [], after = []] = groups;
-  const all = groups.length > 1 ? [...before, ...Array(8 - before.length - after.length).fill("0"), ...after] : before;
-  return /^.{0,2}ff$/.test(all[5] ?? "") && /^fe..$/.test(all[6] ?? "");
-}
 
 /** Such addresses of this machine; none where the system tells nothing, or has no way to the IPv6 internet. */
 export async function findSources(recorded: string | undefined, rules: SourceRules): Promise<string[]> {

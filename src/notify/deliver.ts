@@ -100,7 +100,7 @@ const REACH_SHARE = 0.25;
 async function reachOf(
   { events, lateReason }: Notice,
   { reachPort: port, reachUrl, extraCa }: DeliverySettings,
-  { userAgent, remainingMs, signal }: DeliveryContext,
+  { userAgent, remainingMs }: DeliveryContext,
 ): Promise<MessageFacts["reach"]> {
   const changed = events.filter(({ kind }) => kind === "change").map(({ family }) => family);
   // IPv4 first, as in the mail.
@@ -108,7 +108,8 @@ async function reachOf(
   const from = events.findLast((event) => event.family === family)?.address;
   if (port === undefined || changed.length === 0 || from === undefined || lateReason !== undefined) return undefined;
   const timeoutMs = Math.ceil(Math.min(MAX_REACH_MS, remainingMs() * REACH_SHARE));
-  const time = { timeoutMs, signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]) };
+  // For the name and a second try, too; the run's own end is later.
+  const time = { timeoutMs, signal: AbortSignal.timeout(timeoutMs) };
   const answer = await askReach(reachUrl, port, { userAgent, tls: trustOptions(extraCa), ...time, family, from });
   // Seen through a VPN or the like, the port of another place was tried.
   return "address" in answer && answer.address === from ? { port, isReachable: answer.isReachable } : undefined;

@@ -20,6 +20,7 @@ export const MORE_PROVIDERS: Record<string, { name: string; host: string }> = {
   "sfr.fr": { name: "SFR", host: "smtp.sfr.fr" },
   "neuf.fr": { name: "SFR", host: "smtp.sfr.fr" },
   "laposte.net": { name: "La Poste", host: "smtp.laposte.net" },
+  "yahoo.fr": { name: "Yahoo", host: "smtp.mail.yahoo.com" },
   "ovh.net": { name: "OVH", host: "ssl0.ovh.net" },
 };
 
@@ -43,7 +44,7 @@ const RULES: readonly { host: RegExp; note: string; isUnusable?: boolean }[] = [
   },
   {
     host: /(^|\.)(yahoo|aol|me|icloud|fastmail)\.com\.?$/i,
-    note: "it wants an app password, not the account's own: make one in the account's security settings",
+    note: "this mailbox wants an app password, not the account's own: make one in the account's security settings",
   },
   {
     host: /(^|\.)(protonmail\.ch|proton\.me)\.?$/i,

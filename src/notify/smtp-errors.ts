@@ -17,7 +17,8 @@ export interface SmtpServer {
 export function explainSmtp(error: unknown, server: SmtpServer, redact: Redact): FailedOutcome {
   const failure = readError(error, redact);
   const { code, reply, said, isPermanent } = failure;
-  const isReply = (reply >= 400 && code !== "ETLS") || /^E(NO)?AUTH$/.test(code);
+  // Refused for now (RFC 3207, 4: 454), STARTTLS is offered all the same.
+  const isReply = (reply >= 400 && !(code === "ETLS" && reply >= 500)) || /^E(NO)?AUTH$/.test(code);
   const [reason, hint, about] = isReply ? explainReply(failure, server) : explainConnection(failure, server);
   return {
     ok: false,
@@ -90,7 +91,8 @@ const SENDER = /\bsender\b.*\b(reject|refuse|denied|not owned|not allowed|verif|
 const OLD_TLS =
   /UNSUPPORTED_PROTOCOL|PROTOCOL_VERSION|VERSION_TOO_LOW|KEY_TOO_SMALL|MD_TOO_WEAK|HANDSHAKE_FAILURE|INSUFFICIENT_SECURITY|NO_SHARED_CIPHER|UNSAFE_LEGACY/;
 
-const TRY_AGAIN = "the next run tries again; nothing is lost";
+/** For a notice, which is kept; of a test nothing is. */
+export const TRY_AGAIN = "the next run tries again; nothing is lost";
 const SENDER_HINT = "look at IPCHECK_FROM: it must usually be the mailbox of IPCHECK_SMTP_USER";
 const USUAL_PORTS = "look at IPCHECK_SMTP_SECURITY and IPCHECK_SMTP_PORT: tls belongs to 465, starttls to 587";
 const NO_UTF8 = [
@@ -187,6 +189,7 @@ function explainCommand({ reply, command }: Failure): Explanation {
     return ["refused to talk to this machine", hint, "server"];
   }
   if (isGreeting) return ["cannot talk now", TRY_AGAIN];
+  if (command === "STARTTLS") return ["cannot encrypt the connection now", TRY_AGAIN];
   if (!isRefused) return ["cannot take the message now", TRY_AGAIN];
   return ["refused the message", "look at the server's words; the mailbox may be full, blocked or rate-limited"];
 }

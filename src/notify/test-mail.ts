@@ -5,7 +5,7 @@ import type { FailedOutcome, Outcome } from "../state/outbox";
 import type { State } from "../state/state";
 import { type DeliveryContext, type DeliverySettings, deliver } from "./deliver";
 import type { Notice } from "./dispatch";
-import { explainSmtp } from "./smtp-errors";
+import { explainSmtp, TRY_AGAIN } from "./smtp-errors";
 import { type SessionSettings, SmtpSession } from "./smtp-session";
 
 /** How far a conversation with the mail server went; nothing is sent. */
@@ -58,7 +58,10 @@ export async function* sendTestMail(
 ): AsyncGenerator<[recipient: string, outcome: Outcome]> {
   const bugs: unknown[] = [];
   const notice = testNotice(settings, state, lookupResults, new Date());
-  yield* await deliver(notice, settings, { ...context, onBug: (bug) => bugs.push(bug) });
+  for (const [recipient, outcome] of await deliver(notice, settings, { ...context, onBug: (bug) => bugs.push(bug) })) {
+    const hint = outcome.ok ? undefined : outcome.hint?.replace(TRY_AGAIN, "send the test again a little later");
+    yield [recipient, outcome.ok ? outcome : { ...outcome, hint }];
+  }
   if (bugs.length > 0) throw bugs[0];
 }
 

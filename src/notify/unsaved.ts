@@ -57,13 +57,14 @@ function oweReminders(
       told: [],
     });
     // Whoever is still owed the changes themselves is told them, and needs no summary beside them.
-    const isOwed = (channel: string) =>
-      owedTo(next, channel).some((one) => one.family === family && isMove(one) && one.id !== event.id);
-    const told = channels.filter((channel) => channel !== HISTORY && isOwed(channel));
+    const isOwed = (channel: string) => {
+      const owed = owedTo(next, channel).filter((one) => one.family === family && isMove(one) && one.id !== event.id);
+      return owed.at(-1)?.address === event.address;
+    };
+    // Still there where somebody, or the history, is owed it: they stay so.
     const waiting = next.outbox.find(({ id }) => id === event.id);
-    // Still there where the history could not be written: its line stays owed, and in its place.
-    const isWritten = !waiting || waiting.told.includes(HISTORY);
-    const reminder = { ...event, told: isWritten ? [HISTORY, ...told] : told };
+    const told = (waiting?.told ?? channels).filter((channel) => channel === HISTORY || isOwed(channel));
+    const reminder = { ...event, told };
     const outbox = next.outbox.map((one) => (one === waiting ? reminder : one));
     next = waiting ? { ...next, outbox } : enqueue(next, reminder);
   }

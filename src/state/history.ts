@@ -129,7 +129,8 @@ export function* readHistory(path: string, who: Principal): Generator<HistoryLin
     const code = systemCode(error);
     if (code === "ENOENT") return;
     const why = code || (error instanceof Error ? error.message : "unknown error");
-    throw new IpcheckError("state", `cannot read ${quote(path)} (${why})`, { cause: error });
+    const hint = code === "EACCES" ? "'ls -l' shows whose it and its folder are: run it as that user" : undefined;
+    throw new IpcheckError("state", `cannot read ${quote(path)} (${why})`, { hint, cause: error });
   }
 }
 

@@ -32,7 +32,7 @@ export interface Deferred {
   reason?: string | undefined;
 }
 
-export interface TellingRules {
+export interface DeliveryRules {
   now: Date;
   mailIntervalMs: number;
   /** Names the mail settings in force; a pause set under others is over. */
@@ -99,7 +99,7 @@ export function isMove({ kind }: AddressEvent): boolean {
 export function planMails(
   state: State,
   recipients: readonly string[],
-  rules: TellingRules,
+  rules: DeliveryRules,
 ): { deliveries: Delivery[]; waiting: Deferred[] } {
   const deliveries = new Map<string, Delivery>();
   const waiting: Deferred[] = [];
@@ -146,7 +146,7 @@ function waitOf(
   channel: string,
   events: readonly AddressEvent[],
   record: Channel | undefined,
-  rules: TellingRules,
+  rules: DeliveryRules,
 ): Deferred | undefined {
   if (!record) return undefined;
   const { deferredUntil, deferredFor, deferredChange, triedAt, reason } = record;
@@ -169,7 +169,7 @@ function waitOf(
 const OUTAGE_INTERVAL_MS = 24 * 3_600_000;
 
 /** Until when what is owed waits for more of its kind; undefined where it is to be told now. */
-function groupedUntil(events: readonly AddressEvent[], record: Channel, rules: TellingRules): Date | undefined {
+function groupedUntil(events: readonly AddressEvent[], record: Channel, rules: DeliveryRules): Date | undefined {
   const { changeServedAt, outageServedAt, unknownAt } = record;
   const wait = (last: string | undefined, intervalMs: number) =>
     last !== undefined && !isDue(last, intervalMs, rules.now)

@@ -59,10 +59,8 @@ export function openStateFile(path: string, who: Principal) {
 
     /** Makes the folder; needs no write access where it is there. */
     prepare(): void {
-      guarded("make the folder", dirname(target), () => {
-        guardFolders(path, who);
-        makeDirectory(dirname(target));
-      });
+      guarded("use the state file", path, () => guardFolders(path, who));
+      guarded("make the folder", dirname(target), () => makeDirectory(dirname(target)));
     },
 
     /** Removes what a run left behind that was killed while writing; only for the holder of the lock. */
@@ -184,13 +182,16 @@ function guarded<T>(deed: string, path: string, work: () => T): T {
   }
 }
 
+const DENIED =
+  "'ls -l' shows whose it and its folder are: give them to the user that runs ipcheck, or set IPCHECK_STATE_FILE to another path";
+
 const HINTS: Record<string, string> = {
   ENOSPC: "the disk is full: make room",
   EDQUOT: "the quota is used up: make room",
   EROFS: "the file system is read-only, as worn-out SD cards become: look at dmesg, and replace the card",
   EIO: "the disk fails: look at dmesg, and replace the disk or card",
-  EACCES: "give the user that runs ipcheck this folder, or set IPCHECK_STATE_FILE to another one",
-  EPERM: "give the user that runs ipcheck this folder, or set IPCHECK_STATE_FILE to another one",
+  EACCES: DENIED,
+  EPERM: DENIED,
 };
 
 /** As much as a state with a full outbox: a disk with less left is full for us. */

@@ -192,6 +192,12 @@ describe("the built program", () => {
     expect(stderr.replace(/^ipcheck: 127\.0\.0\.1:\d+ answered .*\n/, "")).toMatch(UNSAID);
   });
 
+  test.each(["check -v", "status"])("%s into a folder: not 0, and one sentence", async (args) => {
+    const { exitCode, stderr } = await runRedirected(args, "1</");
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain("cannot write to standard output");
+  });
+
   test.each(["--help", "status", "history --csv", "doctor"])("%s | true: the reader's business", async (args) => {
     expect(await runRedirected(args, "| true")).toEqual({ exitCode: 0, stderr: "" });
   });

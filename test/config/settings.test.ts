@@ -306,6 +306,19 @@ describe("problems", () => {
     );
   });
 
+  test("what stands in the environment is not looked for in the env file", () => {
+    const flag = write("whole.env", "IPCHECK_NAME=attic\n");
+    expect(errorOf({ IPCHECK_FAMILY: "5" }, {}, flag)?.message).toMatch(/^IPCHECK_FAMILY: .* \(environment\)$/);
+    expect(errorOf({ IPCHECK_FAMILY: "5" })?.message).not.toContain("(");
+    const mixed = write("mixed.env", "IPCHECK_TIMEOUT=soon\n");
+    expect(errorOf({ IPCHECK_FAMILY: "5" }, {}, mixed)?.message).toMatch(/^2 problems .* \(env file .*mixed\.env\)$/);
+  });
+
+  test("a folder in the env file's place is no mistake inside a file", () => {
+    mkdirSync(join(home, "folder"));
+    expect(errorOf({}, {}, join(home, "folder"))?.hint).toMatch(/^name a file that exists/);
+  });
+
   test("an untouched .env.example is refused for its placeholders alone", () => {
     writeEnvFile(readFileSync(join(__dirname, "../../.env.example"), "utf8"));
     const problems = problemsOf({});

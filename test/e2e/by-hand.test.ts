@@ -62,7 +62,7 @@ test("a notice that waits for more says until when, in text and in JSON", async 
   const { exitCode, stdout } = await home.run(["-v"], options);
   expect({ exitCode, stdout }).toEqual({
     exitCode: 0,
-    stdout: `203.0.113.9 is new, it was 203.0.113.8\nthe notice to ${OWNER} waits until 11:15: what changes by then goes into the same mail\n`,
+    stdout: `203.0.113.9 is new, it was 203.0.113.8\nthe notice to ${OWNER} waits for the first run after 11:15: what changes by then goes into the same mail\n`,
   });
   const json = JSON.parse((await home.run(["--json"], options)).stdout);
   const until = expect.stringMatching(/^2026-06-02T11:15:0/);

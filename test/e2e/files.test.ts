@@ -110,7 +110,12 @@ describe("the state", () => {
     symlinkSync(join(elsewhere, "state.json"), home.stateFile);
     expect(await home.run(["check"])).toMatchObject(SILENCE);
     chmodSync(elsewhere, 0o777);
-    await expectRefusal(home, 4, /lies in \S*elsewhere, which can be written by other users/, /hint: run chmod go-w/);
+    await expectRefusal(
+      home,
+      4,
+      /cannot use the state file .*: it lies in \S*elsewhere, which can be written by other users/,
+      /hint: run chmod go-w/,
+    );
     expect(home.listStateFolder()).toEqual(["state.json"]);
   });
 
@@ -213,9 +218,26 @@ describe("the env file", () => {
   test.for([".config", ".config/ipcheck"])("below a folder that all can write: %s", async (folder) => {
     const { home } = await makeConfigured();
     chmodSync(join(home.path, folder), 0o777);
-    await expectRefusal(home, 2, /lies in \S*, which can be written by other users/, /run chmod go-w/);
+    const cure = /run chmod go-w.*\n.*hint: whoever can write there/;
+    await expectRefusal(home, 2, /lies in \S*, which can be written by other users/, cure);
     chmodSync(join(home.path, folder), 0o775);
     expect(await home.run(["check"])).toMatchObject(SILENCE);
+  });
+
+  test("that may not be read", async () => {
+    const { home } = await makeConfigured();
+    const options = {
+      preload: [join(__dirname, "..", "faults", "faults.cjs")],
+      env: { FAULT_ONLY: "named", FAULT_AT: "1", FAULT_CODE: "EACCES", FAULT_STAYS: "1" },
+    };
+    const named = writePrivate(join(home.path, "named"), "IPCHECK_NAME=attic\n");
+    for (const args of [["check"], ["init", "--yes", "--name", "cellar"]]) {
+      const run = await home.run([...args, "--config", named], options);
+      expect(run).toMatchObject({
+        exitCode: 2,
+        stderr: expect.stringMatching(/cannot (be )?read.*\n.*hint: 'ls -l' shows/),
+      });
+    }
   });
 
   asRoot("of another user, as root", async () => {

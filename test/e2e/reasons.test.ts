@@ -9,7 +9,7 @@ import { runHere } from "../support/run-here";
 
 vi.setConfig({ maxConcurrency: 3 });
 
-const FAILING_CONNECT = join(__dirname, "..", "support", "failing-connect.cjs");
+const CUT_OFF = ["fake-names", "failing-connect"].map((name) => join(__dirname, "..", "support", `${name}.cjs`));
 const DAY_MS = 86_400_000;
 const START = Date.UTC(2026, 5, 1, 12);
 
@@ -38,7 +38,9 @@ const inDays = (days: number) => new Date(Date.now() + days * DAY_MS);
 // Ports that no other test is given while this one goes on.
 const closed = async () => [1, 2].map((port) => ({ url: `http://127.0.0.1:${port}/` }));
 const saying = (answer: EchoServer["answer"]) => () => startEchoes(answer);
-const nowhere = async () => ["one", "two"].map((name) => ({ url: `https://${name}.ipcheck-test.invalid/` }));
+const NAMES = ["one", "two"].map((name) => `${name}.ipcheck-test.invalid`);
+const KNOWN_NAMES = Object.fromEntries(NAMES.map((name) => [name, ["192.0.2.1"]]));
+const nowhere = async () => NAMES.map((name) => ({ url: `https://${name}/` }));
 const portal = withStatus(302, { Location: "http://portal.example/login?mac=02:00:00:00:00:01" });
 const notYetValid = () => startTls({ notBefore: inDays(1), notAfter: inDays(60) });
 const expired = () => startTls({ notBefore: inDays(-60), notAfter: inDays(-1) });
@@ -62,6 +64,13 @@ const ROWS: Row[] = [
   ["refused", closed, /connection refused/, /firewall/],
   ["DNS failure", nowhere, /names cannot be resolved/, /resolv\.conf|router/],
   ["no network", startEchoes, /no network/, /cable/, { env: { FAIL_CONNECT_CODE: "ENETUNREACH" } }],
+  [
+    "no network, while a name server nearby still knows the names",
+    nowhere,
+    /no network/,
+    /cable/,
+    { env: { FAIL_CONNECT_CODE: "ENETUNREACH", FAKE_NAMES: JSON.stringify(KNOWN_NAMES) } },
+  ],
   ["no answer", saying(() => undefined), /no answer in time/, /IPCHECK_TIMEOUT/, { env: { IPCHECK_TIMEOUT: "1s" } }],
   ["rate limit", saying(withStatus(429)), /come back later/, /less often/],
   ["out of order", saying(withStatus(500)), /out of order/, /next run/],
@@ -90,7 +99,7 @@ describe.concurrent("why there is no address", () => {
     Object.assign(home.env, cause.env, cause.isTrusted && { IPCHECK_CA_FILE: (await authority).caFile });
     const options = {
       ...(cause.now && { now: cause.now }),
-      preload: cause.env?.["FAIL_CONNECT_CODE"] ? [FAILING_CONNECT] : [],
+      preload: cause.env?.["FAIL_CONNECT_CODE"] ? CUT_OFF : [],
     };
     const { exitCode, stdout, stderr } = await home.run([], options);
     expect({ exitCode, stdout }).toEqual({ exitCode: 3, stdout: "" });

@@ -132,6 +132,7 @@ describe.concurrent("a command line or a configuration that cannot be", () => {
     [["--help"], /Usage: ipcheck[\s\S]*vigenere/],
     [["-h"], /Usage: ipcheck/],
     [["help"], /Usage: ipcheck/],
+    [["help", "help"], /Usage: ipcheck/],
     [["check", "--help"], /Usage: ipcheck check[\s\S]*--dry-run/],
     [["vigenere", "--help"], /Usage: ipcheck vigenere[\s\S]*nobody else/],
     [["--version"], /^\d+\.\d+\.\d+\n$/],

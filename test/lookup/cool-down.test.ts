@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { look } from "../../src/lookup/lookup";
 import { coolDownUntil, isCoolingDown, mayOverrideCoolDowns, updateCoolDowns } from "../../src/lookup/services";
 
 const NOW = new Date("2026-06-01T12:00:00Z");
@@ -88,4 +89,31 @@ test.each([
 ])("services backed off %s: may be asked all the same: %s %s", (_, backedOffAt, expected) => {
   const state = { coolDowns: {}, ...(backedOffAt !== undefined && { backedOffAt }) };
   expect(mayOverrideCoolDowns(state, NOW)).toBe(expected);
+});
+
+// Whatever is learned is written: a cool-down that is over is dropped with the next one.
+test.each([
+  ["over", "2026-06-01T11:00:00Z", {}],
+  ["not over", "2026-06-01T13:00:00Z", { "echo.example.net": undefined }],
+  ["of a clock that was ahead", "2026-06-03T13:00:00Z", { "echo.example.net": undefined }],
+])("a service whose cool-down is %s answers", async (_, until, learned) => {
+  const request = { family: 4, recorded: "81.2.69.142", candidate: undefined, mayOverrideCoolDowns: true } as const;
+  const result = await look(
+    { ...request, coolDowns: { "echo.example.net": until } },
+    {
+      serviceUrls: [new URL("https://echo.example.net/")],
+      acceptRanges: [],
+      ipv6PrefixLength: 64,
+      timeoutMs: 1000,
+      userAgent: "ipcheck/test",
+      redact: (text) => text,
+      seed: "",
+      now: () => NOW,
+      monotonicMs: () => 0,
+      signal: new AbortController().signal,
+      ask: async () => ({ status: 200, headers: {}, body: "81.2.69.142" }),
+    },
+  );
+  expect(result).toMatchObject({ decision: { kind: "unchanged" }, requests: 1 });
+  expect(result.newCoolDowns).toStrictEqual(learned);
 });

@@ -31,6 +31,7 @@ test("a row of /proc/net/if_inet6", () => {
       isTemporary: true,
       isLasting: false,
       isPermanent: false,
+      isFromHardware: false,
     },
   ]);
   expect(parseIfInet6(LOOPBACK + LINK_LOCAL).map(({ isGlobal }) => isGlobal)).toEqual([false, false]);

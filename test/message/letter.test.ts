@@ -173,6 +173,16 @@ test.each<[Language, string, RegExp]>([
   expect(writeLetter("change", language, { timeZone }).text).toMatch(expected);
 });
 
+test.each([
+  ["en", /No address could be seen just now: 203\.0\.113\.99 stands in for it\./],
+  ["fr", /Aucune adresse n’a pu être vue à l’instant : 203\.0\.113\.99 en tient lieu\./],
+] as const)("%s: a test that nobody could confirm says so", (language, sentence) => {
+  const [seen] = KINDS["test"] ?? [];
+  const events = seen ? [{ ...seen, confirmedBy: [] }] : [];
+  expect(flat(composeMessage(events, factsIn(language)).text)).toMatch(sentence);
+  expect(flat(writeLetter("test", language).text)).not.toMatch(sentence);
+});
+
 test.each(LANGUAGES)("%s: without host keys and history those parts are left out", (language) => {
   const { text, html } = writeLetter("change", language, { hostKeys: [], history: [] });
   for (const part of [text, html]) expect(part).not.toMatch(/SHA256|Lately|Dernièrement|empreinte|fingerprint/);
@@ -189,6 +199,18 @@ test("the bars of IPv6 addresses fit into 80 columns", () => {
   const six = (KINDS["several"] ?? []).filter(({ family }) => family === 6);
   const { text } = composeMessage(six, { ...factsIn("en"), history });
   expect(text.split("\n").filter((line) => line.length > 80)).toEqual([]);
+});
+
+test("an address that is told within the second has no bar, and no duration", () => {
+  const now = "2026-09-08T03:12:00.000Z";
+  const past = ["2026-09-01", "2026-09-05"].map((day) => ({
+    family: 4 as const,
+    at: `${day}T00:00:00Z`,
+    address: day,
+  }));
+  const history = [...past, { family: 4 as const, at: now, address: "203.0.113.99" }];
+  const { text } = writeLetter("change", "en", { history, now: new Date(Date.parse(now) + 400) });
+  expect(text).toMatch(/^ {4}203\.0\.113\.99 {2,}now$/m);
 });
 
 // 60 characters of a name are kept; of a command every one counts.

@@ -81,10 +81,12 @@ describe("replies", () => {
     ["DATA", "554 4.7.1 try later", false, /message/],
     ["CONN", "554 in its own words", true, /refused to talk.*\|.*block/, "server"],
     ["EHLO", "450 in its own words", false, /cannot talk now\|.*next run/],
+    ["STARTTLS", "454 4.7.0 TLS not available", false, /cannot encrypt the connection now\|.*next run/],
+    ["STARTTLS", "421 4.3.2 shutting down", false, /closing for now\|.*next run/],
     ["CONN", "421 in its own words", false, /closing for now\|.*next run/],
     ["DATA", "421 4.3.2 shutting down", false, /closing for now.*\|.*next run/],
   ])("%s: %s", (command, response, isPermanent, expected, about) => {
-    const code = command === "AUTH" ? "EAUTH" : "EENVELOPE";
+    const code = { AUTH: "EAUTH", STARTTLS: "ETLS" }[command] ?? "EENVELOPE";
     const outcome = explain({ code, command: `${command} X`, responseCode: Number(response.slice(0, 3)), response });
     // The server's own text comes after ours.
     const [ours, ...more] = outcome.reason.split(`: ${quote(response)}`);

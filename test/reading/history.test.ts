@@ -124,6 +124,12 @@ test.each<[string, HistoryEntry[], string]>([
   expect(summary.inWords()).toBe(words);
 });
 
+test("the sentence at the end wraps on a narrow terminal", async () => {
+  const { said, output } = captureOutput({ isTTY: true, columns: 40 });
+  await runHistory({}, YEAR, { now: NOW, env: { TERM: "dumb" } }, output);
+  expect(said.stdout).toMatch(/\n\n4 changes, about every 39 days, mostly\n {2}at night\n$/);
+});
+
 test.each<[string, { isTTY?: boolean }, NodeJS.ProcessEnv, boolean]>([
   ["a terminal", { isTTY: true }, { TERM: "xterm" }, true],
   ["no terminal", {}, { TERM: "xterm" }, false],

@@ -64,6 +64,8 @@ describe("the man page", () => {
 
   test("tells every exit code, and where the files are", () => {
     for (let code = 0; code <= 6; code++) expect(section("EXIT STATUS", "SH")).toContain(`.B ${code}\n`);
+    expect(section("EXIT STATUS", "SH")).toMatch(/\.B 1\n.*standard output/);
+    expect(section("FILES", "SH")).toContain("IPCHECK_CONFIG");
     for (const file of [".env", "state.json", "history.jsonl"]) expect(section("FILES", "SH")).toContain(`${file}\n`);
   });
 

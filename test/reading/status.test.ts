@@ -102,7 +102,7 @@ const PERSON: [string, Partial<State>, Record<string, string>, string[]][] = [
       LOOK,
       `pending: 2 notices to ${OWNER}, 3 failed tries: the server refused the recipient (550 5.1.1 no such user); next try with the next run`,
       "pending: 2 notices to new@example.net, not tried yet; next try with the next run",
-      "pending: 1 notice to command, not tried yet; next try with the next run",
+      "pending: 1 notice to the command in IPCHECK_ON_CHANGE, not tried yet; next try with the next run",
     ],
   ],
 ];

@@ -124,7 +124,7 @@ describe.concurrent("on a terminal", () => {
       IPCHECK_FAMILY: "4",
       IPCHECK_LANG: "en",
     });
-    expect(mail.arrived).toMatchObject([{ user: USER, isEncrypted: true, mail: { subject: /test/i } }]);
+    expect(mail.arrived).toMatchObject([{ user: USER, isEncrypted: true, mail: { subject: /test.*203\.0\.113\.7$/ } }]);
     expect(shown).toMatch(/ \* \* \* \* \S*node\S* .*ipcheck\.js check\n/);
     expect(shown).toMatch(/nothing was installed/);
     expect(shown).not.toContain("app password");
@@ -603,7 +603,8 @@ describe.concurrent("by switches", () => {
     writePrivate(envFileOf(home), file ?? "");
     expect(await init("--password-stdin")).toMatchObject({ exitCode: 0 });
     expect(readFileSync(join(home.path, "secret"), "utf8")).toBe("hunter22\n");
-    expect(await init("--relay")).toMatchObject({ exitCode: 0 });
+    const stderr = expect.stringContaining("~/secret still holds a password");
+    expect(await init("--relay")).toMatchObject({ exitCode: 0, stderr });
     const text = keptFor({ port: 25 }).replace("=attic", "=cellar");
     const expected = text.replace(/IPCHECK_SMTP_(USER|PASSWORD)=.*\n/g, "");
     expect(readFileSync(envFileOf(home), "utf8")).toContain(expected.slice(0, 80));
@@ -658,6 +659,7 @@ describe.concurrent("by switches", () => {
     ["x@gmail.com", "smtp.gmail.com", "587", "starttls", /app password/],
     ["x@orange.fr", "smtp.orange.fr", "465", "tls", /^/],
     ["x@laposte.net", "smtp.laposte.net", "465", "tls", /^/],
+    ["x@yahoo.fr", "smtp.mail.yahoo.com", "465", "tls", /this mailbox wants an app password/],
     ["x@hotmail.co.uk", "smtp-mail.outlook.com", "587", "starttls", /Microsoft takes no passwords/],
   ] as const)("knows the provider of %s", async ([user, host, port, security, note]) => {
     const home = await makeHome();
@@ -670,6 +672,13 @@ describe.concurrent("by switches", () => {
       IPCHECK_SMTP_PORT: port,
       IPCHECK_SMTP_SECURITY: security,
     });
+  });
+
+  test("a relay and a login do not go together", async () => {
+    const home = await makeHome();
+    const run = await home.run(["init", "--yes", "--to", TO, "--relay", "--user", USER]);
+    expect(run).toMatchObject({ exitCode: 2, stderr: expect.stringMatching(ERROR_AND_HINT) });
+    expect(existsSync(envFileOf(home))).toBe(false);
   });
 
   test("a folder that cannot be written in is named", async () => {

@@ -317,10 +317,30 @@ describe.concurrent("systemd", () => {
   });
 
   // The unit files stay behind, and 'schedule show' and 'doctor' take them for an installed schedule.
+  test("a machine without cron and systemd is told to install one", async () => {
+    const home = await makeHome();
+    const run = await home.run(["schedule", "install"], { env: { PATH: join(home.path, "nothing") } });
+    expect(run).toMatchObject({ exitCode: 2, stderr: expect.stringMatching(/is not installed\n.*hint: install cron/) });
+  });
+
+  test("a folder of the machine wants root", async () => {
+    const home = await makeHome();
+    const denied = "Object.assign(new Error('EACCES: permission denied'), { code: 'EACCES' })";
+    const preload = writePrivate(
+      join(home.path, "denied.cjs"),
+      `require("fs/promises").mkdir = async () => { throw ${denied} };`,
+    );
+    const run = await home.run(["schedule", "install", "--systemd"], { preload: [preload] });
+    expect(run).toMatchObject({ exitCode: 2, stderr: expect.stringMatching(/error: EACCES.*\n.*hint: .*root/) });
+  });
+
   test("a systemd that cannot be reached leaves nothing that looks installed", async () => {
-    const { home, read } = await makeSystemd('echo "Failed to connect to bus" >&2; exit 1');
+    const { home, read } = await makeSystemd('printf "Not booted.\\nFailed to connect to bus\\n" >&2; exit 1');
     const run = await home.run(["schedule", "install", "--systemd"]);
-    expect(run).toMatchObject({ exitCode: 2, stderr: expect.stringMatching(/Failed to connect to bus/) });
+    expect(run).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringMatching(/Not booted\.; Failed to connect to bus\n/),
+    });
     expect(read()).toEqual([]);
   });
 

@@ -31,6 +31,8 @@ interface Recipient {
   outages: Mail[];
   /** May have been taken, nobody knows. */
   unknowns: Mail[];
+  /** When mails were sent by a clock that has been set since: what the program noted may count when that time comes. */
+  misdated: number[];
   copies: Map<string, Mail[]>;
   lastTaken: Mail | undefined;
   lastAttempt: { at: number; isChange: boolean; isDeferring: boolean; ids: ReadonlySet<string> } | undefined;
@@ -41,6 +43,7 @@ interface Recipient {
 interface Mail {
   at: number;
   noticeId: string;
+  isAcknowledged: boolean;
   /** The program could not remember it: the run was killed, or the state could not be written. */
   isForgotten: boolean;
 }
@@ -139,6 +142,7 @@ export class Oracle {
         changes: [],
         outages: [],
         unknowns: [],
+        misdated: [],
         copies: new Map(),
         lastTaken: undefined,
         lastAttempt: undefined,
@@ -170,6 +174,8 @@ export class Oracle {
   }
 
   private forgetTimesOf(recipient: Recipient): void {
+    const { changes, outages, unknowns, misdated } = recipient;
+    recipient.misdated = [...misdated, ...[...changes, ...outages, ...unknowns].map(({ at }) => at)];
     recipient.changes = [];
     recipient.outages = [];
     recipient.unknowns = [];
@@ -207,7 +213,8 @@ export class Oracle {
       const isDeferring = outcome?.ok === false && (outcome.isPermanent || outcome.isUnknown === true);
       const mayBeCopy = isTaken || (outcome?.ok === false && outcome.isUnknown === true);
       if (mayBeCopy) {
-        const mail: Mail = { at: now, noticeId: notice.id, isForgotten: notice.stateError !== undefined };
+        const isForgotten = notice.stateError !== undefined;
+        const mail: Mail = { at: now, noticeId: notice.id, isAcknowledged: outcome?.ok === true, isForgotten };
         this.judgeRate(recipient, one, mail, { isChange, isOutage, isHeartbeat: isHeartbeat(notice.events) });
         if (isChange) one.changes = [...one.changes.slice(-5), mail];
         if (!isTaken || !outcome?.ok) one.unknowns = [...one.unknowns.slice(-5), mail];
@@ -219,7 +226,7 @@ export class Oracle {
       if (isTaken)
         this.judgeTaken(recipient, one, notice, { isSettled: outcome?.ok === true && !isReminder, isReminder });
       if (outcome?.ok) {
-        one.lastTaken = { at: now, noticeId: notice.id, isForgotten: false };
+        one.lastTaken = { at: now, noticeId: notice.id, isAcknowledged: true, isForgotten: false };
         for (const { id } of notice.events) one.granted.add(id);
       }
       const ids = new Set(notice.events.map(({ id }) => id));
@@ -278,7 +285,11 @@ export class Oracle {
   private judgeReminder(recipient: string, one: Recipient, mail: Mail): void {
     const isKept = this.run.kept.every(({ place }) => place !== "nowhere");
     const before = one.copies.get(mail.noticeId)?.filter(({ at }) => mail.at - at < DAY_MS) ?? [];
-    if (isKept && before.length >= 3) this.fail(`${recipient} is reminded again and again`);
+    // One that the server was long in taking is no copy of the next day's.
+    const latest = before.slice(before.findLastIndex(({ isAcknowledged }) => isAcknowledged) + 1);
+    const acknowledged = before.filter(({ isAcknowledged }) => isAcknowledged);
+    if (isKept && (latest.length >= 3 || acknowledged.length >= 3))
+      this.fail(`${recipient} is reminded again and again`);
   }
 
   private judgeTaken(
@@ -479,13 +490,15 @@ export class Oracle {
       if (!run.report) continue;
       const result = run.report.lookupResults.find((one) => one.family === family);
       const decision = result?.decision;
+      const isForgotten = run.kept.length > 0 && run.kept.every(({ place }) => place === "nowhere");
+      if (isForgotten) continue;
       if (decision?.kind === "unconfirmed" && decision.runs > 0) {
         const before = this.streaks[family];
         this.streaks[family] =
           before && isSamePlace(before.address, decision.address)
             ? { ...before, runs: before.runs + 1, isClockSet: before.isClockSet || run.isClockSet }
             : { address: decision.address, runs: 1, hour: run.hour, isClockSet: false };
-        // What could not be kept did not interrupt it.
+        // What may not have been kept did not interrupt it.
       } else if (!run.kept.some(({ place }) => place === "nowhere")) {
         delete this.streaks[family];
         this.unknownCandidates.delete(family);
@@ -515,11 +528,12 @@ export class Oracle {
 
   /** Waiting for more of its kind is no failure. */
   private mayWait(channel: string, owed: readonly AddressEvent[]): boolean {
-    const { changes, outages, unknowns } = this.of(channel);
+    const { changes, outages, unknowns, misdated } = this.of(channel);
     const { mailIntervalMs } = this.run.rules;
     const now = this.run.now.getTime();
     const isRecent = (mails: readonly Mail[], ms: number) => mails.some(({ at }) => at > now - ms);
     if (this.run.hour <= this.excusedUntil) return true;
+    if (misdated.some((at) => at <= now && at > now - Math.max(DAY_MS, mailIntervalMs))) return true;
     if (owed.some(({ kind }) => kind === "change")) return isRecent([...changes, ...unknowns], mailIntervalMs);
     return owed.every(({ kind }) => kind === "back") && isRecent(outages, Math.max(DAY_MS, mailIntervalMs));
   }

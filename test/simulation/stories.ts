@@ -101,6 +101,27 @@ const ROWS: [name: string, settings: Partial<Settings>, episodes: Episode[]][] =
     ],
   ],
   [
+    "a reminder of a change that the command is owed was struck off, for an older one is owed, too",
+    { hasHook: true },
+    [
+      episode("the command fails", 40, 2),
+      episode("the home moves", 40, 1, 1),
+      episode("the home moves", 41, 1),
+      episode("the disk is read-only", 41, 2),
+      episode("the clock goes wrong", 41, 1),
+    ],
+  ],
+  [
+    "a reminder that a recipient is owed was struck off, for its outcome is unknown",
+    {},
+    [
+      episode("the mail server takes the mail and its answer is lost", 3, 44, 1),
+      episode("the state file is damaged", 3, 1),
+      episode("the disk is read-only", 13, 58, 0, 2),
+      episode("the home moves", 46, 9, 23, 8),
+    ],
+  ],
+  [
     "two changes of the same millisecond, by a clock that was set back, had one name",
     {},
     [episode("the address flaps", 11, 4, 1), episode("the clock goes wrong", 12, 1, 33)],
@@ -160,6 +181,35 @@ const ROWS: [name: string, settings: Partial<Settings>, episodes: Episode[]][] =
       episode("the disk is read-only", 44, 5),
       episode("operators answer 429", 47, 2, 61),
     ],
+  ],
+  [
+    "one voice is heard, and the run that hears another one cannot keep it",
+    { intervalMinutes: 360, hasRuntimeFolder: false },
+    [
+      episode("operators answer 429", 4, 39, 3),
+      episode("the home moves", 19, 1, 1),
+      episode("the address flaps", 32, 5, 2),
+      episode("the disk is full", 36, 1),
+    ],
+  ],
+  [
+    "a mail of a clock ten days ahead counts when that day comes",
+    {},
+    [episode("the clock goes wrong", 246, 1, 41, 6), episode("the line is down", 508, 1, 20, 7)],
+  ],
+  [
+    "a reminder is taken late in the day, and of the next one nothing is known",
+    { intervalMinutes: 5, recipients: 7 },
+    [
+      episode("the mail server refuses some for now", 19, 31, 58, 9),
+      episode("the disk cannot be read", 46, 39, 2, 9),
+      episode("the mail server hangs after the final dot", 70, 5, 31, 9),
+    ],
+  ],
+  [
+    "a service that answers again was left alone, for the clock had been ahead when it asked for that",
+    { services: 2 },
+    [episode("operators answer 429", 47, 8, 59, 3), episode("the clock goes wrong", 50, 5, 33, 8)],
   ],
 ];
 

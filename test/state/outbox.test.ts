@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { Family } from "../../src/lookup/address";
 import {
   acknowledge,
+  type DeliveryRules,
   enqueue,
   noticeId,
   type Outcome,
@@ -9,14 +10,13 @@ import {
   planMails,
   prune,
   recordOutcome,
-  type TellingRules,
 } from "../../src/state/outbox";
 import { type AddressEvent, type Channel, EMPTY_STATE, HISTORY, HOOK, STDOUT, type State } from "../../src/state/state";
 import { addressOf, GREYLISTED, HOUR_MS, MINUTE_MS, OK, REFUSED } from "../support/fake-home";
 
 const [A, B, C] = ["a@example.net", "b@example.net", "c@example.net"] as const;
 const NOW = new Date("2026-06-01T12:00:00Z");
-const RULES: TellingRules = {
+const RULES: DeliveryRules = {
   now: NOW,
   mailIntervalMs: 15 * MINUTE_MS,
   revision: () => "first",

@@ -15,6 +15,9 @@ net.Socket.prototype.connect = function (...args) {
       : false;
   if (!isMeant) return connect.apply(this, args);
   const error = Object.assign(new Error(`connect ${code}`), { code, syscall: "connect" });
-  process.nextTick(() => this.destroy(error));
+  const fail = () => this.destroy(error);
+  // The system refuses as soon as the address is known: with a name, inside the answer to its look-up.
+  if (options.lookup && !net.isIP(host)) options.lookup(host, { all: true }, fail);
+  else process.nextTick(fail);
   return this;
 };

@@ -106,6 +106,7 @@ function describeMessage(events: readonly AddressEvent[], facts: MessageFacts): 
       ...news
         .filter(({ latest }) => latest.isUnconfirmed)
         .map(({ latest: { address } }) => fill(words.unconfirmed, { address })),
+      describeStandIn(main, context),
       describeReach(main, context),
       describeRestart(context),
       describeOutages(events, outages, kind, context),
@@ -199,6 +200,11 @@ function shorten(name: string, length: number): string {
   return name.length > kept ? `${name.slice(0, kept - 1).replace(/[\uD800-\uDBFF]$/, "")}…` : name;
 }
 
+function describeStandIn({ latest }: FamilyNews, { words }: Context): string | undefined {
+  const isStandIn = latest.kind === "test" && latest.confirmedBy.length === 0;
+  return isStandIn ? fill(words.standIn, { address: latest.address }) : undefined;
+}
+
 function describeReach({ latest: { address } }: FamilyNews, { reach, words }: Context): string | undefined {
   return reach && fill(reach.isReachable ? words.reachable : words.unreachable, { address, port: String(reach.port) });
 }
@@ -286,7 +292,9 @@ function barsOf(main: FamilyNews, { history, now, words, formatter }: Context): 
   const moves = history.filter(({ family }) => family === main.family);
   const spans = moves.flatMap(({ at, address }, index) => {
     const next = moves[index + 1];
-    const ms = plausibleElapsedMs(at, next?.at ?? now);
+    const elapsedMs = plausibleElapsedMs(at, next?.at ?? now);
+    // A mail about a change leaves within the second: no time at all, and no bar.
+    const ms = elapsedMs !== undefined && elapsedMs < 1000 ? 0 : elapsedMs;
     // What a wrong clock wrote has no length, and would make the others look like nothing.
     return ms === undefined ? [] : [{ address, isLast: !next, ms }];
   });

@@ -58,6 +58,8 @@ const ENGLISH = {
   repeated: "This mail will be repeated once a day until that is mended.",
   unconfirmed:
     "Nobody could confirm {address}: only one service could be reached, for at least two hours. Take it with care.",
+  /** In a test, where no service could be asked. */
+  standIn: "No address could be seen just now: {address} stands in for it.",
   reachable: "From outside, port {port} answers at {address}.",
   unreachable: "From outside, port {port} does not answer at {address}: look at the router’s port forwarding.",
   restarted: "This machine started {duration} ago: probably a power cut.",
@@ -141,6 +143,7 @@ const FRENCH: Catalog = {
   repeated: "Ce message sera répété une fois par jour jusqu’à la réparation.",
   unconfirmed:
     "Personne n’a pu confirmer {address}\u00a0: un seul service a répondu, pendant au moins deux heures. À prendre avec prudence.",
+  standIn: "Aucune adresse n’a pu être vue à l’instant\u00a0: {address} en tient lieu.",
   reachable: "De l’extérieur, le port {port} répond à l’adresse {address}.",
   unreachable:
     "De l’extérieur, le port {port} ne répond pas à l’adresse {address}\u00a0: vérifiez la redirection de port sur la box.",
