@@ -6,7 +6,7 @@ import { formatEnvLines } from "../config/env-edit";
 import { findProblem, VARIABLE_NAMES, type VariableName, variable } from "../config/variables";
 import { encodeWithNewKey } from "../config/vigenere";
 import { CATALOGS, LANGUAGES } from "../notify/message/languages";
-import type { MailProvider } from "../notify/providers";
+import { findProvider } from "../notify/providers";
 import type { FailedOutcome } from "../state/outbox";
 
 /** The switches of `init`: one for every question. */
@@ -39,7 +39,6 @@ export interface Surroundings {
   passwordFile: string;
   detectIpv6(): Promise<boolean>;
   findMailServers(domain: string): Promise<{ host: string; port: string }[]>;
-  findProvider(address: string): MailProvider | undefined;
   readPasswordFromStdin(): Promise<string | undefined>;
 }
 
@@ -299,7 +298,7 @@ export class Interview {
     answers["IPCHECK_SMTP_USER"] = this.insist("IPCHECK_SMTP_USER", user);
 
     const isSame = user === before;
-    const provider = this.surroundings.findProvider(user);
+    const provider = findProvider(user);
     if (provider?.note && !isSame) await this.note(provider.note);
     if (provider?.isUnusable && !isSame && prompter && !(await prompter.confirm("Go on with it all the same?"))) {
       throw new StoppedError();
@@ -398,7 +397,7 @@ export class Interview {
     const { prompter, surroundings } = this;
     const isOnStdin = this.take("passwordStdin");
     const given = this.take("password") ?? (isOnStdin ? await surroundings.readPasswordFromStdin() : undefined);
-    const { note = "" } = surroundings.findProvider(this.get("IPCHECK_SMTP_USER") ?? "") ?? {};
+    const { note = "" } = findProvider(this.get("IPCHECK_SMTP_USER") ?? "") ?? {};
     const what = note.includes("app password") ? "App password" : "Password";
     const message = `${what} of ${this.get("IPCHECK_SMTP_USER")}${canKeep ? " (Enter keeps the one that is there)" : ""}`;
     const entered = given ?? (await prompter?.secret(message, { mayBeEmpty: canKeep }));

@@ -16,7 +16,6 @@ import { localeLanguage } from "../config/variables";
 import { findSpecialRange } from "../lookup/address";
 import { look } from "../lookup/lookup";
 import { isGood } from "../lookup/lookup-result";
-import { findProvider } from "../notify/providers";
 import { sendTestMail } from "../notify/test-mail";
 import type { FailedOutcome } from "../state/outbox";
 import { openStateFile } from "../state/state-file";
@@ -94,7 +93,6 @@ class Draft {
       passwordFile: envFile.replace(/[^/\\]*$/, "smtp-password"),
       detectIpv6: () => detectIpv6(host),
       findMailServers,
-      findProvider,
       readPasswordFromStdin: async () => {
         const prompt = new SecretPrompt(host.openStdin(), host.openStderr());
         const password = await prompt.ask("Password: ");
