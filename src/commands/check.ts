@@ -90,7 +90,7 @@ async function run(
   const onBug = (bug: unknown) => bugs.push(bug);
   const real = buildDependencies(settings, store, deadline, { announce, onBug, progress }, host);
   try {
-    const run = await check(rules, options.dryRun ? withoutEffects(real, store.foresee, plan) : real);
+    const run = await check(rules, options.dryRun ? withoutEffects(real, store, plan) : real);
     const report = { ...run, bugs: [...run.bugs, ...bugs] };
     const exitCode = exitCodeOf(report);
     progress?.end();
