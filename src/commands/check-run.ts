@@ -6,6 +6,7 @@ import { type CheckRules, channelsOf, type Delivered, Dispatch, type DispatchDep
 import { type Deferred, prune } from "../state/outbox";
 import { endedOutage, enqueueHeartbeat, forgetFutureService, recordLookup } from "../state/recording";
 import type { AddressEvent, Keeping, LoadedState, State } from "../state/state";
+import type { Store } from "../state/store";
 
 /** What a run came to, as plain data. */
 export interface CheckReport {
@@ -158,9 +159,13 @@ function touched(dependencies: Dependencies, lastLookAt: Date | undefined): bool
 
 /**
  * The same dependencies without effects: looks and reads are real, every effect becomes a line in
- * `plan`. `foresee` tells without writing where the state would be kept.
+ * `plan`. The store tells without writing what would become of the state and the history.
  */
-export function withoutEffects(dependencies: Dependencies, foresee: () => Keeping, plan: string[]): Dependencies {
+export function withoutEffects(
+  dependencies: Dependencies,
+  { foresee, findHistoryObstacle }: Pick<Store, "foresee" | "findHistoryObstacle">,
+  plan: string[],
+): Dependencies {
   const say = (line: string) => {
     if (!plan.includes(line)) plan.push(line);
   };
@@ -182,7 +187,8 @@ export function withoutEffects(dependencies: Dependencies, foresee: () => Keepin
     },
     appendHistory: (events) => {
       const keeping = foresee();
-      if (keeping.place !== "state file") throw keeping.error;
+      const obstacle = keeping.place === "state file" ? findHistoryObstacle() : keeping.error;
+      if (obstacle) throw obstacle;
       say(`append ${events.length} to history.jsonl`);
     },
     mail: async ({ recipients, events }) => {

@@ -90,12 +90,16 @@ async function run(
   const onBug = (bug: unknown) => bugs.push(bug);
   const real = buildDependencies(settings, store, deadline, { announce, onBug, progress }, host);
   try {
-    const run = await check(rules, options.dryRun ? withoutEffects(real, store.foresee, plan) : real);
+    const run = await check(rules, options.dryRun ? withoutEffects(real, store, plan) : real);
     const report = { ...run, bugs: [...run.bugs, ...bugs] };
     const exitCode = exitCodeOf(report);
     progress?.end();
     const failure = await printReport(report, { ...options, exitCode, plan, announced }, output).catch(asIpcheckError);
-    if (failure) await output.fail(failure);
+    // Of an announcement it has been said, with what follows from it.
+    const isSaid = report.errors.some(
+      (one) => failure && !report.muted.has(one) && one.message.includes(failure.message),
+    );
+    if (failure && !isSaid) await output.fail(failure);
     if (rules.isInteractive && !options.quiet && isUnconfigured(settings)) await output.note(UNCONFIGURED);
     return { exitCode: exitCode || exitCodeFor(failure ? [failure] : []), report };
   } finally {

@@ -225,12 +225,16 @@ function* configuration(settings: Settings): Generator<Finding> {
   }
 }
 
-function* writability({ path, foresee }: Store): Generator<Finding> {
+function* writability({ path, foresee, findHistoryObstacle }: Store): Generator<Finding> {
   const found = probeWrite(path);
   const keeping = found === "ENOENT" ? foresee() : undefined;
   // A folder that is not there yet is no fault, unless it cannot be made.
   const code = keeping && "error" in keeping ? systemCode(keeping.error.cause) : found;
-  if (code === undefined || code === "ENOENT") return;
+  if (code === undefined || code === "ENOENT") {
+    const obstacle = findHistoryObstacle();
+    if (obstacle) yield failure("history", "state", obstacle.message, obstacle.hint);
+    return;
+  }
   const isFull = code === "ENOSPC" || code === "EDQUOT";
   const [text, hint] = isFull
     ? [`the disk under ${quote(path)} is full (${code})`, "make room: a change could not be recorded"]

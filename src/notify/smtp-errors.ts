@@ -33,7 +33,7 @@ export function explainSmtp(error: unknown, server: SmtpServer, redact: Redact):
 export function explainUnknown(error: unknown, server: SmtpServer, redact: Redact): FailedOutcome {
   const { code, said } = readError(error, redact);
   const how = said ? `answered neither yes nor no (${quote(said, 120)})` : "broke off the connection";
-  const what = code === "ETIMEDOUT" ? "did not answer in time" : how;
+  const what = code === "ETIMEDOUT" || code === "ESILENT" ? "did not answer in time" : how;
   return {
     ok: false,
     isPermanent: false,
@@ -234,6 +234,7 @@ function connectionFailures(server: SmtpServer, message: string): Record<string,
       `IPCHECK_DEADLINE is the whole run's time; ${TRY_AGAIN}`,
     ],
     ETIMEDOUT: [`${where} did not answer in time`, `${blockers}; ${TRY_AGAIN}`],
+    ESILENT: [`${where} did not answer in time`, TRY_AGAIN],
     ECONNRESET: brokenOff,
     ECONNECTION: brokenOff,
     EPIPE: brokenOff,

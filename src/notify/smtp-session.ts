@@ -53,7 +53,7 @@ interface Internals {
 
 /** The library queues and answers every line of a server that floods, after its end too; here it gets no more of them. */
 class BoundedConnection extends SMTPConnection {
-  private bytes = 0;
+  bytes = 0;
 
   get internals(): Internals {
     return this as unknown as Internals;
@@ -92,7 +92,7 @@ export class SmtpSession {
     this.after(timeoutMs, this.endUnlessSent);
     // RFC 5321 (4.5.3.2.6) grants ten minutes there, because giving up on a server that still checks the message makes
     // a copy of it. As much again as the rest of the run's deadline is what a run can afford.
-    this.after(2 * timeoutMs, () => this.fail(timeOut()));
+    this.after(2 * timeoutMs, () => this.fail(this.silence()));
     if (signal.aborted) this.endUnlessSent();
     else signal.addEventListener("abort", this.endUnlessSent, { once: true });
   }
@@ -134,8 +134,14 @@ export class SmtpSession {
     try {
       await this.step(callback((done) => connection.connect(done)));
     } catch (error) {
-      const wasClosed = (error as { code?: unknown }).code === "ECONNECTION";
-      throw wasClosed && (await isTlsPort()) ? failure("ETLSFIRST", "no greeting") : error;
+      if (systemCode(error) !== "ECONNECTION") throw error;
+      if (await isTlsPort()) throw failure("ETLSFIRST", "no greeting");
+      // The library tries HELO after a refused EHLO, and meets the closed connection.
+      const response = String(connection.lastServerResponse);
+      const responseCode = Number(/^[45]\d\d(?=[ -])/.exec(response)?.[0] ?? 0);
+      throw responseCode > 0
+        ? Object.assign(failure("ECONNECTION", response), { response, responseCode, command: "EHLO" })
+        : error;
     }
   }
 
@@ -207,8 +213,13 @@ export class SmtpSession {
   }
 
   private readonly endUnlessSent = () => {
-    if (!this.isMessageSent) this.fail(timeOut());
+    if (!this.isMessageSent) this.fail(this.silence());
   };
+
+  /** The time is over: before the server said anything, or in the middle of the conversation. */
+  private silence(): Error {
+    return this.connection?.bytes ? failure("ESILENT", "no answer") : timeOut();
+  }
 
   private after(ms: number, act: () => void): void {
     this.timers.push(setTimeout(act, Math.min(NEVER_MS, Math.max(0, ms))));

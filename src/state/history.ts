@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, fsyncSync, readSync, writeFileSync } from "node:fs";
+import { closeSync, constants, fstatSync, fsyncSync, readSync, type Stats, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { resolveLinks, syncDirectory } from "../base/atomic-file";
 import { IpcheckError, systemCode } from "../base/errors";
@@ -86,11 +86,7 @@ export function readRecentHistory(path: string): HistoryEntry[] {
  * @throws UnusableFileError, NodeJS.ErrnoException
  */
 export function appendLines(path: string, events: readonly AddressEvent[], who: Principal): void {
-  const { O_RDWR, O_APPEND, O_CREAT, O_NOFOLLOW = 0 } = constants;
-  // Our own links are followed here, after they were judged; one that comes in between is not.
-  guardFolders(path, who);
-  const target = resolveLinks(path);
-  openTrusted(target, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW, who, (file, { size }) => {
+  openForAppending(path, constants.O_CREAT, who, (file, { size }, target) => {
     const tail = readTail(file);
     // A run killed between the append and its note in the state comes here again with the same lines.
     const known = parseLines(tail);
@@ -102,6 +98,31 @@ export function appendLines(path: string, events: readonly AddressEvent[], who: 
     fsyncSync(file);
     if (size === 0) syncDirectory(dirname(target));
   });
+}
+
+/**
+ * Opens the file as for lines to be appended, and appends none; nothing is wrong where there is no file yet.
+ * @throws UnusableFileError, NodeJS.ErrnoException
+ */
+export function tryAppending(path: string, who: Principal): void {
+  try {
+    openForAppending(path, 0, who, () => undefined);
+  } catch (error) {
+    if (systemCode(error) !== "ENOENT") throw error;
+  }
+}
+
+function openForAppending(
+  path: string,
+  flags: number,
+  who: Principal,
+  work: (file: number, stats: Stats, target: string) => void,
+): void {
+  const { O_RDWR, O_APPEND, O_NOFOLLOW = 0 } = constants;
+  // Our own links are followed here, after they were judged; one that comes in between is not.
+  guardFolders(path, who);
+  const target = resolveLinks(path);
+  openTrusted(target, O_RDWR | O_APPEND | O_NOFOLLOW | flags, who, (file, stats) => work(file, stats, target));
 }
 
 /**

@@ -24,7 +24,7 @@ import {
 import { IpcheckError, systemCode } from "../base/errors";
 import { quote } from "../base/text";
 import { guardFolders, openTrusted, type Principal, UnusableFileError } from "../base/trusted-file";
-import { appendLines } from "./history";
+import { appendLines, tryAppending } from "./history";
 import {
   type AddressEvent,
   decodeState,
@@ -112,25 +112,24 @@ export function openStateFile(path: string, who: Principal) {
 
     /** Why the file could not be written just now, found out without writing; undefined where it could. */
     findObstacle(): IpcheckError | undefined {
-      try {
-        guarded("write the state file", target, () => {
-          let place = dirname(target);
-          while (!existsSync(place)) place = dirname(place);
-          accessSync(place, constants.W_OK);
-          const { bavail, bsize, files, ffree } = statfsSync(place);
-          // Some file systems count no inodes.
-          const isFull = bavail * bsize < MIN_FREE_BYTES || (files > 0 && ffree === 0);
-          if (isFull) throw Object.assign(new Error("no space left"), { code: "ENOSPC" });
-        });
-        return undefined;
-      } catch (error) {
-        if (error instanceof IpcheckError) return error;
-        throw error;
-      }
+      return obstacleTo("write the state file", target, () => {
+        let place = dirname(target);
+        while (!existsSync(place)) place = dirname(place);
+        accessSync(place, constants.W_OK);
+        const { bavail, bsize, files, ffree } = statfsSync(place);
+        // Some file systems count no inodes.
+        const isFull = bavail * bsize < MIN_FREE_BYTES || (files > 0 && ffree === 0);
+        if (isFull) throw Object.assign(new Error("no space left"), { code: "ENOSPC" });
+      });
     },
 
     appendHistory(events: readonly AddressEvent[]): void {
       guarded("append to", historyFile, () => appendLines(historyFile, events, who));
+    },
+
+    /** Why nothing could be appended to the history just now, found out without writing. */
+    findHistoryObstacle(): IpcheckError | undefined {
+      return obstacleTo("append to", historyFile, () => tryAppending(historyFile, who));
     },
   };
   return store;
@@ -160,6 +159,16 @@ function makePrivate(path: string, who: Principal): void {
     openTrusted(path, constants.O_RDONLY, who, (file) => fchmodSync(file, 0o600));
   } catch (error) {
     if (systemCode(error) !== "EPERM") throw error; // root's, or a file system without modes
+  }
+}
+
+function obstacleTo(deed: string, path: string, work: () => void): IpcheckError | undefined {
+  try {
+    guarded(deed, path, work);
+    return undefined;
+  } catch (error) {
+    if (error instanceof IpcheckError) return error;
+    throw error;
   }
 }
 

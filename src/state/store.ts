@@ -8,7 +8,8 @@ import { EMPTY_STATE, encodeState, forStateFile, type Keeping, type LoadedState,
 import { openStateFile, type StateFile } from "./state-file";
 
 /** The state file, and the runtime folder's copy that stands in while the file cannot be used. */
-export interface Store extends Pick<StateFile, "path" | "historyFile" | "prepare" | "touch" | "appendHistory"> {
+export interface Store
+  extends Pick<StateFile, "path" | "historyFile" | "prepare" | "touch" | "appendHistory" | "findHistoryObstacle"> {
   /** Removes what a killed run left behind; only for the holder of the lock. */
   cleanUp(): void;
   /** @throws IpcheckError `state` where the state must not be used: a newer version's, or one in reach of others */

@@ -157,10 +157,10 @@ test("a terminal gets wrapped lines, a pipe gets what stands there", async () =>
 
 describe("the built program", () => {
   /** Runs it with standard output, standard error or both led elsewhere by the shell. */
-  async function runRedirected(args: string, redirection: string) {
+  async function runRedirected(args: string, redirection: string, hasRunBefore = true) {
     const echo = await startEchoServer("203.0.113.7");
     const home = new Home().useServices(echo);
-    await home.run();
+    if (hasRunBefore) await home.run();
     const script = `"$@" ${redirection}; exit "\${PIPESTATUS[0]}"`;
     const through = (command: readonly string[]) => ["bash", "-c", script, "bash", ...command];
     const { exitCode, stderr } = await home.run(args.split(" "), { through });
@@ -191,6 +191,15 @@ describe("the built program", () => {
     expect(exitCode).toBe(1);
     expect(stderr.replace(/^ipcheck: 127\.0\.0\.1:\d+ answered .*\n/, "")).toMatch(UNSAID);
   });
+
+  test.each(["check", "check -v", "check --json"])(
+    "%s > /dev/full that tells the first address: once, too",
+    async (args) => {
+      const { exitCode, stderr } = await runRedirected(args, ">/dev/full", false);
+      expect(exitCode).toBe(5);
+      expect(stderr.match(/cannot write to standard output/g)).toHaveLength(1);
+    },
+  );
 
   test.each(["check -v", "status"])("%s into a folder: not 0, and one sentence", async (args) => {
     const { exitCode, stderr } = await runRedirected(args, "1</");

@@ -196,13 +196,29 @@ describe("the history", () => {
     expect(readFileSync(profile, "utf8")).toBe("# mine\n");
   });
 
-  test("a file that all can write is not appended to", async () => {
+  test.each<[what: string, spoil: (path: string) => void, said: RegExp]>([
+    [
+      "that all can write",
+      (path) => {
+        writeFileSync(path, "");
+        chmodSync(path, 0o666);
+      },
+      /it can be written by other users\n.*chmod 600/,
+    ],
+    ["that is a folder", (path) => mkdirSync(path), /EISDIR/],
+    ["that is a pipe", (path) => execFileSync("mkfifo", [path]), /is no regular file/],
+  ])("a file %s is not appended to, and both doctor and a dry run know it", async (_, spoil, said) => {
     const home = makeOwing();
-    writeFileSync(home.historyFile, "");
-    chmodSync(home.historyFile, 0o666);
+    spoil(home.historyFile);
+    const [dry, doctor] = [await home.run(["check", "-n"]), await home.run(["doctor"])];
     const run = await home.run(["check"]);
-    expect(run.exitCode).toBe(4);
-    expect(run.stderr).toMatch(/cannot append to \S*history\.jsonl: it can be written by other users\n.*chmod 600/);
+    for (const { exitCode, stderr } of [dry, run]) {
+      expect(exitCode).toBe(4);
+      expect(stderr).toMatch(new RegExp(`cannot append to \\S*history\\.jsonl.*${said.source}`));
+    }
+    expect(dry.stdout).not.toContain("would append");
+    expect(doctor.exitCode).toBe(4);
+    expect(doctor.stdout).toMatch(/ERROR +history: cannot append to /);
     expect((await home.run(["history"])).exitCode).toBe(4);
   });
 });

@@ -63,6 +63,7 @@ export async function startScriptedSmtp(certificate: ServerCertificate, host = "
     }
     // A careless server repeats what it was sent.
     else if (act !== "hang") socket.write(`${act}${/^[45]/.test(act) ? ` ${line}` : ""}\r\n`);
+    if (act.endsWith("bye")) socket.end();
     return act === right || /^2\d\d-/.test(act);
   }
 

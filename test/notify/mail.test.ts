@@ -144,6 +144,9 @@ describe.concurrent("the answer to the final dot", () => {
       const { outcome, ms } = await sendThrough(at(stage, act), [ME], { ms: 1500 });
       expect(outcome).toMatchObject({ ok: false, isPermanent: false });
       expect(outcome && "isUnknown" in outcome).toBe(stage === "body");
+      // No provider blocks the port of a server that has greeted.
+      const hint = stage === "connect" ? /block this port/ : /^the next run/;
+      if (act === "hang" && stage !== "body") expect(outcome).toMatchObject({ hint: expect.stringMatching(hint) });
       if (stage === "body") expect(outcome).toMatchObject({ reason: expect.stringContaining("not known") });
       expect(ms).toBeLessThan(stage === "body" ? 4500 : 3000);
       // After the dot the wait is as long again, and no longer.
@@ -172,6 +175,15 @@ describe.concurrent("the answer to the final dot", () => {
     };
     expect((await sendThrough(script, [ME], { signal: end.signal })).outcome).toEqual(OK);
   });
+});
+
+test("a refused greeting is told in the server's words, though it hangs up behind them", async () => {
+  const script: Script = (stage, line) => {
+    if (stage !== "EHLO") return undefined;
+    return line.startsWith("HELO") ? "hang" : "550 5.7.1 not from here, bye";
+  };
+  const { outcome } = await sendThrough(script, [ME], { security: "none" });
+  expect(outcome).toMatchObject({ isPermanent: true, reason: expect.stringMatching(/refused to .*: 550 5\.7\.1 not/) });
 });
 
 describe.concurrent("a login that is configured", () => {

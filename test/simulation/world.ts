@@ -100,6 +100,7 @@ class MemoryFile {
     prepare: () => undefined,
     cleanUp: () => undefined,
     findObstacle: () => undefined,
+    findHistoryObstacle: () => undefined,
     appendHistory: () => undefined,
     load: () => {
       this.guard("read");
