@@ -72,7 +72,7 @@ export function loadSettings(envFileFlag: string | undefined, environment: Envir
     origins,
   };
   checkTogether(settings, get, problems);
-  if (problems.length > 0) throw configError(problems, envFile, origins);
+  if (problems.length > 0) throw configError(problems, envFile, environment.env);
   return settings;
 }
 
@@ -227,12 +227,18 @@ function revisionOf({ smtp, from, extraCa }: Settings): string {
   return scryptSync(JSON.stringify(parts), "ipcheck mail settings", 9).toString("base64url");
 }
 
-function configError(problems: string[], envFile: EnvFile | undefined, origins: Origins): IpcheckError {
-  const isOutside = problems.every((problem) => {
-    const name = /^IPCHECK_\w+/.exec(problem)?.[0] as VariableName | undefined;
-    return name !== undefined && origins.get(name)?.place === "environment";
-  });
-  const place = envFile && (isOutside ? "environment" : `env file ${quote(envFile.path)}`);
+function configError(problems: string[], envFile: EnvFile | undefined, env: Environment["env"]): IpcheckError {
+  const isOutside = (problem: string) => {
+    // The names that it begins with: of two that do not go together one may stand in the file.
+    const names =
+      problem
+        .split(":", 1)
+        .join()
+        .match(/\bIPCHECK_\w+/gi) ?? [];
+    const isOfFile = / on line \d|inside an env file/.test(problem);
+    return names.length > 0 && !isOfFile && names.every((name) => env[name]);
+  };
+  const place = envFile && (problems.every(isOutside) ? "environment" : `env file ${quote(envFile.path)}`);
   const where = place === undefined ? "" : ` (${place})`;
   const [first = ""] = problems;
   const hint = cureOf(problems);

@@ -314,6 +314,17 @@ describe("problems", () => {
     expect(errorOf({ IPCHECK_FAMILY: "5" }, {}, mixed)?.message).toMatch(/^2 problems .* \(env file .*mixed\.env\)$/);
   });
 
+  test.each([
+    ["IPCHECK_NAME=attic\n", { IPCHECK_TIMEOUTS: "5s" }, "environment"],
+    ["IPCHECK_NAME=attic\n", { ipcheck_timeout: "5s" }, "environment"],
+    ["IPCHECK_NAME=attic\nIPCHECK_NAME=cellar\n", { IPCHECK_NAME: "loft" }, "env file"],
+    ["IPCHECK_CONFIG=/etc/other.env\n", { IPCHECK_CONFIG: "/etc/one.env" }, "env file"],
+    ["IPCHECK_SMTP_PASSWORD=a\n", { IPCHECK_SMTP_PASSWORD_COMMAND: "b", IPCHECK_SMTP_USER: "c" }, "env file"],
+    ["IPCHECK_SMTP_PASSWORD_COMMAND=b\n", { IPCHECK_SMTP_PASSWORD: "a", IPCHECK_SMTP_USER: "c" }, "env file"],
+  ])("the mistake of %j with %j is looked for in the %s", (text, env, place) => {
+    expect(errorOf(env, {}, write("own.env", text))?.message).toMatch(new RegExp(` \\(${place}[^(]*\\)$`));
+  });
+
   test("a folder in the env file's place is no mistake inside a file", () => {
     mkdirSync(join(home, "folder"));
     expect(errorOf({}, {}, join(home, "folder"))?.hint).toMatch(/^name a file that exists/);
