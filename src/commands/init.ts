@@ -190,7 +190,10 @@ class Draft {
     this.written = text;
     await host.output.note(`written: ${quote(envFile)}${backup ? ` (the one before is ${quote(backup)})` : ""}`);
     const [old, now] = [this.before ?? "", text].map((one) => readEnvText(one).values["IPCHECK_SMTP_PASSWORD_FILE"]);
-    if (old && !now) await host.output.note(`${quote(old)} still holds a password; ipcheck reads it no longer`);
+    if (!old || now) return;
+    const left = readPath(old, host);
+    if ("expected" in left || !existsSync(left.value)) return;
+    await host.output.note(`${quote(old)} still holds a password; ipcheck reads it no longer`);
   }
 }
 

@@ -589,6 +589,16 @@ describe.concurrent("by switches", () => {
     expectBackup(home, "IPCHECK_NAME=old\n");
   });
 
+  test("a password file that is gone is not said to hold a password", async () => {
+    const home = await makeHome();
+    const text = keptFor({ port: 25 }).replace(/IPCHECK_SMTP_PASSWORD=.*/, "IPCHECK_SMTP_PASSWORD_FILE=~/gone");
+    writePrivate(envFileOf(home), text);
+    const { exitCode, stderr } = await home.run(["init", "--yes", "--relay"]);
+    expect(exitCode).toBe(0);
+    expect(readValues(home)).not.toHaveProperty("IPCHECK_SMTP_PASSWORD_FILE");
+    expect(stderr).not.toContain("still holds");
+  });
+
   test("what no switch names stays as it is in an existing file", async () => {
     const home = await makeHome();
     writePrivate(envFileOf(home), keptFor({ port: 25 }));
