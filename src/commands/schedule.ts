@@ -140,6 +140,11 @@ async function install(scheduler: Scheduler, options: ScheduleOptions & GlobalOp
   const replaced = await guarded(() => scheduler.install(schedule));
   for (const line of replaced) await output.note(`it takes the place of your own line: ${line}`);
   await output.note(`installed (${scheduler.name}); 'ipcheck schedule remove' takes it away without a trace`);
+  if (configFile !== undefined && findMissing([nodePath, configFile]).includes(configFile)) {
+    await output.warn(
+      `${quote(configFile)} is not there, or cannot be read: until it is, every run ends with an error`,
+    );
+  }
   return 0;
 }
 

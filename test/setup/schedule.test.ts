@@ -141,6 +141,7 @@ describe.concurrent("the crontab", () => {
     const install = await home.run(["schedule", "install", "--cron"]);
     expect(install.exitCode).toBe(0);
     expect(install.stderr).toContain(`it takes the place of your own line: ${line}\n`);
+    expect(install.stderr).toContain("/srv/env is not there, or cannot be read: until it is, every run ends with");
     expect(install.stdout).toContain(" check --config /srv/env\n");
     expect(home.crontab.table).toMatch(/^# above\n# below \xe9\n# ipcheck: begin/);
     expect(home.crontab.table?.match(/ipcheck\.js check/g)).toHaveLength(2);
