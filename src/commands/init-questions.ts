@@ -32,7 +32,7 @@ export interface InitOptions {
 }
 
 /** What the machine suggests where nothing is configured yet. */
-export interface Surroundings {
+export interface InterviewDependencies {
   hostName: string;
   userName: string;
   language: string;
@@ -150,7 +150,7 @@ export class Interview {
     private readonly options: InitOptions,
     /** Undefined where nobody can be asked. */
     private readonly prompter: TerminalPrompter | undefined,
-    private readonly surroundings: Surroundings,
+    private readonly dependencies: InterviewDependencies,
     private readonly output: Output,
   ) {
     const isMeant = (name: VariableName) =>
@@ -160,20 +160,20 @@ export class Interview {
   }
 
   async hold(): Promise<void> {
-    const { existing, options, prompter, surroundings } = this;
+    const { existing, options, prompter, dependencies } = this;
     const sure = Object.keys(existing).length > 0 ? "keep" : "sure";
     await this.settle("IPCHECK_TO", existing["IPCHECK_TO"]);
     await this.chooseServer();
     if (this.get("IPCHECK_SMTP_USER")) await this.choosePassword();
     if (prompter || options.ssh !== undefined) {
-      await this.settle("IPCHECK_SSH", existing["IPCHECK_SSH"] ?? `ssh ${surroundings.userName}@{ip}`);
+      await this.settle("IPCHECK_SSH", existing["IPCHECK_SSH"] ?? `ssh ${dependencies.userName}@{ip}`);
     }
-    await this.settle("IPCHECK_NAME", existing["IPCHECK_NAME"] ?? surroundings.hostName, sure);
+    await this.settle("IPCHECK_NAME", existing["IPCHECK_NAME"] ?? dependencies.hostName, sure);
     if (prompter || options.family !== undefined) {
       const known = options.family ?? existing["IPCHECK_FAMILY"] ?? (sure === "keep" ? "4" : undefined);
-      await this.settle("IPCHECK_FAMILY", known ?? ((await surroundings.detectIpv6()) ? "both" : "4"), sure);
+      await this.settle("IPCHECK_FAMILY", known ?? ((await dependencies.detectIpv6()) ? "both" : "4"), sure);
     }
-    await this.settle("IPCHECK_LANG", existing["IPCHECK_LANG"] ?? surroundings.language, sure);
+    await this.settle("IPCHECK_LANG", existing["IPCHECK_LANG"] ?? dependencies.language, sure);
   }
 
   /** What nobody was asked, as lines to show. */
@@ -344,7 +344,7 @@ export class Interview {
     const domain = user.slice(user.lastIndexOf("@") + 1);
     if (!user.includes("@") || findProblem("IPCHECK_SMTP_HOST", domain) !== undefined) return undefined;
     await this.note(`looking for the mail server of ${domain} …`);
-    const found = await this.surroundings.findMailServers(domain);
+    const found = await this.dependencies.findMailServers(domain);
     const places = found.map(({ host, port }) => `${host}:${port}`).join(", ");
     await this.note(places ? `these answer: ${places}` : "no server answers where one would be expected");
     return found[0];
@@ -372,7 +372,7 @@ export class Interview {
     const password = await this.readPassword(canKeep);
     if (password === undefined) return;
     this.output.redactor.secrets.push(password);
-    const path = this.existing["IPCHECK_SMTP_PASSWORD_FILE"] ?? this.surroundings.passwordFile;
+    const path = this.existing["IPCHECK_SMTP_PASSWORD_FILE"] ?? this.dependencies.passwordFile;
     if (store === "file") this.keepPassword({ IPCHECK_SMTP_PASSWORD_FILE: path });
     else if (store === "clear") this.keepPassword({ IPCHECK_SMTP_PASSWORD: password });
     else this.keepPassword(encodeWithNewKey(password, (values) => formatEnvLines(values) !== undefined));
@@ -394,9 +394,9 @@ export class Interview {
   }
 
   private async readPassword(canKeep: boolean): Promise<string | undefined> {
-    const { prompter, surroundings } = this;
+    const { prompter, dependencies } = this;
     const isOnStdin = this.take("passwordStdin");
-    const given = this.take("password") ?? (isOnStdin ? await surroundings.readPasswordFromStdin() : undefined);
+    const given = this.take("password") ?? (isOnStdin ? await dependencies.readPasswordFromStdin() : undefined);
     const { note = "" } = findProvider(this.get("IPCHECK_SMTP_USER") ?? "") ?? {};
     const what = note.includes("app password") ? "App password" : "Password";
     const message = `${what} of ${this.get("IPCHECK_SMTP_USER")}${canKeep ? " (Enter keeps the one that is there)" : ""}`;

@@ -85,7 +85,7 @@ class Draft {
     private readonly host: Host,
   ) {
     this.before = guarded("read", envFile, () => readIfThere(envFile, host));
-    const surroundings = {
+    const dependencies = {
       hostName: host.hostName,
       // Nobody logs in as the root that sudo made of him.
       userName: (host.uid === 0 && host.env["SUDO_USER"]) || host.userName,
@@ -100,7 +100,7 @@ class Draft {
         return password;
       },
     };
-    this.interview = new Interview(readEnvText(this.before ?? "").values, options, prompter, surroundings, host.output);
+    this.interview = new Interview(readEnvText(this.before ?? "").values, options, prompter, dependencies, host.output);
   }
 
   /** Holds the interview, shows what changes, and writes it by consent; resolves to whether there was consent. */

@@ -209,7 +209,7 @@ export function pendingChannels(state: State, rules: StatusRules, now: Date) {
 type PendingChannel = Status["pending"][number];
 
 /** A server's answer may have several lines. */
-export const MAX_REASON = 1000;
+const MAX_REASON = 1000;
 
 /** What is owed to one channel, and when it is tried. */
 export function describePending(

@@ -45,7 +45,7 @@ export function reachHost(template: string): string {
 }
 
 /** Only the very answer counts: an address, the port that was asked for, and yes or no. */
-export function readReachAnswer({ status, headers, body }: RawAnswer, port: number): ReachAnswer {
+function readReachAnswer({ status, headers, body }: RawAnswer, port: number): ReachAnswer {
   if (status === 403) return { failure: "refused (403)" };
   if (status === 429) return { failure: "asked to come back later (429)" };
   if (status !== 200) return { failure: `answered with status ${status}` };
@@ -59,7 +59,7 @@ export function readReachAnswer({ status, headers, body }: RawAnswer, port: numb
   return { address, isReachable: answer["reachable"] };
 }
 
-export const GLOBALPING_URL = "https://api.globalping.io";
+const GLOBALPING_URL = "https://api.globalping.io";
 
 const POLL_MS = 500;
 /** Its places all over the world: one network may have trouble of its own. */

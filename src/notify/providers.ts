@@ -13,7 +13,7 @@ export interface MailProvider {
 }
 
 /** Providers that nodemailer's table lacks, by domain; each takes mail with TLS on port 465. */
-export const MORE_PROVIDERS: Record<string, { name: string; host: string }> = {
+const MORE_PROVIDERS: Record<string, { name: string; host: string }> = {
   "orange.fr": { name: "Orange", host: "smtp.orange.fr" },
   "wanadoo.fr": { name: "Orange", host: "smtp.orange.fr" },
   "free.fr": { name: "Free", host: "smtp.free.fr" },

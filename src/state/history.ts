@@ -29,7 +29,7 @@ const MAX_LINE_BYTES = 4096;
 const MAX_CONFIRMATIONS = 12;
 
 /** The line of an event, without its end. */
-export function formatHistoryLine(event: AddressEvent): string {
+function formatHistoryLine(event: AddressEvent): string {
   const { id, kind, family, at, old, address, confirmedBy, isUnconfirmed } = event;
   return JSON.stringify({
     id,
@@ -44,7 +44,7 @@ export function formatHistoryLine(event: AddressEvent): string {
 }
 
 /** Reads one line; undefined for a damaged one. */
-export function parseHistoryLine(line: string): HistoryEntry | undefined {
+function parseHistoryLine(line: string): HistoryEntry | undefined {
   if (Buffer.byteLength(line) > MAX_LINE_BYTES) return undefined;
   let entry: Partial<HistoryEntry> | null;
   try {

@@ -42,7 +42,7 @@ export interface DeliveryRules {
 }
 
 /** More than this are folded together: an outbox that nobody empties for a year stays small. */
-const MAX_OCCURRENCES = 60;
+const MAX_EVENTS = 60;
 
 /** More than this are folded although the history still lacks their lines: it cannot be written for long. */
 const MAX_UNWRITTEN = 90;
@@ -58,7 +58,7 @@ export function enqueue(state: State, event: AddressEvent): State {
  * history.jsonl has every step, where it can be written.
  */
 function fold(outbox: AddressEvent[]): AddressEvent[] {
-  if (outbox.length <= MAX_OCCURRENCES) return outbox;
+  if (outbox.length <= MAX_EVENTS) return outbox;
   // From the second on: the mail begins with the oldest one's old address.
   for (let i = 1; i < outbox.length - 1; i++) {
     const a = outbox[i];

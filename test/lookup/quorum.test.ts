@@ -19,7 +19,7 @@ function voiceOf(mark: string): Vote {
   return kind ? { kind, detail: "failed" } : { address: `192.0.2.${mark}` };
 }
 
-function ballot(votes: string | Map<string, Vote>, rest: Partial<Tally> = {}): Tally {
+function tallyOf(votes: string | Map<string, Vote>, rest: Partial<Tally> = {}): Tally {
   return {
     recorded: undefined,
     votes: typeof votes === "string" ? voicesOf(votes) : votes,
@@ -115,7 +115,7 @@ describe("what the votes amount to", () => {
     ["2 2 p p p", 0, "1", "unconfirmed 2 by ab, run 0"],
   ])("%j, %d to come, recorded %j: %s", (votes, remaining, mark, expected) => {
     const recorded = mark === "" ? undefined : `192.0.2.${mark}`;
-    expect(inWords(decide(ballot(votes, { remaining, recorded })))).toBe(expected);
+    expect(inWords(decide(tallyOf(votes, { remaining, recorded })))).toBe(expected);
   });
 
   test.each([
@@ -125,7 +125,7 @@ describe("what the votes amount to", () => {
     ["p", "1", "silence"],
   ])("the only service says %s, recorded %j: %s", (votes, mark, expected) => {
     const recorded = mark === "" ? undefined : `192.0.2.${mark}`;
-    expect(inWords(decide(ballot(votes, { isSoleService: true, recorded })))).toBe(expected);
+    expect(inWords(decide(tallyOf(votes, { isSoleService: true, recorded })))).toBe(expected);
   });
 });
 
@@ -139,7 +139,7 @@ describe("after a contradiction everybody is asked, whatever the first say", () 
     ["1 1 1 2 2 2", 0, "contradiction"],
     ["1 t t t t t", 0, "unchanged 1 by a"],
   ])("%j, %d to come: %s", (votes, remaining, expected) => {
-    const one = ballot(votes, { remaining, recorded: "192.0.2.1", isContradicted: true });
+    const one = tallyOf(votes, { remaining, recorded: "192.0.2.1", isContradicted: true });
     expect(inWords(decide(one))).toBe(expected);
   });
 });
@@ -160,7 +160,7 @@ describe("one vote, three runs in a row, while nobody else can be reached", () =
     ["t t t", "1", 2, "silence"],
   ])("%j, heard %s in %d runs before: %s", (votes, mark, runs, expected) => {
     const candidate = { address: `192.0.2.${mark}`, runs, since: minutesAgo(120) };
-    expect(inWords(decide(ballot(votes, { candidate, recorded: "192.0.2.9" })))).toBe(expected);
+    expect(inWords(decide(tallyOf(votes, { candidate, recorded: "192.0.2.9" })))).toBe(expected);
   });
 
   test.each([
@@ -181,7 +181,7 @@ describe("one vote, three runs in a row, while nobody else can be reached", () =
     const [, runs, since, expected, uptimeMinutes] = row;
     const uptimeMs = uptimeMinutes === undefined ? undefined : uptimeMinutes * 60_000;
     const candidate = { address: "192.0.2.1", runs, ...(since !== undefined && { since }) };
-    const decision = decide(ballot("1 t t", { candidate, recorded: "192.0.2.9", uptimeMs }));
+    const decision = decide(tallyOf("1 t t", { candidate, recorded: "192.0.2.9", uptimeMs }));
     expect(inWords(decision)).toBe(expected);
     if (decision.kind !== "unconfirmed") return;
     expect(decision.since).toBe(decision.runs === 1 ? NOW.toISOString() : since);
@@ -189,7 +189,7 @@ describe("one vote, three runs in a row, while nobody else can be reached", () =
 
   test("not while somebody can still be asked", () => {
     const candidate = { address: "192.0.2.1", runs: 2, since: minutesAgo(120) };
-    expect(decide(ballot("1 t", { candidate, remaining: 1 }))).toEqual({ kind: "ask", count: 1 });
+    expect(decide(tallyOf("1 t", { candidate, remaining: 1 }))).toEqual({ kind: "ask", count: 1 });
   });
 });
 
@@ -199,13 +199,13 @@ test("IPv6 addresses agree when their prefix does", () => {
     ["b", { address: "2001:db8:0:1::b" }],
     ["c", { address: "2001:db8:0:2::c" }],
   ]);
-  expect(decide(ballot(votes))).toEqual({ kind: "confirmed", address: "2001:db8:0:1::a", by: ["a", "b"] });
+  expect(decide(tallyOf(votes))).toEqual({ kind: "confirmed", address: "2001:db8:0:1::a", by: ["a", "b"] });
   const recorded = "2001:db8:0:1::ffff";
   // Recorded stays what was told; what is seen now is said beside it.
   const seen = "2001:db8:0:1::a";
-  expect(decide(ballot(votes, { recorded }))).toEqual({ kind: "unchanged", address: recorded, seen, by: ["a", "b"] });
-  expect(decide(ballot(votes, { ipv6PrefixLength: 128 })).kind).toBe("contradiction");
-  expect(decide(ballot(votes, { ipv6PrefixLength: 56 }))).toMatchObject({ kind: "confirmed", by: ["a", "b", "c"] });
+  expect(decide(tallyOf(votes, { recorded }))).toEqual({ kind: "unchanged", address: recorded, seen, by: ["a", "b"] });
+  expect(decide(tallyOf(votes, { ipv6PrefixLength: 128 })).kind).toBe("contradiction");
+  expect(decide(tallyOf(votes, { ipv6PrefixLength: 56 }))).toMatchObject({ kind: "confirmed", by: ["a", "b", "c"] });
 });
 
 describe("for any votes", () => {
@@ -219,7 +219,7 @@ describe("for any votes", () => {
     { nil: undefined },
   );
   const recorded = fc.constantFrom(undefined, "192.0.2.1", "192.0.2.2", "192.0.2.9");
-  const anyBallot = fc
+  const anyTally = fc
     .record({
       votes: marks("111222345tpglc", { maxLength: 7 }).map((array) => voicesOf(array.join(""))),
       remaining: fc.nat(4),
@@ -227,10 +227,10 @@ describe("for any votes", () => {
       candidate,
       isContradicted: fc.boolean(),
     })
-    .map(({ votes, ...rest }) => ballot(votes, rest));
+    .map(({ votes, ...rest }) => tallyOf(votes, rest));
 
   test("their order does not matter", () => {
-    const shuffled = anyBallot.chain((one) => {
+    const shuffled = anyTally.chain((one) => {
       const votes = fc.shuffledSubarray([...one.votes], { minLength: one.votes.size });
       return fc.tuple(fc.constant(one), votes);
     });
@@ -243,7 +243,7 @@ describe("for any votes", () => {
 
   test("nothing is confirmed by fewer than two, nor by half of those that answered", () => {
     fc.assert(
-      fc.property(anyBallot, (one) => {
+      fc.property(anyTally, (one) => {
         const decision = decide(one);
         const answers = [...one.votes.values()].flatMap((vote) => ("address" in vote ? [vote.address] : []));
         if (decision.kind === "confirmed") {
@@ -267,7 +267,7 @@ describe("for any votes", () => {
 
   test("more are asked only where there are more, so the asking ends", () => {
     fc.assert(
-      fc.property(anyBallot, (one) => {
+      fc.property(anyTally, (one) => {
         const decision = decide(one);
         if (decision.kind !== "ask") return;
         expect(decision.count).toBeGreaterThan(0);
@@ -278,7 +278,7 @@ describe("for any votes", () => {
 
   test("one more vote for what is believed leaves it believed", () => {
     fc.assert(
-      fc.property(anyBallot, (one) => {
+      fc.property(anyTally, (one) => {
         const decision = decide(one);
         if (decision.kind !== "confirmed" && decision.kind !== "unchanged") return;
         const address = "seen" in decision ? decision.seen : decision.address;
@@ -310,7 +310,7 @@ describe("for any votes", () => {
         const votes = new Map<string, Vote>();
         for (;;) {
           const remaining = size - votes.size;
-          const decision = decide(ballot(votes, { remaining, recorded, candidate }));
+          const decision = decide(tallyOf(votes, { remaining, recorded, candidate }));
           if (decision.kind !== "ask") {
             expect(decision).toMatchObject({ kind: recorded === truth ? "unchanged" : "confirmed", address: truth });
             return;
@@ -330,11 +330,11 @@ describe("for any votes", () => {
 function search(opinions: ReadonlyMap<string, Vote>, order: readonly string[], rest: Partial<Tally> = {}): Decision {
   const votes = new Map<string, Vote>();
   for (const name of order) {
-    const decision = decide(ballot(votes, { ...rest, remaining: order.length - votes.size }));
+    const decision = decide(tallyOf(votes, { ...rest, remaining: order.length - votes.size }));
     if (decision.kind !== "ask") return decision;
     votes.set(name, opinions.get(name) ?? { kind: "timeout", detail: "failed" });
   }
-  return decide(ballot(votes, rest));
+  return decide(tallyOf(votes, rest));
 }
 
 function permutations(names: readonly string[]): string[][] {
@@ -364,7 +364,7 @@ describe.each([1, 2, 3, 4, 5, 6])("every set of answers of %i operators", (size)
                 ? "accepted"
                 : "unconfirmed";
       const candidate = { address: `192.0.2.${ones > twos ? 1 : 2}`, runs: 2, since: minutesAgo(120) };
-      expect([marks, decide(ballot(marks, { candidate })).kind]).toEqual([marks, expected]);
+      expect([marks, decide(tallyOf(marks, { candidate })).kind]).toEqual([marks, expected]);
     }
   });
 

@@ -127,7 +127,7 @@ describe("what a monitor is told", () => {
   });
 });
 
-describe("what is no hearing", () => {
+describe("what does not count as heard", () => {
   const PAGE = "<!DOCTYPE html><title>Uptime Kuma</title>";
   test.for([
     ["/t", 200, "text/plain", "OK", undefined],
