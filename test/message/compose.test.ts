@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { composeMessage } from "../../src/notify/message/compose";
 import { CATALOGS, type Catalog, fill, LANGUAGES, type Language } from "../../src/notify/message/languages";
 import type { AddressEvent } from "../../src/state/state";
-import { EACH_LETTER, factsIn, KINDS, writeLetter } from "./examples";
+import { composeExample, EACH_MESSAGE, factsIn, KINDS } from "./examples";
 import { hostileText } from "./hostile-text";
 import { parseHtml, visibleText } from "./parse-html";
 
@@ -65,8 +65,8 @@ const FACTS: Record<string, Record<Language, string[]>> = {
   },
 };
 
-describe.each(EACH_LETTER)("the mail $kind in $language", ({ kind, language }) => {
-  const { subject, text, html } = writeLetter(kind, language);
+describe.each(EACH_MESSAGE)("the mail $kind in $language", ({ kind, language }) => {
+  const { subject, text, html } = composeExample(kind, language);
   const addresses = (KINDS[kind] ?? []).map(({ address }) => address);
 
   test("begins its subject with the machine, and has the address where a phone shows it", () => {
@@ -170,7 +170,7 @@ test.each<[Language, string, RegExp]>([
   ["fr", "Europe/Paris", /05:12 (CEST|UTC\+2)\n/],
   ["fr", "America/Guadeloupe", /mardi 8 septembre 2026 à 23:12 (AST|UTC[-−]4)\n/],
 ])("%s: times in %s carry their zone", (language, timeZone, expected) => {
-  expect(writeLetter("change", language, { timeZone }).text).toMatch(expected);
+  expect(composeExample("change", language, { timeZone }).text).toMatch(expected);
 });
 
 test.each([
@@ -180,11 +180,11 @@ test.each([
   const [seen] = KINDS["test"] ?? [];
   const events = seen ? [{ ...seen, confirmedBy: [] }] : [];
   expect(flat(composeMessage(events, factsIn(language)).text)).toMatch(sentence);
-  expect(flat(writeLetter("test", language).text)).not.toMatch(sentence);
+  expect(flat(composeExample("test", language).text)).not.toMatch(sentence);
 });
 
 test.each(LANGUAGES)("%s: without host keys and history those parts are left out", (language) => {
-  const { text, html } = writeLetter("change", language, { hostKeys: [], history: [] });
+  const { text, html } = composeExample("change", language, { hostKeys: [], history: [] });
   for (const part of [text, html]) expect(part).not.toMatch(/SHA256|Lately|Dernièrement|empreinte|fingerprint/);
   expect(text).not.toContain("\n\n\n");
 });
@@ -209,14 +209,14 @@ test("an address that is told within the second has no bar, and no duration", ()
     address: day,
   }));
   const history = [...past, { family: 4 as const, at: now, address: "203.0.113.99" }];
-  const { text } = writeLetter("change", "en", { history, now: new Date(Date.parse(now) + 400) });
+  const { text } = composeExample("change", "en", { history, now: new Date(Date.parse(now) + 400) });
   expect(text).toMatch(/^ {4}203\.0\.113\.99 {2,}now$/m);
 });
 
 // 60 characters of a name are kept; of a command every one counts.
 test("a long ssh line is not cut off", () => {
   const sshLine = `ssh -o ProxyCommand='${"nc -x proxy.example.net:1080 ".repeat(8)}%h %p' pi@{ip}`;
-  expect(writeLetter("change", "en", { sshLine }).text).toContain("pi@203.0.113.99");
+  expect(composeExample("change", "en", { sshLine }).text).toContain("pi@203.0.113.99");
 });
 
 test("whatever the names are: no tag, no control character, and the words arrive", () => {

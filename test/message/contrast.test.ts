@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { EACH_LETTER, writeLetter } from "./examples";
+import { composeExample, EACH_MESSAGE } from "./examples";
 import { type Element, parseHtml } from "./parse-html";
 
 type Mode = "light" | "dark";
@@ -8,8 +8,8 @@ type Mode = "light" | "dark";
 const TEXT = 4.5;
 const DRAWN = 3;
 
-test.each(EACH_LETTER)("$kind in $language: everything can be read, in light and in dark", ({ kind, language }) => {
-  const { html } = writeLetter(kind, language, { unwritable: "full" });
+test.each(EACH_MESSAGE)("$kind in $language: everything can be read, in light and in dark", ({ kind, language }) => {
+  const { html } = composeExample(kind, language, { unwritable: "full" });
   const { texts, elements } = parseHtml(html);
   const style = texts.find(({ within }) => within.at(-1)?.name === "style")?.text ?? "";
   expect(style).toContain("prefers-color-scheme:dark");

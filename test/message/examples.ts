@@ -54,7 +54,7 @@ export const KINDS: Readonly<Record<string, AddressEvent[]>> = {
 };
 
 /** Every kind in every language, for `test.each`. */
-export const EACH_LETTER = Object.keys(KINDS).flatMap((kind) => LANGUAGES.map((language) => ({ kind, language })));
+export const EACH_MESSAGE = Object.keys(KINDS).flatMap((kind) => LANGUAGES.map((language) => ({ kind, language })));
 
 export function factsIn(language: Language): MessageFacts {
   return {
@@ -78,6 +78,6 @@ export function factsIn(language: Language): MessageFacts {
   };
 }
 
-export function writeLetter(kind: string, language: Language, facts: Partial<MessageFacts> = {}): MailMessage {
+export function composeExample(kind: string, language: Language, facts: Partial<MessageFacts> = {}): MailMessage {
   return composeMessage(KINDS[kind] ?? [], { ...factsIn(language), ...facts });
 }

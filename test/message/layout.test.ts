@@ -5,7 +5,7 @@ import { promisify } from "node:util";
 import { expect, test } from "vitest";
 import { composeMessage } from "../../src/notify/message/compose";
 import { makeScratch } from "../support/scratch";
-import { EACH_LETTER, factsIn, KINDS, writeLetter } from "./examples";
+import { composeExample, EACH_MESSAGE, factsIn, KINDS } from "./examples";
 
 const CHROMIUM = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
 const FLAGS =
@@ -31,8 +31,8 @@ test("no mail, and nothing in it, scrolls sideways, on a phone or in a wide wind
     sshLine: `ssh -o ProxyCommand=${"/very/long/path".repeat(8)} pi@{ip}`,
   };
   const letters = [
-    ...EACH_LETTER.map(({ kind, language }) => ({ name: `${kind} ${language}`, ...writeLetter(kind, language) })),
-    { name: "long names", ...writeLetter("several", "fr", long) },
+    ...EACH_MESSAGE.map(({ kind, language }) => ({ name: `${kind} ${language}`, ...composeExample(kind, language) })),
+    { name: "long names", ...composeExample("several", "fr", long) },
     { name: "longest addresses", ...composeMessage(LONGEST, factsIn("en")) },
   ];
   const frames = letters.flatMap(({ name, html }) =>

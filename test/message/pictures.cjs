@@ -5,7 +5,7 @@ const { execFileSync } = require("node:child_process");
 const { mkdirSync, mkdtempSync, rmSync, writeFileSync } = require("node:fs");
 const { tmpdir } = require("node:os");
 const { join, resolve } = require("node:path");
-const { EACH_LETTER, KINDS, writeLetter } = require("./examples.ts");
+const { EACH_MESSAGE, KINDS, composeExample } = require("./examples.ts");
 
 const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 const FLAGS =
@@ -27,8 +27,8 @@ if (folder === undefined) {
 function takePictures(target) {
   const scratch = mkdtempSync(join(tmpdir(), "ipcheck-pictures-"));
   try {
-    for (const { kind, language } of EACH_LETTER) {
-      const { html } = writeLetter(kind, language);
+    for (const { kind, language } of EACH_MESSAGE) {
+      const { html } = composeExample(kind, language);
       const events = KINDS[kind].length;
       for (const width of [360, 800]) {
         const page = join(scratch, "page.html");
