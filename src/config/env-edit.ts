@@ -96,7 +96,7 @@ function replaceValue(statement: string, name: string, value: string, formatted:
   return (readEnvText(whole).values[name] === value ? whole : formatted) + end;
 }
 
-/** What another text of an env file changes, line by line, as far as somebody may see it. */
+/** What the new text of an env file changes, line by line and without secrets. */
 export function describeChanges(before: string, after: string): string[] {
   const [old, now] = [readEnvText(before), readEnvText(after)];
   const names = Object.keys({ ...old.values, ...now.values }).filter((name) => old.values[name] !== now.values[name]);

@@ -52,7 +52,7 @@ export function readEnvText(given: string): EnvText {
     if (/['"`]/.test(quote) && QUOTED.test(text)) {
       end = QUOTED.lastIndex;
     } else if (/['"`]/.test(quote) && !text.slice(valueAt + 1, end).includes(quote)) {
-      // Where the value ends nobody can tell, and so nothing that follows.
+      // The end of the value is unknown, so nothing behind it can be read either.
       statement.name = undefined;
       result.problems.push(`line ${line}: the quote (${quote}) in front of the value is never closed`);
       return result;

@@ -16,7 +16,7 @@ export interface Findings {
   secrets: string[];
 }
 
-/** Its first line counts; nobody keeps a book in it. */
+/** Only its first line is used; a larger file is probably another one. */
 const MAX_PASSWORD_FILE_BYTES = 4096;
 
 const CREDENTIAL = "systemd credential smtp-password";

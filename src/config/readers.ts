@@ -118,7 +118,7 @@ export function sshLine(text: string): Result<string> {
   return text.includes("{ip}") ? { value: text } : { expected: "a command with {ip} in it, like ssh pi@{ip}" };
 }
 
-/** An absolute path, or one below the home folder: the working directory under cron is nobody's choice. */
+/** An absolute path, or one below the home folder: a relative one would depend on cron's working directory. */
 export function path(text: string, { platform, home }: Pick<Environment, "platform" | "home">): Result<string> {
   const { isAbsolute, join } = platform === "win32" ? win32 : posix;
   if (text.startsWith("~/") && home) return { value: join(home, text.slice(2)) };
@@ -145,8 +145,8 @@ function parseUrl(text: string): URL | undefined {
 }
 
 /**
- * What looks like a plain space, or like nothing, and is none: pasted from a web page or a word processor, it makes an
- * address, a name or a password another one.
+ * Invisible characters, and spaces that are no plain ones: pasted along from a web page or a word processor, they
+ * change an address, a name or a password without being seen.
  */
 export function findUnseen(text: string): string | undefined {
   const character = /(?! )[\p{Z}\p{Cf}\p{Default_Ignorable_Code_Point}\u2800]/u.exec(text)?.[0];

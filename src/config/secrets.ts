@@ -1,13 +1,13 @@
 import { quote } from "../base/text";
 import { type VariableName, variable } from "./variables";
 
-/** Whether the value is one that nobody else may read, besides what is in a URL or a command. */
+/** Whether the whole value is a secret: the env file that holds it must be private. */
 export function isSecret(name: VariableName): boolean {
   const { secret } = variable(name);
   return secret === "all" || secret === "path";
 }
 
-/** A variable and its value, as far as somebody may see it who reads a bug report. */
+/** A variable and its value without secrets, to be shown in a bug report. */
 export function describeSetting(name: VariableName, value: string): string {
   switch (variable(name).secret) {
     case "all":
@@ -42,7 +42,7 @@ export function mayRepeat(name: VariableName, text: string): boolean {
   return variable(name).secret === undefined && !/:\/\/|:.*@|[?&]\w*=/.test(text);
 }
 
-/** The strings in a variable's text that a server or a command may repeat, and nobody else is to see. */
+/** The secret strings in a variable's text: taken out wherever a server or a command repeats them. */
 export function secretsIn(name: VariableName, text: string): string[] {
   const { secret } = variable(name);
   switch (secret) {

@@ -103,7 +103,7 @@ function findOrigins(envFile: EnvFile | undefined, { env }: Environment): Origin
   return origins;
 }
 
-/** Finds texts that nobody can have meant, whatever the variable is for. */
+/** Finds texts that are wrong in any variable: placeholders, control characters, invisible characters. */
 function checkText(name: VariableName, value: string, line: number | undefined, { problems, secrets }: Findings): void {
   const { placeholder, isProse } = variable(name);
   secrets.push(...secretsIn(name, value));

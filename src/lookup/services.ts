@@ -76,7 +76,7 @@ export function operatorOf(url: URL): string {
   return PANEL.find(({ domains }) => domains.some(isTheirs))?.operator ?? `https://${host}`;
 }
 
-/** The one voice of everything that is asked in clear: whoever sits on the line can give all these answers. */
+/** The one operator of all services that are asked in clear: one attacker on the line can forge all their answers. */
 export const PLAIN_HTTP = "plain http";
 
 function isPlainHttp(url: URL): boolean {

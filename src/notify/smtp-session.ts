@@ -313,7 +313,7 @@ function isAscii(text: string): boolean {
   return /^\p{ASCII}*$/u.test(text);
 }
 
-/** The name that the certificate must be made out to; an address is none, and a trailing dot is no part of it. */
+/** The name for SNI and the certificate's check: none for an IP address, and without a trailing dot. */
 function serverName(host: string): string {
   return isIP(host) ? "" : host.replace(/\.$/, "");
 }

@@ -1,6 +1,6 @@
 // The state file is full, read-only or unreadable, and the home moves all the same. What is owed gets
-// names that follow from the change itself, so that the next run, which may not know of this one,
-// repeats the Message-ID; and whoever was told is told again once a day, until somebody mends it.
+// ids made of the change itself, so that the next run, which may not know of this one, repeats the
+// Message-ID; and everybody who was told is told again once a day, until the disk is mended.
 
 import { isDue } from "../base/time";
 import { enqueue, eventId, isMove, owedTo } from "../state/outbox";

@@ -40,7 +40,7 @@ export interface Holder {
   elapsedMs?: number | undefined;
 }
 
-/** Whom `doctor` finds at the lock: a run, or a stranger; nobody when it is free. */
+/** Who holds the lock: a run, or another user's process; neither when it is free. */
 export interface LockCondition {
   run?: Holder;
   strangers?: string;
@@ -249,7 +249,7 @@ async function removeLeftovers(path: string, uid: number | undefined): Promise<v
   }
 }
 
-/** The name of the socket in `folder` that somebody answers on; the dead ones are handed to `bury`. */
+/** The name of the socket in `folder` on which a run listens; those of dead runs are handed to `bury`. */
 async function findLiveEntry(
   folder: string,
   uid: number | undefined,
@@ -337,7 +337,7 @@ function isAnswering(address: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(address);
     socket.once("connect", () => resolve(true));
-    // Whoever cannot be asked counts as alive, apart from nobody and no socket.
+    // Only a refused connection or a missing socket proves that its run is gone.
     socket.once("error", (error) => resolve(!/^(ECONNREFUSED|ENOENT|ENOTSOCK)$/.test(systemCode(error))));
     socket.once("connect", () => socket.destroy());
   });

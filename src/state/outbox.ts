@@ -120,7 +120,7 @@ export function planMails(
   return { deliveries: [...deliveries.values()], waiting };
 }
 
-/** Names an event by what it tells: whoever sees the same change again, having forgotten it, names it alike. */
+/** An id made of the event's facts: a run that sees the same change again without knowing of it makes the same id. */
 export function eventId({
   kind,
   family,

@@ -245,7 +245,7 @@ export function speakOnceADay(
     const { spoken: _, ...rest } = state;
     return { speaks: false, state: Object.keys(others).length > 0 ? { ...rest, spoken: others } : rest };
   }
-  // What a person was told by hand has not been said to whoever reads cron's mails.
+  // What a run by hand printed has not been in one of cron's mails.
   if (isInteractive) return { speaks: true, state };
   const isNews = last === undefined || last.about !== about || isDue(last.at, REPEAT_AFTER_MS, now);
   if (!isNews) return { speaks: false, state };

@@ -196,7 +196,7 @@ function subjectOf(kind: MessageKind, main: FamilyNews, count: string, context: 
 
 function shorten(name: string, length: number): string {
   const kept = Math.max(SHORTEST_NAME, length);
-  // Half of a character beyond the BMP is none.
+  // Do not leave half of a surrogate pair.
   return name.length > kept ? `${name.slice(0, kept - 1).replace(/[\uD800-\uDBFF]$/, "")}…` : name;
 }
 
