@@ -5,13 +5,12 @@ import { execFileSync } from "node:child_process";
 import { lstatSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, describe, expect, test, vi } from "vitest";
-import { startMailServer } from "../support/mail-server";
 import { sample } from "../support/sample";
 import { ERROR_AND_HINT, expectRecovery, FAULTS, messageIds, NEW, OLD, openSuite, owedId, SILENCE } from "./survival";
 
 vi.setConfig({ maxConcurrency: 2 });
 
-const { closing, makeMoved, survived } = openSuite("disk");
+const { makeMoved, survived } = openSuite("disk");
 // The lock has tests of its own, below.
 const WRITES = "^(open (wx|a)|open r ipcheck|write|fsync|rename (?!\\S+\\.lock)|f?utimes)";
 
@@ -120,15 +119,15 @@ describe("a small file system", () => {
   // A run that mails and cannot strike it off must not do so hour after hour.
   test("full while a notice is owed: told once", async ({ skip }) => {
     const { home, mail, filler } = await makeSmall(skip);
-    await mail.close();
+    home.env["IPCHECK_SMTP_PORT"] = "1";
     expect(await home.run()).toMatchObject({ exitCode: 5 });
     const id = owedId(home);
-    const back = closing(await startMailServer({ port: mail.port }));
+    home.env["IPCHECK_SMTP_PORT"] = String(mail.port);
     fill(filler);
     for (let hour = 0; hour < 4; hour++) expect((await home.run()).exitCode).toBe(4);
     rmSync(filler);
-    await expectRecovery(home, back, 1);
-    expect(messageIds(back)[0]).toBe(id);
+    await expectRecovery(home, mail, 1);
+    expect(messageIds(mail)[0]).toBe(id);
     await survived();
   });
 });

@@ -23,7 +23,7 @@ export interface EchoServer {
 
 export async function startEchoServer(
   answer: string | Handler,
-  options: { host?: "127.0.0.1" | "::1"; tls?: ServerCertificate; port?: number } = {},
+  options: { host?: "127.0.0.1" | "::1" | "::"; tls?: ServerCertificate } = {},
 ): Promise<EchoServer> {
   const { host = "127.0.0.1", tls } = options;
   const listener: Handler = (request, response) => {
@@ -53,10 +53,10 @@ export async function startEchoServer(
     });
   });
   server.on("tlsClientError", () => undefined);
-  await new Promise<void>((resolve) => server.listen(options.port ?? 0, host, resolve));
+  await new Promise<void>((resolve) => server.listen(0, host, resolve));
   const { port } = server.address() as AddressInfo;
   const witness = witnessEcho(port);
-  const literal = host === "::1" ? "[::1]" : host;
+  const literal = host.includes(":") ? `[${host}]` : host;
   const echo: EchoServer = {
     url: `${tls ? "https" : "http"}://${literal}:${port}/`,
     port,
