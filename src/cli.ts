@@ -10,7 +10,7 @@ const DESCRIPTION =
 
 const SCHEDULE_ACTIONS = ["install", "remove", "show"];
 
-/** What people type who know other programs. */
+/** What people type who know other programs, and what it is called here. */
 const OTHER_WORDS: Readonly<Record<string, string>> = {
   version: "--version",
   setup: "init",
@@ -175,7 +175,7 @@ export async function runProgram(args: readonly string[], host: Host): Promise<n
   const name = named === "help" ? topic : named;
   if (name !== undefined && !names.includes(name)) throw unknownCommand(name, names);
   try {
-    // Of its help's own help commander knows nothing.
+    // commander has no answer to 'help help'.
     await program.parseAsync(named === "help" && topic === "help" ? ["help"] : [...args], { from: "user" });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
@@ -191,7 +191,7 @@ function findWords(args: readonly string[]): string[] {
   return args.filter((word, index) => !word.startsWith("-") && !isConfig(args[index - 1]));
 }
 
-// Its value would be taken for a command.
+// Without this, the file behind it would be reported as an unknown command.
 function guardRenamedOption(args: readonly string[]): void {
   if (!args.some((word) => /^--env-file(=|$)/.test(word))) return;
   throw new IpcheckError("usage", "unknown option '--env-file'", {

@@ -17,7 +17,7 @@ const opened = new Set<NodeJS.WriteStream>();
 /** When a run whose look-ups still hang must be over, on the monotonic clock. */
 let lookupsEndAt = 0;
 
-/** Name look-ups that do not end of themselves may outlive the deadline by this. */
+/** Name look-ups that hang may outlive the deadline by this. */
 const LOOKUP_GRACE_MS = 5000;
 
 /** Runs the program and ends the process with its exit code, whatever still holds the event loop. */
@@ -34,8 +34,8 @@ export async function start(): Promise<void> {
 }
 
 /**
- * Node waits at its exit for threads in getaddrinfo, which nothing can interrupt. They end of themselves by
- * what RES_OPTIONS says; not so with other name services than the DNS.
+ * Node waits at its exit for threads in getaddrinfo, which nothing can interrupt. RES_OPTIONS bounds them where the
+ * name is asked of the DNS, but not where another name service (mDNS, NIS) is asked.
  */
 async function waitForLookups(): Promise<void> {
   const endsAt = Math.max(lookupsEndAt, monotonicMs()) + LOOKUP_GRACE_MS;
@@ -66,7 +66,7 @@ interface Replaceable {
   execve(file: string, args: string[], env: Record<string, string>): never;
 }
 
-/** Something waits for what never comes, in spite of every time-out: a bug, ours or a library's. */
+/** Ends a run that waits for something that never happens, in spite of every time-out: a bug, ours or a library's. */
 function endAtOnce(what: string): never {
   sayAtOnce(`error: ${what}; please report it`);
   sayAtOnce("hint: what is recorded stands, and the next run goes on");
@@ -77,7 +77,7 @@ function sayAtOnce(text: string): void {
   try {
     writeSync(2, `ipcheck: ${text}\n`);
   } catch {
-    // Nobody reads it, and the end is what counts.
+    // Standard error is gone; the process must end all the same.
   }
 }
 
@@ -91,7 +91,7 @@ export async function main(): Promise<number> {
   try {
     const host = readHost(output);
     const args = process.argv.slice(2);
-    // Cron's own words, hour after hour: understood without loading the command tree.
+    // What cron runs every hour is understood without loading the command tree.
     const plain = readPlainCheck(args);
     if (plain) return await composeCheck(plain, host);
     const { runProgram } = await import("./cli.js");
@@ -111,7 +111,7 @@ function readPlainCheck(args: readonly string[]): { config?: string } | undefine
   return isFile ? { config } : undefined;
 }
 
-// A failed write is told to whoever wrote; the event, unheard, would end the process with a stack.
+// Whoever writes learns of a failure from the write itself; without a listener the event would crash the process.
 function quietly<T extends NodeJS.WriteStream>(stream: T): T {
   if (!opened.has(stream)) stream.on("error", () => undefined);
   opened.add(stream);
@@ -119,11 +119,11 @@ function quietly<T extends NodeJS.WriteStream>(stream: T): T {
 }
 
 function readHost(output: Output): Host {
-  // A copy: what is set below for this process is not for the commands that it starts.
+  // A copy: commands that we start must not inherit what is set below for this process.
   const env = { ...process.env };
   // By default two look-ups at a time, and others wait behind one that hangs.
   process.env["UV_THREADPOOL_SIZE"] ??= "24";
-  // Nothing here lets it switch off the check of certificates; Node would warn of it in every run.
+  // It has no effect, because every connection sets rejectUnauthorized; but Node would warn of it in every run.
   delete process.env["NODE_TLS_REJECT_UNAUTHORIZED"];
   const packageDirectory = join(__dirname, "..");
   const { version } = JSON.parse(readFileSync(join(packageDirectory, "package.json"), "utf8"));
@@ -178,7 +178,7 @@ function countServers(): number {
   }
 }
 
-// They throw where the user has no passwd entry: containers, some systemd set-ups.
+// homedir() and userInfo() throw where the user has no passwd entry: containers, some systemd set-ups.
 function orUndefined(read: () => string): string | undefined {
   try {
     return read() || undefined;

@@ -1,6 +1,6 @@
 import { setMaxListeners } from "node:events";
 
-/** What is left for telling after a look that took as long as it may. */
+/** The share of the deadline that looking must leave for mails. */
 const TELLING_SHARE = 0.4;
 
 /**

@@ -23,11 +23,11 @@ export function openFileStream(fd: number): Stream | undefined {
   };
 }
 
-// What cannot be looked at, because it is closed, says so when it is written to.
+// A closed descriptor counts as a file: the write to it then reports the error.
 function isFile(fd: number): boolean {
   try {
     const stats = fstatSync(fd);
-    // All but these Node's own stream swallows without a word: a folder, a block device.
+    // On anything else, such as a folder or a block device, Node's own stream drops what is written without an error.
     return !stats.isFIFO() && !stats.isSocket();
   } catch {
     return true;

@@ -10,9 +10,9 @@ export interface Stream {
 }
 
 /**
- * Everything that is printed goes through here: results to stdout, the rest to stderr. A result that
- * could not be written was not given, so printing rejects with an IpcheckError `output`; complaints on
- * stderr are made as well as can be. Nothing is redacted here besides the stack of a bug: see redaction.ts.
+ * Everything that is printed goes through here: results to stdout, the rest to stderr. Printing
+ * rejects with an IpcheckError `output` when a result could not be written; a failed write to stderr is
+ * ignored. Nothing is redacted here besides the stack of a bug: see redaction.ts.
  */
 export class Output {
   readonly redactor = new Redactor();
@@ -61,7 +61,7 @@ export class Output {
     return this.print(toJson(value, 2), options);
   }
 
-  /** A line for people, on stderr. Never rejects: who cannot complain still has an exit code. */
+  /** A line for people, on stderr. Never rejects: what cannot be written there does not change the exit code. */
   async note(text: string, label = ""): Promise<void> {
     const stream = this.openStderr();
     await write(stream, `${wrap(`ipcheck: ${label}${text}`, columnsOf(stream), "ipcheck: ".length)}\n`);
@@ -155,7 +155,7 @@ export interface Progress {
   end(): void;
 }
 
-/** What is over by then needs no explanation. */
+/** Shorter waits show nothing. */
 const SHOWN_AFTER_MS = 1000;
 
 /** A line on a terminal that appears after a second, is replaced by the next and erased at the end. */

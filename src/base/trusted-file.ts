@@ -141,7 +141,7 @@ export function findFault({ uid, gid, mode }: Ownership, who: Principal): "forei
   const kind = mode & constants.S_IFMT;
   if (kind === constants.S_IFLNK) return undefined;
   const isFolder = kind === constants.S_IFDIR;
-  // In a sticky folder such as /tmp nobody can move away what is ours; what lies there is judged by its owner.
+  // In a sticky folder such as /tmp nobody else can move or replace our files; each entry's own owner is checked.
   if (isFolder && (mode & 0o1000) !== 0) return undefined;
   // On some systems accounts such as 'operator' share root's group: no file of root's needs to be theirs too.
   const isOwnGroup = gid === who.gid && (isFolder || who.uid !== 0);

@@ -24,7 +24,7 @@ export interface ReportOptions extends CheckOptions {
   announced?: readonly AddressEvent[];
 }
 
-/** Prints a run: results where somebody is there to read them, then errors always. */
+/** Prints a run: the results on a terminal or where they were asked for, and every error that is not muted. */
 export async function printReport(report: CheckReport, options: ReportOptions, output: Output): Promise<void> {
   if (report.quarantined !== undefined) {
     await output.warn(

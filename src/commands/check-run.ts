@@ -24,11 +24,11 @@ export interface CheckReport {
   errors: IpcheckError[];
   /** Errors that count for the exit code but were said less than a day ago. */
   muted: ReadonlySet<IpcheckError>;
-  /** Exceptions that nothing foresaw. */
+  /** Unexpected exceptions. */
   bugs: readonly unknown[];
 }
 
-/** Everything `check` needs from the world; picked in its command, replaced as a whole for a dry run. */
+/** Everything `check` needs from the world; for a dry run see `withoutEffects`. */
 export interface Dependencies extends DispatchDependencies {
   createId(): string;
   look(request: LookRequest): Promise<LookupResult>;
@@ -97,7 +97,7 @@ function look(
         mayOverrideCoolDowns: mayOverrideCoolDowns(state, dependencies.now()),
       });
     } catch (error) {
-      // The other family may have news.
+      // A bug in one family must not cost the other family's look.
       bugs.push(error);
       const decision = { kind: "silence" as const };
       return { family, decision, responses: [], requests: 0, newCoolDowns: {}, serverDate: undefined };
@@ -152,7 +152,7 @@ function touched(dependencies: Dependencies, lastLookAt: Date | undefined): bool
     if (lastLookAt) dependencies.touch(lastLookAt);
     return true;
   } catch {
-    // A state that cannot be touched is kept elsewhere, and that is said.
+    // The caller then saves the state, which reports the reason and falls back to the runtime folder.
     return false;
   }
 }

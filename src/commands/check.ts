@@ -18,7 +18,7 @@ import { type GlobalOptions, type Host, machineSeed } from "./host";
 export async function composeCheck(options: CheckOptions & GlobalOptions, host: Host): Promise<number> {
   const settings = loadSettings(options.config, host, host.output.redactor.secrets);
   const store = openStore(settings.stateFile, host);
-  // To the very end: a warning that nobody reads must not hold the lock for ever.
+  // Until the very end: a warning that cannot be written, because nobody reads, must not hold the lock for ever.
   const deadline = host.startDeadline(settings.deadlineMs);
   try {
     if (options.dryRun) return (await run(options, settings, store, deadline, host)).exitCode;
@@ -48,7 +48,7 @@ async function runAlone(
       await lock.release();
     }
   } catch (error) {
-    // The run at work pings for itself, unless it hangs.
+    // The run that holds the lock pings for itself, unless it hangs.
     const isOverlap = error instanceof LockedError && !error.isOverdue;
     const exitCode = error instanceof IpcheckError ? exitCodeFor([error]) : EXIT_BUG;
     if (!isOverlap) await ping(settings, exitCode, undefined, host);
@@ -75,7 +75,7 @@ async function run(
     host.isStderrTerminal && !options.quiet && !options.json ? startProgress(host.openStderr()) : undefined;
   const announce: Dependencies["announce"] = async (events, report) => {
     progress?.end();
-    // One document: what it announces is said when it is printed.
+    // With --json the events are announced by printing the one object.
     if (!options.json) for (const event of events) await output.printText(announcement(event), { isOwed: true });
     else await printJsonReport(report, { ...options, exitCode: exitCodeOf(report), plan, isOwed: true }, output);
     announced = events;
@@ -85,7 +85,7 @@ async function run(
     hasHook: settings.onChange !== undefined,
     isInteractive: isInteractive(options, host),
   };
-  /** What was sent all the same, in a plainer form. */
+  /** Why notices had to be sent in a plainer form. */
   const bugs: unknown[] = [];
   const onBug = (bug: unknown) => bugs.push(bug);
   const real = buildDependencies(settings, store, deadline, { announce, onBug, progress }, host);
@@ -95,7 +95,7 @@ async function run(
     const exitCode = exitCodeOf(report);
     progress?.end();
     const failure = await printReport(report, { ...options, exitCode, plan, announced }, output).catch(asIpcheckError);
-    // Of an announcement it has been said, with what follows from it.
+    // A failed announcement has been reported already, with its consequences.
     const isSaid = report.errors.some(
       (one) => failure && !report.muted.has(one) && one.message.includes(failure.message),
     );
@@ -186,7 +186,7 @@ function buildDependencies(
   };
 }
 
-/** What is no failure of the run is said once a day: permissions, a monitor that does not hear us, a strange lock. */
+/** Warnings, which are no failure of the run, once a day each: permissions, an unheard heartbeat, a stranger's lock. */
 async function warn(
   settings: Settings,
   { exitCode, report, strangers }: { exitCode: number; report: CheckReport; strangers: string | undefined },

@@ -120,7 +120,7 @@ async function* examine(
       loaded instanceof IpcheckError
         ? [failure("state", "state", loaded.message, loaded.hint)]
         : diagnoseState(store.path, loaded, schedule?.everyMinutes, new Date());
-    // By a clock that is wrong, which turns out below, the last look seems to be long ago.
+    // Held back until the clock has been checked: a wrong one makes the last look seem long ago.
     const isLate = ({ title, status }: Finding) => title === LAST_LOOK && status !== "ok";
     yield* findings.filter((finding) => !isLate(finding));
     yield diagnoseLock(await inspectLock(store.path, { uid: host.uid }), settings.deadlineMs);
@@ -171,7 +171,7 @@ async function* examine(
   } finally {
     deadline.clear();
   }
-  // Behind the deadline: a person may be asked, and thinks.
+  // After the deadline was cleared: a person may be asked, and may take their time.
   const { reach } = options;
   if (reach !== undefined) yield* checkReach(reach === true ? undefined : reach, settings, host, seen);
 }

@@ -37,7 +37,7 @@ export interface GlobalOptions {
 const ID_FILES = ["/etc/machine-id", "/var/lib/dbus/machine-id"];
 
 /**
- * What tells this machine from others of the same name, for `raspberrypi` is everybody's: the host name with the
+ * What tells this machine from others of the same name (many are called `raspberrypi`): the host name with the
  * machine id, else with a hardware address. Only for hashing: the id is not to be shown (machine-id(5)).
  */
 export function machineSeed(hostName: string, idFiles = ID_FILES, interfaces = networkInterfaces): string {

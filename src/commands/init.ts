@@ -57,7 +57,7 @@ export async function composeInit(options: InitOptions & GlobalOptions, host: Ho
     // What else stands in the file, and in the environment, counts too.
     const settings = loadSettings(envFile, host, host.output.redactor.secrets);
     const isInstalled = await offerSchedule(options, named === undefined ? undefined : envFile, host);
-    // Whoever declined the other offers by switches wants none; and a stranger who knocks at the door is asked for by a yes.
+    // Not offered where switches have answered the other two offers. The default is no: it has a stranger connect to us.
     if (prompter && (options.send === undefined || options.schedule === undefined)) {
       const ask = (question: string) => prompter.confirm(question, false);
       for await (const { title, text, hint } of offerReach(settings, host, ask)) {
@@ -72,7 +72,7 @@ export async function composeInit(options: InitOptions & GlobalOptions, host: Ho
   }
 }
 
-/** The env file as it is to be. */
+/** The env file that `init` is about to write. */
 class Draft {
   private readonly before: string | undefined;
   private readonly interview: Interview;
@@ -87,7 +87,7 @@ class Draft {
     this.before = guarded("read", envFile, () => readIfThere(envFile, host));
     const dependencies = {
       hostName: host.hostName,
-      // Nobody logs in as the root that sudo made of him.
+      // Under sudo: the user who called it, not root.
       userName: (host.uid === 0 && host.env["SUDO_USER"]) || host.userName,
       language: localeLanguage(host.env),
       passwordFile: envFile.replace(/[^/\\]*$/, "smtp-password"),
@@ -174,7 +174,7 @@ class Draft {
   private async write(): Promise<void> {
     const { envFile, interview, host, text } = this;
     const { passwordFile } = interview;
-    // Worth keeping is what was there before the first answer, not the first attempt.
+    // Only the first write makes a backup: later ones would replace it by our own first attempt.
     const isFirst = this.written === undefined;
     const write = (path: string, content: string) =>
       guarded("write", path, () => writePrivateFile(path, content, isFirst, host));
@@ -272,7 +272,7 @@ async function findSchedule(configFile: string | undefined, host: Host): Promise
   return undefined;
 }
 
-/** Nobody waits longer for a question's suggestion. */
+/** How long the suggestion for an answer may take. */
 const PROBE_MS = 4000;
 
 /** Whether this machine has a public IPv6 address that the world sees. */

@@ -59,7 +59,7 @@ export function sshPort(sshLine: string): number {
 
 function confirmOnTerminal(host: Asker): ReachTools["confirm"] {
   if (!host.isStdinTerminal) return undefined;
-  // What becomes public is never one key press away.
+  // The default is no, because the result becomes public.
   return (question) => new TerminalPrompter(host.openStdin(), host.openStderr()).confirm(question, false);
 }
 

@@ -30,7 +30,7 @@ export interface EnvFile {
 /** dotenv needs a minute for 200,000 blank lines; ours with all its comments has a twelfth of this. */
 const MAX_ENV_FILE_BYTES = 64 * 1024;
 
-/** The first of the sections in their order that exists; problems are added for one that cannot be used. */
+/** The env file that is named, or the first of the default ones that exists; adds a problem for one that cannot be used. */
 export function readEnvFile(
   flag: string | undefined,
   environment: Environment,
@@ -69,7 +69,7 @@ export function defaultEnvFiles({ env, platform, home, packageDirectory }: Envir
   return [...inConfig(xdg && isAbsolute(xdg) ? xdg : home && join(home, ".config")), beside];
 }
 
-/** systemd gives its credentials an owner, a mode and an ACL of its own: they are not for us to judge. */
+/** systemd gives its credentials an owner, a mode and an ACL of its own, so these are not checked. */
 function isCredential(path: string, { env }: Environment): boolean {
   const credentials = env["CREDENTIALS_DIRECTORY"];
   return Boolean(credentials) && path.startsWith(`${credentials}/`);

@@ -43,7 +43,7 @@ export function resolvePassword(
   const folder = environment.env["CREDENTIALS_DIRECTORY"];
   const credential = folder && join(folder, "smtp-password");
   if (credential && existsSync(credential)) {
-    // systemd chose its owner and mode; they are not for us to judge.
+    // systemd chose its owner and mode, so these are not checked.
     found.push({ origin: CREDENTIAL, value: readFirstLine(credential, CREDENTIAL, { uid: undefined }, findings) });
   }
 

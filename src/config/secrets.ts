@@ -37,7 +37,7 @@ function showProgram(command: string): string {
 
 /** Whether a text that was refused may be repeated: it may be a URL or a login that was put into the wrong variable. */
 export function mayRepeat(name: VariableName, text: string): boolean {
-  // Who has the password in mind may well write it where its file's name belongs.
+  // Some write the password itself where its file's name belongs.
   if (name === "IPCHECK_SMTP_PASSWORD_FILE") return false;
   return variable(name).secret === undefined && !/:\/\/|:.*@|[?&]\w*=/.test(text);
 }

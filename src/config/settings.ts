@@ -28,7 +28,7 @@ export interface Settings extends PlainSettings {
   stateFile: string;
   /** Certificate authorities (PEM) that are trusted besides the usual ones. */
   extraCa: string | undefined;
-  /** Names this configuration of the mail path; another one is tried at once after a refusal. Takes a moment. */
+  /** A hash of the mail settings: changed ones are tried at once after a refusal. Slow to compute on purpose. */
   revision: () => string;
   warnings: string[];
   origins: Origins;
@@ -211,7 +211,7 @@ function readExtraCas({ env }: Environment): string {
   try {
     return readFileSync(env["NODE_EXTRA_CA_CERTS"] ?? "", "utf8");
   } catch {
-    // Node.js has said so.
+    // Node.js itself warns of a file that it cannot read.
     return "";
   }
 }

@@ -8,7 +8,7 @@ export type GetText = (name: VariableName) => string | undefined;
 
 /** What the program knows of a variable; what it means is told in `.env.example`, and from there in the man page. */
 interface Variable {
-  /** What the setting is called that this variable alone makes. */
+  /** The name in the settings, where a setting is the value of this variable alone. */
   key?: string;
   read: read.Read<unknown>;
   /** The text that a user could have written with the same effect. */
@@ -99,7 +99,7 @@ export const OTHER_NAMES: readonly string[] = [
   "IPCHECK_TEXT",
 ];
 
-/** What earlier versions called otherwise. */
+/** Variables that earlier versions called otherwise, and what they are called now. */
 export const RENAMED: Readonly<Record<string, string>> = { IPCHECK_ENV_FILE: "IPCHECK_CONFIG" };
 
 /** What is wrong with a variable's text, as a sentence for the person who typed it; undefined when nothing is. */

@@ -37,7 +37,7 @@ export interface AskOptions {
  */
 export async function ask(url: URL, options: AskOptions): Promise<RawAnswer> {
   const found = await resolveHost(url.hostname, options);
-  // Whoever answers DNS questions must not become several operators, or the monitor, on this very machine.
+  // A name server that leads localhost names elsewhere must not be able to pose as several operators, or as the monitor.
   if (isLoopbackHost(url.hostname) && !found.every(({ address }) => isLoopbackAddress(address))) {
     throw coded("ENOTLOCAL");
   }
@@ -79,7 +79,7 @@ async function askOneOf(addresses: ResolvedAddress[], url: URL, options: AskOpti
   throw firstError;
 }
 
-/** Behind the first address stands the first of the other family: where one family has no route, the other may. */
+/** Moves the first address of the other family to the second place: where one family has no route, the other may. */
 function bothFamiliesFirst(addresses: ResolvedAddress[]): ResolvedAddress[] {
   const other = addresses.find(({ family }) => family !== addresses[0]?.family);
   return other ? [...new Set([...addresses.slice(0, 1), other, ...addresses])] : addresses;
@@ -100,15 +100,15 @@ function exchange(url: URL, { address, family }: ResolvedAddress, options: Excha
     const outgoing: ClientRequest = request(url, {
       method: body === undefined ? "GET" : "POST",
       // The name stays in the Host header and the certificate's check; the socket goes to this very address.
-      // Told a moment later, as by a real look-up: where there is no route the socket fails at once, and nobody would
-      // listen to it yet.
+      // Called back asynchronously, as by a real look-up: where there is no route the socket fails at once, before its
+      // error has a listener.
       lookup: (_name, _options, done) => setImmediate(done, null, address, family),
       family,
       ...(localAddress && { localAddress }),
       // No agent, so nothing is kept alive.
       agent: false,
       ...options.tls,
-      // Said outright: NODE_TLS_REJECT_UNAUTHORIZED=0 would turn it off.
+      // Set explicitly: NODE_TLS_REJECT_UNAUTHORIZED=0 would turn it off.
       rejectUnauthorized: true,
       headers: {
         "User-Agent": options.userAgent,
@@ -171,7 +171,7 @@ function collect(
   incoming.on("error", fail);
   incoming.on("end", () => {
     const body = Buffer.concat(chunks).toString("latin1");
-    // The parser complains of bytes beyond the announced length a moment after the end: let it.
+    // The parser reports bytes beyond Content-Length only after the end: wait for that error.
     setImmediate(() => done({ status, headers, body }));
   });
 }

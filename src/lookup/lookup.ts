@@ -72,7 +72,7 @@ async function fromEachSource(
   return { ...result, requests: requests + result.requests };
 }
 
-/** What befalls every request from an address that the network does not know (any more). */
+/** How every request fails from a source address that the network does not know (any more). */
 const SOURCE_FAILURES: readonly string[] = ["no-ipv6", "no-network", "timeout", "refused", "reset"];
 
 /** Whether `count` services were tried from an address and none could be reached. */
@@ -102,7 +102,7 @@ async function lookFrom(request: LookRequest, options: SourceOptions): Promise<L
   const mayOverride = request.mayOverrideCoolDowns === true;
   let isBlindLook = false;
 
-  // A change, or a contradiction, is worth a question to those that cool down, after all others.
+  // Where there may be a change or a contradiction, services that cool down are asked too, after all others.
   const isInDoubt = () =>
     request.isContradicted === true ||
     heard.some(({ vote }) => {
@@ -119,8 +119,8 @@ async function lookFrom(request: LookRequest, options: SourceOptions): Promise<L
         ? { kind: "silence" }
         : decideOn(request, options, services, responses, [...queue, ...underWay.keys()], now);
       if (decision.kind === "silence" && !isGivenUp && mayOverride && !isBlindLook && cooling.length > 0) {
-        // Cool-downs never make us blind: the one that is due soonest is asked all the same, and where it tells
-        // of a change the others are, too.
+        // Cool-downs must not leave us without any answer: the service that is due soonest is asked all the same, and
+        // where it reports a change the others are, too.
         queue.push(...cooling.splice(0, 1));
         isBlindLook = true;
         continue;
@@ -239,7 +239,7 @@ function resultOf(
   const newCoolDowns = heard.flatMap(({ service, vote, until }) => {
     if (until) return [[service, until.toISOString()]];
     if (new Date(coolDowns[service] ?? 0) <= now) return [];
-    // It was asked before its time, or its time is one of a wrong clock: in vain, or it answers again.
+    // It was asked before its time, or a wrong clock set that time: an answer ends the cool-down, a failure does not.
     return [[service, "address" in vote ? undefined : coolDowns[service]]];
   });
   return {

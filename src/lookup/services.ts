@@ -61,7 +61,7 @@ export function servicesFor(family: Family, configured: readonly URL[] | undefin
       return url ? [toService(new URL(url), operator)] : [];
     });
   }
-  // Also what the same operators say over https: one of them would count twice otherwise.
+  // An operator that is asked in clear counts as plain http over https too: otherwise it would have two votes.
   const inClear = new Set(configured.filter(isPlainHttp).map(operatorOf));
   const voiceOf = (url: URL) => (inClear.has(operatorOf(url)) ? PLAIN_HTTP : operatorOf(url));
   const services = configured.filter((url) => serves(url, family)).map((url) => toService(url, voiceOf(url)));
@@ -158,8 +158,8 @@ export function updateCoolDowns<S extends CoolDownState>(
   const coolDowns = Object.fromEntries(
     Object.entries(merged).flatMap(([host, until]) => (until && isCoolingDown(until, now) ? [[host, until]] : [])),
   );
-  // The hour is not put off by each further refusal: one service that refuses every quarter of an hour would make us
-  // blind for as long as all others cool down.
+  // Further refusals do not put the hour off: one service that refuses every quarter of an hour would leave us without
+  // an answer for as long as all others cool down.
   const beginsHour = changed.some(([, until]) => until !== undefined) && mayOverrideCoolDowns(state, now);
   return { ...state, coolDowns, ...(beginsHour && { backedOffAt: now.toISOString() }) };
 }

@@ -33,7 +33,7 @@ export interface CheckRules {
   mailIntervalMs: number;
   reportOutageMs: number | undefined;
   heartbeatMailMs: number | undefined;
-  /** Names the mail settings in force: a pause set under others is over. */
+  /** A hash of the mail settings: a deferral that was set under other settings is over. */
   revision: () => string;
   /** A person is watching: speak of every failure, and try deferred recipients at once. */
   isInteractive: boolean;
@@ -79,7 +79,7 @@ export interface Delivered {
   events: readonly AddressEvent[];
 }
 
-/** Everybody who is owed word of a change. Without recipients, cron's own mail stands in for ours. */
+/** Every channel that has to acknowledge an event. Without recipients standard output is one: cron mails what it gets. */
 export function channelsOf(rules: CheckRules): string[] {
   return [HISTORY, ...(rules.recipients.length > 0 ? [] : [STDOUT]), ...toldByUs(rules)];
 }
@@ -94,7 +94,7 @@ export class Dispatch {
   readonly errors: IpcheckError[] = [];
   /** Errors that count for the exit code but were said less than a day ago. */
   readonly muted = new Set<IpcheckError>();
-  /** Exceptions that nothing foresaw: reported after everybody was told. */
+  /** Unexpected exceptions: reported after everybody was told. */
   readonly bugs: unknown[] = [];
   waiting: Deferred[] = [];
   readonly delivered: Delivered[] = [];
@@ -122,7 +122,7 @@ export class Dispatch {
     this.speaks(topic, undefined);
   }
 
-  /** Keeps the state, if need be in the runtime folder. */
+  /** Saves the state, if need be in the runtime folder. */
   save(): void {
     this.keeping = this.dependencies.save(this.state, this.recorded.lastLookAt);
     if (this.keeping.place === "state file") {
@@ -130,7 +130,7 @@ export class Dispatch {
     } else if (!this.isUnsaved) {
       this.isUnsaved = true;
       const { place, error } = this.keeping;
-      // What people are being told has its name already.
+      // Notices that are being sent keep their ids.
       if (!this.isTelling) {
         const rules = { place, channels: channelsOf(this.rules), now: this.dependencies.now() };
         this.state = prepareUnsaved(this.state, this.recorded, rules);
@@ -190,7 +190,7 @@ export class Dispatch {
     this.report("state", error, systemCode(cause) || message);
   }
 
-  // What cannot be kept afterwards will be told again: the mail says so, and a full disk shows here.
+  // Saves before the first mail, because only this shows a full disk: the mail then says that it will be repeated.
   private ensureKept(): void {
     if (!this.keeping) this.save();
   }
@@ -202,9 +202,9 @@ export class Dispatch {
       this.state = acknowledge(this.state, HISTORY, idsOf(owed));
       this.clear("history");
     } catch (error) {
-      // It stays owed; people come first.
+      // It stays owed, and must not stop the mails.
       if (!(error instanceof IpcheckError)) this.bugs.push(error);
-      // A card that cannot be written has been reported already.
+      // That nothing can be written has been reported already.
       else if (!this.isUnsaved) this.report("history", error);
     }
   }

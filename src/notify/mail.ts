@@ -30,7 +30,7 @@ export async function sendMail(
     const raw = await buildMessage(notice, message, options);
     const report = await attempt(recipients, raw, options.remainingMs(), options);
     const outcomes = new Map(recipients.map((recipient) => [recipient, outcomeOf(recipient, report, options)]));
-    // Whom the server would not have must not cost the others their mail: each alone, with the same Message-ID.
+    // A recipient whom the server refuses must not cost the others their mail: each is tried alone, with the same Message-ID.
     const rest = recipients.length > 1 && mayConcernOne(report) ? recipients : [];
     const alone = rest.filter((recipient) => !report.refused.has(recipient));
     for (const [index, recipient] of alone.entries()) {
@@ -75,7 +75,7 @@ async function attempt(
   }
 }
 
-/** Told is whom the server accepted by name and with the message; everybody else has a reason. */
+/** Success only for a recipient whom the server accepted, together with the message; a reason for everybody else. */
 function outcomeOf(recipient: string, report: SendReport, { server, redact }: MailOptions): Outcome {
   const { accepted, refused, error, isUnknown } = report;
   if (accepted.includes(recipient)) return { ok: true };

@@ -91,7 +91,7 @@ const SENDER = /\bsender\b.*\b(reject|refuse|denied|not owned|not allowed|verif|
 const OLD_TLS =
   /UNSUPPORTED_PROTOCOL|PROTOCOL_VERSION|VERSION_TOO_LOW|KEY_TOO_SMALL|MD_TOO_WEAK|HANDSHAKE_FAILURE|INSUFFICIENT_SECURITY|NO_SHARED_CIPHER|UNSAFE_LEGACY/;
 
-/** For a notice, which is kept; of a test nothing is. */
+/** For a notice, which stays owed; a test mail does not, and replaces this hint. */
 export const TRY_AGAIN = "the next run tries again; nothing is lost";
 const SENDER_HINT = "look at IPCHECK_FROM: it must usually be the mailbox of IPCHECK_SMTP_USER";
 const USUAL_PORTS = "look at IPCHECK_SMTP_SECURITY and IPCHECK_SMTP_PORT: tls belongs to 465, starttls to 587";
@@ -268,7 +268,7 @@ function connectionFailures(server: SmtpServer, message: string): Record<string,
   };
 }
 
-/** Of the codes that have no row of their own. */
+/** Explains the TLS codes that have no row in `connectionFailures`. */
 function explainTls(code: string, { host, port }: SmtpServer): Explanation | undefined {
   const where = `${host}:${port}`;
   if (OLD_TLS.test(code)) {

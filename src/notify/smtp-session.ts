@@ -123,7 +123,7 @@ export class SmtpSession {
     });
     this.connection = connection;
     connection.on("error", this.fail);
-    // The library hears of a close only between its own steps.
+    // The library notices a closed connection only between its own steps.
     socket.once("close", () => setImmediate(() => this.fail(failure("ECONNECTION", "the connection was closed"))));
     // A port that wants TLS from the first byte never greets in clear: it keeps silent, or hangs up.
     const isTlsPort = async () =>
@@ -232,7 +232,7 @@ export class SmtpSession {
   private async resolve(): Promise<ResolvedAddress[]> {
     const { server, login } = this.settings;
     const addresses = await resolveHost(server.host, { signal: this.ending.signal });
-    // Whoever answers DNS questions must not be given a password, or a mail, that was to stay on this machine.
+    // A password or mail that is to stay on this machine must not go wherever a name server leads.
     const mustBeLocal = isLoopbackHost(server.host) || (server.security === "none" && login !== undefined);
     const strange = addresses.find(({ address }) => !isLoopbackAddress(address));
     if (mustBeLocal && strange) throw failure("ENOTLOCAL", strange.address);

@@ -61,7 +61,7 @@ function oweReminders(
       const owed = owedTo(next, channel).filter((one) => one.family === family && isMove(one) && one.id !== event.id);
       return owed.at(-1)?.address === event.address;
     };
-    // Still there where somebody, or the history, is owed it: they stay so.
+    // An earlier reminder that somebody, or the history, is still owed: they stay owed.
     const waiting = next.outbox.find(({ id }) => id === event.id);
     const told = (waiting?.told ?? channels).filter((channel) => channel === HISTORY || isOwed(channel));
     const reminder = { ...event, told };

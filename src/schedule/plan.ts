@@ -16,7 +16,7 @@ export interface Schedule {
   offsetMinutes: number;
 }
 
-/** What is installed, whoever wrote it; with `files` where it runs our check. */
+/** What is installed, whoever wrote it; has the fields of `CheckCommand` where it runs our check. */
 export interface Installed extends Partial<CheckCommand> {
   text: string;
   /** The words of its command. */
@@ -52,7 +52,7 @@ export interface Standstill {
   hint: string;
 }
 
-/** How often two fields of a time mean, as cron and OnCalendar= write them: `7`, `7-59/15`, `*`, `0,30`. */
+/** The interval in minutes that the two fields of a time mean, as cron and OnCalendar= write them: `7`, `7-59/15`, `*`, `0,30`. */
 export function intervalOf(minute: string, hour: string): number | undefined {
   const count = (field: string) => field.split(",").length;
   const step = (field: string) => Number(/\/(\d+)$/.exec(field)?.[1] ?? 0);

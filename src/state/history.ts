@@ -68,7 +68,7 @@ function parseHistoryLine(line: string): HistoryEntry | undefined {
   };
 }
 
-/** As much of the end as one run appends at most, and more than a mail shows. */
+/** How much of the end is read: as much as one run appends at most, and more than a mail shows. */
 const TAIL_BYTES = 64 * 1024;
 
 /** The last changes, oldest first, whoever wrote them; empty where they cannot be read: a mail is more important. */
@@ -119,7 +119,7 @@ function openForAppending(
   work: (file: number, stats: Stats, target: string) => void,
 ): void {
   const { O_RDWR, O_APPEND, O_NOFOLLOW = 0 } = constants;
-  // Our own links are followed here, after they were judged; one that comes in between is not.
+  // Links are followed here, after the check of their owners; one that is put there in between is refused.
   guardFolders(path, who);
   const target = resolveLinks(path);
   openTrusted(target, O_RDWR | O_APPEND | O_NOFOLLOW | flags, who, (file, stats) => work(file, stats, target));
@@ -165,7 +165,7 @@ function remembered(entry: HistoryEntry, ids: Set<string>): HistoryEntry {
   return entry;
 }
 
-/** The end of an open file. Where it begins in the middle of a line, that piece is no line. */
+/** The end of an open file. It may begin in the middle of a line, which then reads as a damaged one. */
 function readTail(file: number): string {
   const { size } = fstatSync(file);
   const start = Math.max(0, size - TAIL_BYTES);
@@ -178,7 +178,7 @@ function parseLines(text: string): Map<string, HistoryEntry> {
   return new Map(entries.map((entry) => [entry.id, entry]));
 }
 
-/** The lines of an open file. Of one that is too long to be a line of ours no more is kept than shows that. */
+/** The lines of an open file. One that is longer than ours ever are is cut, but stays too long to be read as one. */
 function* readLines(file: number): Generator<string> {
   const chunk = Buffer.alloc(64 * 1024);
   let rest = Buffer.alloc(0);

@@ -75,7 +75,7 @@ export async function takeLock(path: string, options: LockOptions): Promise<Lock
 
   const release = await takeName(name, options);
   if (typeof release === "function") {
-    // A run that met a stranger at the name holds the folder instead.
+    // A run that found the name taken by a stranger holds the folder instead.
     const entry = await findLiveEntry(`${path}.lock`, options.uid, unlinkIfThere);
     if (entry === undefined) {
       rmdirIfEmpty(`${path}.lock`);
@@ -87,7 +87,7 @@ export async function takeLock(path: string, options: LockOptions): Promise<Lock
   const folder = (await takeFolder(path, platform, options)) ?? nothing;
   const foreign = describeForeign(`${path}.lock`, options.uid).strangers;
   try {
-    // Once more, after the folder: of two runs of which one met the stranger and the other did not, one sees the other.
+    // The name once more, now that we hold the folder: a run that found the name free in between is seen this way.
     const late = await takeName(name, options);
     if (typeof late === "function") return { release: () => late().then(folder) };
     return { release: folder, strangers: foreign === undefined ? late : `${late}; ${foreign}` };
@@ -204,7 +204,7 @@ async function takeFolder(path: string, platform: string, options: LockOptions):
     try {
       server = await withAddress(join(waiting, id), listen);
       renameSync(waiting, folder);
-      // Whoever cleans up may have met the socket before it was listening.
+      // Another run's clean-up may have removed the socket before it was listening.
       if (existsSync(join(folder, id))) {
         await removeLeftovers(path, options.uid);
         return releasing(server, folder, id);
@@ -358,7 +358,7 @@ function findHolder(addressEnd: string, uid: number | undefined): Holder | undef
   const inodes = new Set(sockets.map((row) => `socket:[${row[6]}]`));
   if (inodes.size === 0) return undefined;
   const pids = list("/proc").filter((name) => /^\d+$/.test(name));
-  // A stranger's socket file can be named so that it stands there in the same words: a process of this user counts first.
+  // Another user can give a socket file a path that ends alike: processes of this user are looked at first.
   const own = pids.filter((name) => ownerOf(`/proc/${name}`) === uid);
   const pid = [...own, ...pids].find((name) => hasSocket(name, inodes));
   if (pid === undefined) return {};

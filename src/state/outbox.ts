@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { elapsedMs, isDue } from "../base/time";
 import { type AddressEvent, type Channel, HISTORY, HOOK, type State } from "./state";
 
-/** One message to be told: these events, to these channels. */
+/** One message to be sent: these events, to these channels. */
 export interface Delivery {
   channels: string[];
   events: AddressEvent[];
@@ -13,7 +13,7 @@ export type Outcome = { ok: true } | FailedOutcome;
 
 export interface FailedOutcome {
   ok: false;
-  /** Refused for good (SMTP 5xx): ask less and less often. */
+  /** Refused for good (SMTP 5xx): tried less and less often. */
   isPermanent: boolean;
   /** The server never answered after the final dot: it may have taken the message (RFC 1047). */
   isUnknown?: true;
@@ -35,7 +35,7 @@ export interface Deferred {
 export interface DeliveryRules {
   now: Date;
   mailIntervalMs: number;
-  /** Names the mail settings in force; a pause set under others is over. */
+  /** A hash of the mail settings: a deferral that was set under other settings is over. */
   revision: () => string;
   /** A person is watching: try everybody now. */
   ignoreDeferral: boolean;
@@ -90,7 +90,7 @@ function concerns(event: AddressEvent, channel: string): boolean {
   return (channel !== HISTORY && channel !== HOOK) || isMove(event);
 }
 
-/** Whether the home was somewhere else before, or nowhere. */
+/** Whether an event tells of a new address: by a first look, or by a change. */
 export function isMove({ kind }: AddressEvent): boolean {
   return kind === "first" || kind === "change";
 }
@@ -111,7 +111,7 @@ export function planMails(
       waiting.push(wait);
       continue;
     }
-    // After an answer that never came each is tried alone: it may be one of them over whom the server stumbles.
+    // After an unknown outcome each recipient is tried alone: one of them may be what makes the server hang.
     const key = `${noticeId(events)} ${state.channels[channel]?.unknowns ? channel : ""}`;
     const delivery = deliveries.get(key) ?? { channels: [], events };
     delivery.channels.push(channel);
@@ -158,7 +158,7 @@ function waitOf(
     elapsedMs(triedAt, deferredUntil) <= LONGEST_DEFERRAL_MS &&
     deferredChange === latestChange(events)?.id &&
     !rules.ignoreDeferral &&
-    // Last, for it costs a slow hash.
+    // Last, because it computes a slow hash.
     deferredFor === rules.revision();
   if (isDeferred) return { channel, until: deferredUntil, why: "deferred", reason };
   const until = groupedUntil(events, record, rules);
@@ -187,7 +187,7 @@ function latestChange(events: readonly AddressEvent[]): AddressEvent | undefined
   return events.findLast(({ kind }) => kind === "change");
 }
 
-/** The state after telling `channel`: struck off when it went well, else remembered with the reason. */
+/** The state after an attempt on `channel`: acknowledged when it went well, else with the reason and a deferral. */
 export function recordOutcome(
   state: State,
   channel: string,
@@ -217,7 +217,7 @@ export function recordOutcome(
   const change = latestChange(events)?.id;
   const paused = pick(before, "deferredUntil", "deferredFor", "deferredChange");
   let deferral: Partial<Channel> = {};
-  // An attempt that delivered nothing, made by hand during a pause, does not end the pause that keeps the copies few.
+  // A failed attempt by hand does not end the deferral after an unknown outcome, which bounds the number of copies.
   const isInForce = paused.deferredChange === change && isLater(paused, now) && paused.deferredFor === revision();
   if (before?.unknowns && !outcome.isUnknown && isInForce) deferral = paused;
   if (outcome.isUnknown || outcome.isPermanent) {

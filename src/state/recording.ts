@@ -4,7 +4,7 @@ import type { Decision } from "../lookup/quorum";
 import { enqueue, eventId, owedTo } from "./outbox";
 import type { AddressEvent, FamilyState, Outage, State } from "./state";
 
-/** What one family's look came to, boiled down for recording. */
+/** What recording needs to know of one family's look. */
 export interface LookOutcome {
   family: Family;
   decision: Exclude<Decision, { kind: "ask" }>;
@@ -16,7 +16,7 @@ export interface RecordingContext {
   now: Date;
   /** The last good look, or undefined when there never was one. */
   lastLookAt: Date | undefined;
-  /** The whole home was out of sight until now: owe a notice of it. */
+  /** The outage of all families that ends now: a notice of it is owed. */
   outage: HomeOutage | undefined;
   createId: () => string;
 }
@@ -28,7 +28,7 @@ export interface HomeOutage {
   isUnwatched?: true;
 }
 
-/** Longer than the longest interval that `schedule` offers, twice: no run was made for so long. */
+/** More than twice the longest interval that `schedule` offers: after such a gap runs have been missed. */
 const UNWATCHED_AFTER_MS = 49 * 3_600_000;
 
 /** A longer gap is a clock that was set, not a machine that was off. */
@@ -75,8 +75,8 @@ export function endedOutage(
 
 /**
  * The state after a look, with what is owed because of it. Returns `state` itself when nothing
- * changed, so that a quiet run writes nothing. The two go together or not at all: a recorded
- * address whose notice is not owed yet would be a change nobody hears of.
+ * changed, so that a quiet run writes nothing. Both are one value, to be written at once: if only the
+ * address were recorded and the run died then, nobody would be told of the change.
  */
 export function recordLookup(state: State, outcome: LookOutcome, context: RecordingContext): State {
   const familyState = state.families[outcome.family] ?? {};
@@ -142,7 +142,7 @@ function recordSuccess(
     ...(outage?.isUnwatched && { isUnwatched: true as const }),
     told: [],
   };
-  // A change keeps its name when it is seen again by a run that could not know of it.
+  // A run that cannot know of a change, and sees it again, gives it the same id.
   return enqueue(next, { ...event, id: event.kind === "change" ? eventId(event) : context.createId() });
 }
 
@@ -171,7 +171,7 @@ function recordFailure(
 /**
  * Owes a heartbeat mail to every recipient who was mailed nothing for `intervalMs`. Each is served
  * apart: one who is owed something already gets that first, and holds nobody else up.
- * `address` is what was seen in this run: a heartbeat must not tell what may be over.
+ * `address` was seen in this run: a heartbeat must not report one that may have changed since.
  */
 export function enqueueHeartbeat(
   state: State,
@@ -195,7 +195,7 @@ export function enqueueHeartbeat(
   const isWaitedFor = (recipient: string) => {
     if (owedTo(state, recipient).length > 0) return false;
     const last = state.channels[recipient]?.servedAt ?? recorded?.since;
-    // A clock that went back makes a mail of the future; it counts as one of now.
+    // A time in the future was set by a wrong clock, and counts as now.
     return last === undefined || elapsedMs(last, now) >= intervalMs;
   };
   const due = recipients.filter(isWaitedFor);

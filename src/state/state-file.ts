@@ -88,7 +88,7 @@ export function openStateFile(path: string, who: Principal) {
     quarantine(now: Date): string {
       const aside = `${path}.unreadable-${now.toISOString().replace(/[:.]/g, "-")}`;
       guarded("move aside the unreadable state file", path, () => {
-        // Of a symbolic link the link alone: what it leads to may be anybody's file, and never was a state.
+        // Of a symbolic link only the link is moved: its target may be anybody's file, and never was a state.
         if (!lstatSync(path).isSymbolicLink()) makePrivate(path, who);
         renameSync(path, aside);
         syncDirectory(dirname(path));

@@ -31,7 +31,7 @@ const familyState = (address: Check<string>) =>
     },
   );
 
-/** Something the owner is owed word of. */
+/** Something that happened, to be told to every channel. */
 const event = (address: Check<string>) =>
   fields(
     {

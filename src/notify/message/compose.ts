@@ -328,7 +328,7 @@ export function composeMessageSafely(
   }
 }
 
-// As few means as possible: one of them has just failed.
+// With as little code as possible, because some of it has just failed.
 function composePlainly(events: readonly AddressEvent[], { machineName, sshLine }: MessageFacts): MailMessage {
   const lines = events.map(({ kind, at, old, address }) => {
     const before = old === undefined ? "" : `old address: ${old}\n`;

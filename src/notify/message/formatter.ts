@@ -23,7 +23,7 @@ export function makeFormatter(words: Catalog, timeZone: string | undefined) {
 
 interface Formats {
   time(at: string): string;
-  /** What two times have in common is said once. */
+  /** A date that both times share is written once. */
   range(from: string, to: string): string;
   duration(ms: number): string;
   number(value: number): string;
