@@ -168,7 +168,7 @@ export async function runProgram(args: readonly string[], host: Host): Promise<n
   for (const command of [program, ...program.commands]) {
     command.exitOverride().configureOutput({ writeOut: (text) => printed.push(text), writeErr: () => undefined });
   }
-  guardRenamedOption(args);
+  rejectEnvFileOption(args);
   const [named, topic] = findWords(args);
   const names = program.commands.map((command) => command.name()).concat("help");
   // With a default command, commander takes a mistyped one for its argument; its help ignores one.
@@ -192,7 +192,7 @@ function findWords(args: readonly string[]): string[] {
 }
 
 // Without this, the file behind it would be reported as an unknown command.
-function guardRenamedOption(args: readonly string[]): void {
+function rejectEnvFileOption(args: readonly string[]): void {
   if (!args.some((word) => /^--env-file(=|$)/.test(word))) return;
   throw new IpcheckError("usage", "unknown option '--env-file'", {
     hint: "the env file is named by -c, --config: Node.js has an option of the other name and takes it for its own",

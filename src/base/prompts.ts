@@ -37,7 +37,7 @@ export class TerminalPrompter {
       initialValue: initial,
       validate: (value) => this.wrap(validate(value ?? "") ?? "", " ") || undefined,
     });
-    return insist(answer);
+    return unlessStopped(answer);
   }
 
   /** An empty answer is one only where `mayBeEmpty`. */
@@ -48,18 +48,18 @@ export class TerminalPrompter {
       message: this.wrap(message, styleText("gray", S_BAR)),
       validate: (value) => (value || mayBeEmpty ? undefined : "something is needed here"),
     });
-    return insist(answer) ?? "";
+    return unlessStopped(answer) ?? "";
   }
 
   async select(question: { message: string; options: Choice[]; initial?: string | undefined }): Promise<string> {
     const { select } = await import("@clack/prompts");
     const { message, options, initial = options[0]?.value ?? "" } = question;
-    return insist(await select({ ...this.streams, message, options, initialValue: initial }));
+    return unlessStopped(await select({ ...this.streams, message, options, initialValue: initial }));
   }
 
   async confirm(message: string, initialValue = true): Promise<boolean> {
     const { confirm } = await import("@clack/prompts");
-    return insist(await confirm({ ...this.streams, message, initialValue }));
+    return unlessStopped(await confirm({ ...this.streams, message, initialValue }));
   }
 
   /** Lines between two questions. */
@@ -76,7 +76,7 @@ export class TerminalPrompter {
 }
 
 /** @throws StoppedError for the symbol that Ctrl-C gives */
-function insist<T>(answer: T): Exclude<T, symbol> {
+function unlessStopped<T>(answer: T): Exclude<T, symbol> {
   if (typeof answer === "symbol") throw new StoppedError();
   return answer as Exclude<T, symbol>;
 }

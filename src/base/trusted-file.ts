@@ -1,6 +1,6 @@
 // Files that decide what this program does: env file, password file, certificates, state, history. What
 // another user could have written there is refused, as ssh refuses it: the file, the links that lead to
-// it and every folder above it. The file is opened first, and the open file is judged and read: between
+// it and every folder above it. The file is opened first, and the open file is checked and read: between
 // a check by name and an opening by name somebody else could exchange it.
 
 import {
@@ -20,7 +20,7 @@ import { dirname, isAbsolute, join, resolve } from "node:path";
 import { systemCode } from "./errors";
 import { quote } from "./text";
 
-/** Who runs the program. Without a uid (Windows) owners and modes say nothing, and nothing is judged. */
+/** Who runs the program. Without a uid (Windows) owners and modes say nothing, and nothing is checked. */
 export interface Principal {
   uid: number | undefined;
   /** The primary group: the user's own where each user has one, and folders are made 0775 (umask 002). */
@@ -64,7 +64,7 @@ export function openTrusted<T>(
   who: Principal,
   work: (file: number, stats: Stats) => T,
 ): T {
-  const { file, stats } = openJudged(path, flags, who);
+  const { file, stats } = openChecked(path, flags, who);
   try {
     return work(file, stats);
   } finally {
@@ -76,13 +76,13 @@ export function openTrusted<T>(
  * The same for a caller who closes the file.
  * @throws UnusableFileError, NodeJS.ErrnoException
  */
-export function openJudged(path: string, flags: number, who: Principal): { file: number; stats: Stats } {
+export function openChecked(path: string, flags: number, who: Principal): { file: number; stats: Stats } {
   // Non-blocking, so that a pipe in the file's place cannot hold us up. Unknown on Windows.
   const file = openSync(path, flags | (constants.O_NONBLOCK ?? 0), 0o600);
   try {
     const stats = fstatSync(file);
     if (!stats.isFile()) throw new UnusableFileError(stats.isDirectory() ? "is a directory" : "is no regular file");
-    const fault = judge(path, stats, who);
+    const fault = checkOwner(path, stats, who);
     if (fault) throw new UnusableFileError(fault.fact, fault.cure);
     guardFolders(path, who);
     return { file, stats };
@@ -100,7 +100,7 @@ export function openJudged(path: string, flags: number, who: Principal): { file:
 export function guardFolders(path: string, who: Principal): void {
   if (who.uid === undefined) return;
   const check = (place: string, stats: Stats) => {
-    const fault = judge(place, stats, who);
+    const fault = checkOwner(place, stats, who);
     if (fault) throw new UnusableFileError(`lies in ${quote(place)}, which ${fault.fact}`, fault.cure);
   };
   // Not resolve(path): a '..' behind a symbolic link leads elsewhere than its text says.
@@ -121,7 +121,7 @@ export function guardFolders(path: string, who: Principal): void {
       if (isAbsolute(target)) at = "/";
       ahead.unshift(...target.split("/"));
     } else {
-      // The file itself is judged when it is open.
+      // The file itself is checked when it is open.
       if (stats.isDirectory()) check(next, stats);
       at = next;
     }
@@ -148,7 +148,11 @@ export function findFault({ uid, gid, mode }: Ownership, who: Principal): "forei
   return (mode & 0o002) !== 0 || ((mode & 0o020) !== 0 && !isOwnGroup) ? "writable" : undefined;
 }
 
-function judge(path: string, { uid, gid, mode }: Stats, who: Principal): { fact: string; cure: string } | undefined {
+function checkOwner(
+  path: string,
+  { uid, gid, mode }: Stats,
+  who: Principal,
+): { fact: string; cure: string } | undefined {
   // Whoever has the root directory is root: in a user namespace (rootless containers, hardened systemd units of a
   // user) root's files seem to be nobody's.
   const owner = who.uid !== undefined && uid === lstatSync("/").uid ? 0 : uid;

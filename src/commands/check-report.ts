@@ -53,7 +53,7 @@ async function printResults(report: CheckReport, options: ReportOptions, output:
   if (!(verbose || dryRun || (output.isTerminal && !quiet))) return;
   const lines = [
     ...report.lookupResults.filter(isGood).flatMap((result) => resultLine(report, result, announced)),
-    ...options.plan.map((deed) => `would ${deed}`),
+    ...options.plan.map((action) => `would ${action}`),
     ...(dryRun ? [] : describeDeliveries(report)),
   ];
   for (const line of lines) await output.printText(line);
@@ -67,17 +67,17 @@ function describeDeliveries({ delivered, waiting, startedAt, after }: CheckRepor
     // A reminder of what cannot be recorded repeats an old event; it was not owed all the time.
     const isLate = !after.unsaved && new Date(since) < startedAt;
     const owed = isLate ? ` owed since ${recentTime(since, startedAt)}` : "";
-    const deed =
+    const action =
       channel === HOOK
         ? `ran the command in IPCHECK_ON_CHANGE${owed && `,${owed}`}`
         : owed
           ? `delivered the notice${owed} to`
           : "mailed to";
-    told.set(deed, [...(told.get(deed) ?? []), ...(channel === HOOK ? [] : [quote(channel)])]);
+    told.set(action, [...(told.get(action) ?? []), ...(channel === HOOK ? [] : [quote(channel)])]);
   }
   const gathered = waiting.filter(({ why }) => why === "grouping");
   return [
-    ...[...told].map(([deed, names]) => [deed, names.join(", ")].join(" ").trimEnd()),
+    ...[...told].map(([action, names]) => [action, names.join(", ")].join(" ").trimEnd()),
     ...gathered.map(
       ({ channel, until }) =>
         `the notice to ${quote(channel)} waits for the first run after ${recentTime(until, startedAt)}: what changes by then goes into the same mail`,

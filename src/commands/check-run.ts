@@ -4,8 +4,8 @@ import { explainLookup, isGood, type LookRequest, type LookupResult, reasonOf } 
 import { mayOverrideCoolDowns, updateCoolDowns } from "../lookup/services";
 import { type CheckRules, channelsOf, type Delivered, Dispatch, type DispatchDependencies } from "../notify/dispatch";
 import { type Deferred, prune } from "../state/outbox";
-import { endedOutage, enqueueHeartbeat, forgetFutureService, recordLookup } from "../state/recording";
-import type { AddressEvent, Keeping, LoadedState, State } from "../state/state";
+import { clampServedAt, endedOutage, enqueueHeartbeat, recordLookup } from "../state/recording";
+import type { AddressEvent, LoadedState, SaveResult, State } from "../state/state";
 import type { Store } from "../state/store";
 
 /** What a run came to, as plain data. */
@@ -127,7 +127,7 @@ function record(
   if (seen && "address" in seen.decision && rules.heartbeatMailMs !== undefined) {
     const { family, decision } = seen;
     const intervalMs = rules.heartbeatMailMs;
-    next = forgetFutureService(next, intervalMs, now);
+    next = clampServedAt(next, intervalMs, now);
     const { recipients } = rules;
     const address = "seen" in decision ? decision.seen : decision.address;
     next = enqueueHeartbeat(next, { family, address, intervalMs, recipients, now, createId });
@@ -176,18 +176,18 @@ export function withoutEffects(
       return undefined;
     },
     save: () => {
-      const keeping = foresee();
-      say(KEPT_IN[keeping.place]);
-      return keeping;
+      const foreseen = foresee();
+      say(KEPT_IN[foreseen.place]);
+      return foreseen;
     },
     touch: () => {
-      const keeping = foresee();
-      if (keeping.place !== "state file") throw keeping.error;
+      const foreseen = foresee();
+      if (foreseen.place !== "state file") throw foreseen.error;
       say("note the time of this look on the state file");
     },
     appendHistory: (events) => {
-      const keeping = foresee();
-      const obstacle = keeping.place === "state file" ? findHistoryObstacle() : keeping.error;
+      const foreseen = foresee();
+      const obstacle = foreseen.place === "state file" ? findHistoryObstacle() : foreseen.error;
       if (obstacle) throw obstacle;
       say(`append ${events.length} to history.jsonl`);
     },
@@ -206,7 +206,7 @@ export function withoutEffects(
   };
 }
 
-const KEPT_IN: Record<Keeping["place"], string> = {
+const KEPT_IN: Record<SaveResult["place"], string> = {
   "state file": "write the state file",
   "runtime folder": "keep the state in the runtime folder until the state file can be written",
   nowhere: "keep the state nowhere: every run would tell the same again",

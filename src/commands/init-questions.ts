@@ -159,7 +159,7 @@ export class Interview {
     for (const name of NAMES) if (values[name] && !isMeant(name)) this.answers[name] = undefined;
   }
 
-  async hold(): Promise<void> {
+  async run(): Promise<void> {
     const { existing, options, prompter, dependencies } = this;
     const sure = Object.keys(existing).length > 0 ? "keep" : "sure";
     await this.settle("IPCHECK_TO", existing["IPCHECK_TO"]);
@@ -263,7 +263,7 @@ export class Interview {
     }
     if (value === undefined) throw missing(QUESTIONS[name].label, flagOf(name));
     if (how === "keep" && given === undefined) return value;
-    this.answers[name] = this.insist(name, name === "IPCHECK_SSH" ? readSshAnswer(value) : value);
+    this.answers[name] = this.requireValid(name, name === "IPCHECK_SSH" ? readSshAnswer(value) : value);
     return value;
   }
 
@@ -280,7 +280,7 @@ export class Interview {
     return read(answer);
   }
 
-  private insist(name: Name, value: string): string {
+  private requireValid(name: Name, value: string): string {
     const problem = value === "" ? NEEDED : findProblem(name, value);
     if (problem !== undefined) throw new IpcheckError("usage", `${flagOf(name)}: ${problem}`);
     return value;
@@ -295,7 +295,7 @@ export class Interview {
     user ??= before ?? (isRelay ? "" : undefined);
     if (user === undefined) throw missing(QUESTIONS.IPCHECK_SMTP_USER.label, "--user");
     if (user === "") return this.chooseRelay(isRelay);
-    answers["IPCHECK_SMTP_USER"] = this.insist("IPCHECK_SMTP_USER", user);
+    answers["IPCHECK_SMTP_USER"] = this.requireValid("IPCHECK_SMTP_USER", user);
 
     const isSame = user === before;
     const provider = findProvider(user);

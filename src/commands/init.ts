@@ -103,10 +103,10 @@ class Draft {
     this.interview = new Interview(readEnvText(this.before ?? "").values, options, prompter, dependencies, host.output);
   }
 
-  /** Holds the interview, shows what changes, and writes it by consent; resolves to whether there was consent. */
+  /** Runs the interview, shows what changes, and writes it by consent; resolves to whether there was consent. */
   async settle(): Promise<boolean> {
     const { prompter, interview, host } = this;
-    await interview.hold();
+    await interview.run();
     for (;;) {
       const changes = await this.show();
       if (!prompter) break;

@@ -4,7 +4,7 @@ import { quote } from "../base/text";
 import { type Principal, readGuarded } from "../base/trusted-file";
 import type { PasswordSource } from "../notify/deliver";
 import { type Environment, reasonOf } from "./env-file";
-import { findUnseen } from "./readers";
+import { findInvisible } from "./readers";
 import type { Values } from "./variables";
 import { decodeVigenere, isVigenereKey } from "./vigenere";
 
@@ -83,7 +83,7 @@ function readFirstLine(path: string, origin: string, who: Principal, findings: F
     }
     // An invisible mark that Windows editors write is no part of the password.
     const line = text.replace(/^\uFEFF/, "").split(/\r\n?|\n/, 1)[0] ?? "";
-    const fault = /[\0\uFFFD]/.test(line) ? "is not UTF-8 text" : findUnseen(line);
+    const fault = /[\0\uFFFD]/.test(line) ? "is not UTF-8 text" : findInvisible(line);
     if (fault !== undefined) problems.push(`${origin}: line 1 of ${place} ${fault}, expected the password there`);
     else if (line !== "") return line;
     else problems.push(`${origin}: the first line of ${place} is empty, expected the password there`);

@@ -148,7 +148,7 @@ function parseUrl(text: string): URL | undefined {
  * Invisible characters, and spaces that are no plain ones: pasted along from a web page or a word processor, they
  * change an address, a name or a password without being seen.
  */
-export function findUnseen(text: string): string | undefined {
+export function findInvisible(text: string): string | undefined {
   const character = /(?! )[\p{Z}\p{Cf}\p{Default_Ignorable_Code_Point}\u2800]/u.exec(text)?.[0];
   if (character === undefined) return undefined;
   const code = (character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0");

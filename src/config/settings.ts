@@ -7,7 +7,7 @@ import { isLoopbackHost } from "../lookup/address";
 import type { DeliverySettings } from "../notify/deliver";
 import { type EnvFile, type Environment, readEnvFile, reasonOf } from "./env-file";
 import { type Findings, resolvePassword } from "./password";
-import { findUnseen } from "./readers";
+import { findInvisible } from "./readers";
 import { isSecret, mayRepeat, secretsIn } from "./secrets";
 import {
   type GetText,
@@ -112,7 +112,7 @@ function checkText(name: VariableName, value: string, line: number | undefined, 
   } else if (isSecret(name) ? /[\r\n\0]/.test(value) : /\p{Cc}/u.test(value)) {
     problems.push(`${name}: holds a control character or a line break, expected one line of text`);
   }
-  const unseen = isProse ? undefined : findUnseen(value);
+  const unseen = isProse ? undefined : findInvisible(value);
   if (unseen) problems.push(`${name}: ${unseen}${line === undefined ? "" : ` on line ${line}`}, type it anew`);
 }
 

@@ -105,7 +105,7 @@ export const RENAMED: Readonly<Record<string, string>> = { IPCHECK_ENV_FILE: "IP
 /** What is wrong with a variable's text, as a sentence for the person who typed it; undefined when nothing is. */
 export function findProblem(name: VariableName, text: string): string | undefined {
   if (/\p{Cc}/u.test(text)) return "expected one line of text without control characters";
-  const unseen = variable(name).isProse ? undefined : read.findUnseen(text);
+  const unseen = variable(name).isProse ? undefined : read.findInvisible(text);
   if (unseen !== undefined) return `it ${unseen}, type it anew`;
   // A path is one wherever the home folder is.
   const result = variable(name).read(text, { platform: process.platform, home: "/" });

@@ -32,7 +32,7 @@ export interface AskOptions {
 
 /**
  * Asks one URL over a socket of one family, address by address until one can be connected to, and
- * returns the answer unjudged.
+ * returns the answer unchecked.
  * @throws Error with a `code`: a system, resolver, TLS or HTTP parser code, `ETIMEDOUT`, `EMSGSIZE`, `ENOTLOCAL`
  */
 export async function ask(url: URL, options: AskOptions): Promise<RawAnswer> {

@@ -100,7 +100,7 @@ async function lookFrom(request: LookRequest, options: SourceOptions): Promise<L
   const losers = new AbortController();
   const signal = AbortSignal.any([options.signal, losers.signal]);
   const mayOverride = request.mayOverrideCoolDowns === true;
-  let isBlindLook = false;
+  let isOverriding = false;
 
   // Where there may be a change or a contradiction, services that cool down are asked too, after all others.
   const isInDoubt = () =>
@@ -118,11 +118,11 @@ async function lookFrom(request: LookRequest, options: SourceOptions): Promise<L
       const decision: Decision = isGivenUp
         ? { kind: "silence" }
         : decideOn(request, options, services, responses, [...queue, ...underWay.keys()], now);
-      if (decision.kind === "silence" && !isGivenUp && mayOverride && !isBlindLook && cooling.length > 0) {
+      if (decision.kind === "silence" && !isGivenUp && mayOverride && !isOverriding && cooling.length > 0) {
         // Cool-downs must not leave us without any answer: the service that is due soonest is asked all the same, and
         // where it reports a change the others are, too.
         queue.push(...cooling.splice(0, 1));
-        isBlindLook = true;
+        isOverriding = true;
         continue;
       }
       if (decision.kind !== "ask") {

@@ -63,8 +63,8 @@ export function servicesFor(family: Family, configured: readonly URL[] | undefin
   }
   // An operator that is asked in clear counts as plain http over https too: otherwise it would have two votes.
   const inClear = new Set(configured.filter(isPlainHttp).map(operatorOf));
-  const voiceOf = (url: URL) => (inClear.has(operatorOf(url)) ? PLAIN_HTTP : operatorOf(url));
-  const services = configured.filter((url) => serves(url, family)).map((url) => toService(url, voiceOf(url)));
+  const countedAs = (url: URL) => (inClear.has(operatorOf(url)) ? PLAIN_HTTP : operatorOf(url));
+  const services = configured.filter((url) => serves(url, family)).map((url) => toService(url, countedAs(url)));
   return services.filter((service, index) => services.findIndex(({ url }) => url.href === service.url.href) === index);
 }
 

@@ -19,11 +19,11 @@ import {
   forStateFile,
   HISTORY,
   HOOK,
-  type Keeping,
+  type SaveResult,
   STDOUT,
   type State,
 } from "../state/state";
-import { type Before, prepareUnsaved } from "./unsaved";
+import { prepareUnsaved, type StateBefore } from "./unsaved";
 
 /** What `check` needs of the configuration. */
 export interface CheckRules {
@@ -44,7 +44,7 @@ export interface DispatchDependencies {
   now(): Date;
   random(): number;
   /** Keeps the state where it can; `lastLookAt` becomes the file's mtime. */
-  save(state: State, lastLookAt: Date | undefined): Keeping;
+  save(state: State, lastLookAt: Date | undefined): SaveResult;
   /** @throws IpcheckError `state` */
   appendHistory(events: readonly AddressEvent[]): void;
   /** Mails one notice; every recipient gets an outcome. */
@@ -67,8 +67,8 @@ export interface Notice {
   lateReason?: string;
 }
 
-/** What a run begins to tell with. */
-export interface Recorded extends Before {
+/** What is known when telling begins. */
+export interface DispatchStart extends StateBefore {
   state: State;
   lastLookAt: Date | undefined;
 }
@@ -99,16 +99,16 @@ export class Dispatch {
   waiting: Deferred[] = [];
   readonly delivered: Delivered[] = [];
   state: State;
-  private keeping: Keeping | undefined;
+  private saveResult: SaveResult | undefined;
   private isUnsaved = false;
   private isTelling = false;
 
   constructor(
     private readonly rules: CheckRules,
     private readonly dependencies: DispatchDependencies,
-    private readonly recorded: Recorded,
+    private readonly start: DispatchStart,
   ) {
-    this.state = recorded.state;
+    this.state = start.state;
   }
 
   /** Reports an error under a topic that stderr speaks of once a day; `about` names what would be news. */
@@ -124,19 +124,19 @@ export class Dispatch {
 
   /** Saves the state, if need be in the runtime folder. */
   save(): void {
-    this.keeping = this.dependencies.save(this.state, this.recorded.lastLookAt);
-    if (this.keeping.place === "state file") {
+    this.saveResult = this.dependencies.save(this.state, this.start.lastLookAt);
+    if (this.saveResult.place === "state file") {
       if (this.state.unsaved) this.state = forStateFile(this.state);
     } else if (!this.isUnsaved) {
       this.isUnsaved = true;
-      const { place, error } = this.keeping;
+      const { place, error } = this.saveResult;
       // Notices that are being sent keep their ids.
       if (!this.isTelling) {
         const rules = { place, channels: channelsOf(this.rules), now: this.dependencies.now() };
-        this.state = prepareUnsaved(this.state, this.recorded, rules);
+        this.state = prepareUnsaved(this.state, this.start, rules);
       }
       this.reportUnsaved(place, error);
-      this.keeping = this.dependencies.save(this.state, this.recorded.lastLookAt);
+      this.saveResult = this.dependencies.save(this.state, this.start.lastLookAt);
     }
   }
 
@@ -161,7 +161,7 @@ export class Dispatch {
       this.clear("announcement");
       return;
     }
-    this.ensureKept();
+    this.ensureSaved();
     const told = prune(acknowledge(this.state, STDOUT, idsOf(owed)), channelsOf(this.rules));
     try {
       await print(owed, told);
@@ -184,15 +184,15 @@ export class Dispatch {
     return speaks;
   }
 
-  private reportUnsaved(place: Keeping["place"], { message, hint, cause }: IpcheckError): void {
+  private reportUnsaved(place: SaveResult["place"], { message, hint, cause }: IpcheckError): void {
     const repeats = `until then a change is told all the same, ${place === "nowhere" ? "by every run" : "once a day"}`;
     const error = new IpcheckError("state", message, { hint: [hint, repeats].filter(Boolean).join("; "), cause });
     this.report("state", error, systemCode(cause) || message);
   }
 
   // Saves before the first mail, because only this shows a full disk: the mail then says that it will be repeated.
-  private ensureKept(): void {
-    if (!this.keeping) this.save();
+  private ensureSaved(): void {
+    if (!this.saveResult) this.save();
   }
 
   private appendOwedHistory(): void {
@@ -218,15 +218,15 @@ export class Dispatch {
     });
     this.waiting = waiting;
     for (const [index, { channels, events }] of deliveries.entries()) {
-      this.ensureKept();
+      this.ensureSaved();
       const lateReason = channels.map((channel) => this.state.channels[channel]?.reason).find((reason) => reason);
       const notice = {
         id: noticeId(events),
         recipients: channels,
         events,
         share: 1 / (deliveries.length - index),
-        ...(this.keeping &&
-          "error" in this.keeping && { stateError: systemCode(this.keeping.error.cause) || "unknown" }),
+        ...(this.saveResult &&
+          "error" in this.saveResult && { stateError: systemCode(this.saveResult.error.cause) || "unknown" }),
         ...(lateReason !== undefined && { lateReason }),
       };
       const outcomes = await this.attempt(() => dependencies.mail(notice));
@@ -239,7 +239,7 @@ export class Dispatch {
 
   private async notifyHook(): Promise<void> {
     for (const event of this.rules.hasHook ? owedTo(this.state, HOOK) : []) {
-      this.ensureKept();
+      this.ensureSaved();
       const outcome = await this.attempt(() => this.dependencies.runHook(event));
       this.recordOutcome(HOOK, [event], outcome);
       this.save();

@@ -5,10 +5,10 @@
 import { isDue } from "../base/time";
 import { enqueue, eventId, isMove, owedTo } from "../state/outbox";
 import { REPEAT_AFTER_MS } from "../state/recording";
-import { type AddressEvent, HISTORY, type Keeping, type State } from "../state/state";
+import { type AddressEvent, HISTORY, type SaveResult, type State } from "../state/state";
 
 /** What was known before this run. */
-export interface Before {
+export interface StateBefore {
   /** What was recorded and owed. */
   before: State;
   /** What the state file says, where `before` is a newer state that could not be written there. */
@@ -18,8 +18,8 @@ export interface Before {
 /** What a run goes on with when the state file could not be written; `channels` are those that are told at all. */
 export function prepareUnsaved(
   state: State,
-  { before, stateFile }: Before,
-  { place, channels, now }: { place: Keeping["place"]; channels: readonly string[]; now: Date },
+  { before, stateFile }: StateBefore,
+  { place, channels, now }: { place: SaveResult["place"]; channels: readonly string[]; now: Date },
 ): State {
   const { unsaved } = state;
   const known = new Set(before.outbox.map(({ id }) => id));
@@ -27,15 +27,17 @@ export function prepareUnsaved(
   const hasNews = state.outbox.some((event) => isNew(event) && isMove(event));
   const outbox = state.outbox
     .filter((event) => !isNew(event) || isMove(event) || place !== "nowhere")
-    .map((event) => (isNew(event) ? renamed(event) : event));
+    .map((event) => (isNew(event) ? withStableId(event) : event));
   const isReminderDue = !hasNews && unsaved !== undefined && isDue(unsaved.remindedAt, REPEAT_AFTER_MS, now);
-  const next = isReminderDue ? oweReminders({ ...state, outbox }, { stateFile, channels, now }) : { ...state, outbox };
+  const next = isReminderDue
+    ? enqueueReminders({ ...state, outbox }, { stateFile, channels, now })
+    : { ...state, outbox };
   const remindedAt = unsaved && !hasNews && !isReminderDue ? unsaved.remindedAt : now.toISOString();
   return { ...next, unsaved: { remindedAt } };
 }
 
 /** Owes once more how the addresses differ from what the state file says: to everybody who was told of it. */
-function oweReminders(
+function enqueueReminders(
   state: State,
   { stateFile, channels, now }: { stateFile: State | undefined; channels: readonly string[]; now: Date },
 ): State {
@@ -44,7 +46,7 @@ function oweReminders(
     const recorded = state.families[family]?.recorded;
     const written = stateFile?.families[family]?.recorded;
     if (!recorded || recorded.address === written?.address) continue;
-    const event = renamed({
+    const event = withStableId({
       id: "",
       kind: written ? "change" : "first",
       family,
@@ -71,6 +73,6 @@ function oweReminders(
   return next;
 }
 
-function renamed(event: AddressEvent): AddressEvent {
+function withStableId(event: AddressEvent): AddressEvent {
   return { ...event, id: eventId(event) };
 }

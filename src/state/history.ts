@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import { resolveLinks, syncDirectory } from "../base/atomic-file";
 import { IpcheckError, systemCode } from "../base/errors";
 import { quote } from "../base/text";
-import { guardFolders, openJudged, openTrusted, type Principal } from "../base/trusted-file";
+import { guardFolders, openChecked, openTrusted, type Principal } from "../base/trusted-file";
 import { type Family, parseAddress } from "../lookup/address";
 import { type AddressEvent, isTime } from "./state";
 
@@ -133,7 +133,7 @@ export function* readHistory(path: string, who: Principal): Generator<HistoryLin
   let lineNumber = 0;
   const lastIds = new Set<string>();
   try {
-    const { file } = openJudged(path, constants.O_RDONLY, who);
+    const { file } = openChecked(path, constants.O_RDONLY, who);
     try {
       for (const line of readLines(file)) {
         lineNumber++;

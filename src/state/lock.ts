@@ -249,18 +249,18 @@ async function removeLeftovers(path: string, uid: number | undefined): Promise<v
   }
 }
 
-/** The name of the socket in `folder` on which a run listens; those of dead runs are handed to `bury`. */
+/** The name of the socket in `folder` on which a run listens; those of dead runs are handed to `removeDead`. */
 async function findLiveEntry(
   folder: string,
   uid: number | undefined,
-  bury?: (path: string) => void,
+  removeDead?: (path: string) => void,
 ): Promise<string | undefined> {
   if (isForeign(folder, uid)) return undefined;
   for (const entry of listSockets(folder)) {
     const isAlive = withAddress(join(folder, entry), isAnswering);
     // The folder may be gone by now.
     if (await isAlive.catch((error) => systemCode(error) !== "ENOENT")) return entry;
-    bury?.(join(folder, entry));
+    removeDead?.(join(folder, entry));
   }
   return undefined;
 }

@@ -192,13 +192,13 @@ export function enqueueHeartbeat(
   },
 ): State {
   const recorded = state.families[family]?.recorded;
-  const isWaitedFor = (recipient: string) => {
+  const isHeartbeatDue = (recipient: string) => {
     if (owedTo(state, recipient).length > 0) return false;
     const last = state.channels[recipient]?.servedAt ?? recorded?.since;
     // A time in the future was set by a wrong clock, and counts as now.
     return last === undefined || elapsedMs(last, now) >= intervalMs;
   };
-  const due = recipients.filter(isWaitedFor);
+  const due = recipients.filter(isHeartbeatDue);
   if (!recorded || due.length === 0) return state;
   return enqueue(state, {
     id: createId(),
@@ -216,7 +216,7 @@ export function enqueueHeartbeat(
  * Moves times of service that lie further ahead than `intervalMs` back to now: a clock that was far
  * wrong when a mail was served must not silence the heartbeat for years.
  */
-export function forgetFutureService(state: State, intervalMs: number, now: Date): State {
+export function clampServedAt(state: State, intervalMs: number, now: Date): State {
   const wrong = Object.entries(state.channels).filter(
     ([, { servedAt }]) => elapsedMs(now, servedAt ?? now) > intervalMs,
   );

@@ -162,9 +162,9 @@ function makePrivate(path: string, who: Principal): void {
   }
 }
 
-function obstacleTo(deed: string, path: string, work: () => void): IpcheckError | undefined {
+function obstacleTo(action: string, path: string, work: () => void): IpcheckError | undefined {
   try {
-    guarded(deed, path, work);
+    guarded(action, path, work);
     return undefined;
   } catch (error) {
     if (error instanceof IpcheckError) return error;
@@ -172,19 +172,19 @@ function obstacleTo(deed: string, path: string, work: () => void): IpcheckError 
   }
 }
 
-function guarded<T>(deed: string, path: string, work: () => T): T {
+function guarded<T>(action: string, path: string, work: () => T): T {
   try {
     return work();
   } catch (error) {
     const code = systemCode(error);
     if (error instanceof UnusableFileError && error.cure !== undefined) {
-      throw new IpcheckError("state", `cannot ${deed} ${quote(path)}: it ${error.fact}`, {
+      throw new IpcheckError("state", `cannot ${action} ${quote(path)}: it ${error.fact}`, {
         hint: `${error.cure}, or set IPCHECK_STATE_FILE to another path`,
         cause: error,
       });
     }
     const why = code || (error instanceof Error ? error.message : "unknown error");
-    throw new IpcheckError("state", `cannot ${deed} ${quote(path)} (${why})`, {
+    throw new IpcheckError("state", `cannot ${action} ${quote(path)} (${why})`, {
       hint: HINTS[code] ?? "look at the path, or set IPCHECK_STATE_FILE to another one",
       cause: error,
     });

@@ -131,7 +131,6 @@ export const isState = fields(
 /** Everything ipcheck remembers from one run to the next: the content of `state.json`. */
 export type State = Checked<typeof isState>;
 export type FamilyState = Checked<ReturnType<typeof familyState>>;
-export type Recorded = NonNullable<FamilyState["recorded"]>;
 export type Outage = NonNullable<FamilyState["outage"]>;
 export type AddressEvent = Checked<ReturnType<typeof event>>;
 export type Channel = Checked<typeof channel>;
@@ -150,7 +149,7 @@ export interface LoadedState {
 }
 
 /** Where a state was kept. */
-export type Keeping =
+export type SaveResult =
   | { place: "state file" }
   /** The state file cannot be written: the runtime folder holds until the machine restarts. */
   | { place: "runtime folder" | "nowhere"; error: IpcheckError };

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { IpcheckError, systemCode } from "../base/errors";
 import type { Principal } from "../base/trusted-file";
-import { EMPTY_STATE, encodeState, forStateFile, type Keeping, type LoadedState, type State } from "./state";
+import { EMPTY_STATE, encodeState, forStateFile, type LoadedState, type SaveResult, type State } from "./state";
 import { openStateFile, type StateFile } from "./state-file";
 
 /** The state file, and the runtime folder's copy that stands in while the file cannot be used. */
@@ -16,9 +16,9 @@ export interface Store
   load(): LoadedState;
   /** Moves a damaged state file away; undefined where even that fails, and the file stays as it is. */
   quarantine(now: Date): string | undefined;
-  save(state: State, lastLookAt: Date | undefined): Keeping;
+  save(state: State, lastLookAt: Date | undefined): SaveResult;
   /** Where `save` would keep the state just now, found out without writing. */
-  foresee(): Keeping;
+  foresee(): SaveResult;
 }
 
 /** Opens the state at `path`. Nothing is touched yet. */
@@ -47,7 +47,7 @@ export function storeOver(file: StateFile, openCopy: (purpose: Purpose) => State
       try {
         file.prepare();
       } catch (error) {
-        obstacle = passable(error);
+        obstacle = asDiskError(error);
       }
     },
     cleanUp() {
@@ -113,7 +113,7 @@ function loadFile(file: StateFile): LoadedState {
   try {
     return file.load();
   } catch (error) {
-    return { state: EMPTY_STATE, lastLookAt: undefined, condition: "unreadable", error: passable(error) };
+    return { state: EMPTY_STATE, lastLookAt: undefined, condition: "unreadable", error: asDiskError(error) };
   }
 }
 
@@ -124,7 +124,7 @@ const MISTAKES = ["", "ENOENT", "ENOTDIR", "EISDIR", "ELOOP", "ENAMETOOLONG", "E
  * The error, where the disk fails and the run goes on without the state file.
  * @throws IpcheckError `state` where the state must not be used: a newer version's, one in reach of others, or none
  */
-function passable(error: unknown): IpcheckError {
+function asDiskError(error: unknown): IpcheckError {
   if (!(error instanceof IpcheckError) || MISTAKES.includes(systemCode(error.cause))) throw error;
   return error;
 }

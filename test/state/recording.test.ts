@@ -2,9 +2,9 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { acknowledge } from "../../src/state/outbox";
 import {
+  clampServedAt,
   endedOutage,
   enqueueHeartbeat,
-  forgetFutureService,
   type LookOutcome,
   type RecordingContext,
   recordLookup,
@@ -274,12 +274,12 @@ describe("the heartbeat", () => {
 
   test("a mail of a far future counts as one of now, one of tomorrow stays", () => {
     const channels = { [ME]: served(-400 * DAY), [DAD]: served(-DAY) };
-    expect(forgetFutureService({ ...home, channels }, 30 * 24 * HOUR_MS, NOW).channels).toMatchObject({
+    expect(clampServedAt({ ...home, channels }, 30 * 24 * HOUR_MS, NOW).channels).toMatchObject({
       [ME]: { servedAt: ago(0) },
       [DAD]: { servedAt: ago(-DAY) },
     });
     const usual = { ...home, channels: { [ME]: served(1) } };
-    expect(forgetFutureService(usual, 30 * 24 * HOUR_MS, NOW)).toBe(usual);
+    expect(clampServedAt(usual, 30 * 24 * HOUR_MS, NOW)).toBe(usual);
   });
 });
 

@@ -12,7 +12,7 @@ import {
   EMPTY_STATE,
   encodeState,
   forStateFile,
-  type Keeping,
+  type SaveResult,
   type State,
 } from "../../src/state/state";
 
@@ -94,7 +94,7 @@ export class FakeHome {
     },
     quarantine: () => this.act("quarantine", () => "state.json.damaged"),
     save: (state, lastLookAt) =>
-      this.act("save", (): Keeping => {
+      this.act("save", (): SaveResult => {
         if (this.unwritable) {
           if (this.hasRuntimeFolder) this.lastLookAt = lastLookAt;
           this.copy = this.hasRuntimeFolder ? encodeState({ unsaved: { remindedAt: "" }, ...state }) : undefined;

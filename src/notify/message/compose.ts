@@ -92,7 +92,7 @@ function describeMessage(events: readonly AddressEvent[], facts: MessageFacts): 
   const { language, machineName: machine, hostName: host, hostKeys, version, unwritable } = context;
   const news = newsByFamily(events);
   const outages = countOutages(events);
-  const { kind, main } = judge(news, outages);
+  const { kind, main } = classify(news, outages);
   const count = kind === "interrupted" ? formatter.outages(outages) : formatter.changes(countChanges(events));
   const isOneOfTwo = news.length > 1 && news.filter(({ changes }) => changes.length > 0).length === 1;
   return {
@@ -146,7 +146,7 @@ function newsByFamily(events: readonly AddressEvent[]): FamilyNews[] {
 const RANKS: readonly AddressEvent["kind"][] = ["first", "change", "back", "heartbeat", "test"];
 
 /** What kind of mail it is, and the family that its subject, headline and old address speak of. */
-function judge(news: readonly FamilyNews[], outages: number): { kind: MessageKind; main: FamilyNews } {
+function classify(news: readonly FamilyNews[], outages: number): { kind: MessageKind; main: FamilyNews } {
   const moved = news.filter(({ changes }) => changes.length > 0);
   const [main] = moved;
   if (main) {
