@@ -1,5 +1,6 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
+import { accessSync, constants, statSync } from "node:fs";
 import type { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import { systemCode } from "./errors";
@@ -151,5 +152,17 @@ export function run(program: string, args: string[], input = ""): Promise<string
     });
     child.stdin?.on("error", () => undefined);
     child.stdin?.end(input, "latin1");
+  });
+}
+
+/** Those of `paths` that are no files this user can use: the first, a program, is to be executed, the rest to be read. */
+export function findMissing(paths: readonly string[]): string[] {
+  return paths.filter((path, index) => {
+    try {
+      accessSync(path, index === 0 ? constants.X_OK : constants.R_OK);
+      return !statSync(path).isFile();
+    } catch {
+      return true;
+    }
   });
 }

@@ -32,6 +32,12 @@ export class IpcheckError extends Error {
   }
 }
 
+/** A known failure as what it is; anything else is thrown on. */
+export function asIpcheckError(error: unknown): IpcheckError {
+  if (error instanceof IpcheckError) return error;
+  throw error;
+}
+
 /** The person has stopped answering questions (Ctrl-C). */
 export class StoppedError extends IpcheckError {
   constructor(remains = "nothing was written") {

@@ -1,6 +1,13 @@
 import type { IpcheckError } from "../base/errors";
 import type { Family } from "../lookup/address";
-import { explainLookup, isGood, type LookRequest, type LookupResult, reasonOf } from "../lookup/lookup-result";
+import {
+  explainLookup,
+  isGood,
+  type LookRequest,
+  type LookupResult,
+  reasonOf,
+  seenAddress,
+} from "../lookup/lookup-result";
 import { mayOverrideCoolDowns, updateCoolDowns } from "../lookup/services";
 import { type CheckRules, channelsOf, type Delivered, Dispatch, type DispatchDependencies } from "../notify/dispatch";
 import { type Deferred, prune } from "../state/outbox";
@@ -124,12 +131,12 @@ function record(
   const coolDowns = lookupResults.map(({ newCoolDowns }) => newCoolDowns);
   next = updateCoolDowns(next, coolDowns, now);
   const seen = lookupResults.find(isGood);
-  if (seen && "address" in seen.decision && rules.heartbeatMailMs !== undefined) {
-    const { family, decision } = seen;
+  const address = seen && seenAddress(seen);
+  if (seen && address !== undefined && rules.heartbeatMailMs !== undefined) {
+    const { family } = seen;
     const intervalMs = rules.heartbeatMailMs;
     next = clampServedAt(next, intervalMs, now);
     const { recipients } = rules;
-    const address = "seen" in decision ? decision.seen : decision.address;
     next = enqueueHeartbeat(next, { family, address, intervalMs, recipients, now, createId });
   }
   return prune(next, channelsOf(rules));

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { Deadline } from "../base/deadline";
-import { EXIT_BUG, exitCodeFor, IpcheckError } from "../base/errors";
+import { asIpcheckError, EXIT_BUG, exitCodeFor, IpcheckError } from "../base/errors";
 import { trustOptions } from "../base/network";
 import { type Progress, startProgress } from "../base/output";
 import { isUnconfigured, loadSettings, type Settings } from "../config/settings";
@@ -108,11 +108,6 @@ async function run(
 }
 
 const UNCONFIGURED = "nothing is configured, so nobody is mailed: 'ipcheck init' asks a few questions and sets it up";
-
-function asIpcheckError(error: unknown): IpcheckError {
-  if (error instanceof IpcheckError) return error;
-  throw error;
-}
 
 function exitCodeOf({ errors, bugs }: CheckReport): number {
   return bugs.length > 0 ? EXIT_BUG : exitCodeFor(errors);

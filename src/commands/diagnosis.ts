@@ -2,7 +2,7 @@ import type { ErrorCode } from "../base/errors";
 import { quote } from "../base/text";
 import { formatDuration, localTime, plausibleElapsedMs } from "../base/time";
 import { explain, type FailureKind, mostSpecific } from "../lookup/failures";
-import { describe, explainLookup, isGood, type LookupResult } from "../lookup/lookup-result";
+import { describe, explainLookup, type LookupResult, seenAddress } from "../lookup/lookup-result";
 import { PLAIN_HTTP } from "../lookup/services";
 import type { InterfaceAddress } from "../lookup/source-address";
 import type { Standstill } from "../schedule/plan";
@@ -110,13 +110,6 @@ export function diagnoseLookup(lookupResult: LookupResult, recorded: string | un
   }
   const error = explainLookup(lookupResult, recorded);
   return [...services, failure("agreement", "no-address", error.message, error.hint)];
-}
-
-/** The address that a look came to. */
-export function seenAddress(lookupResult: LookupResult): string | undefined {
-  const { decision } = lookupResult;
-  if (!isGood(lookupResult) || !("address" in decision)) return undefined;
-  return "seen" in decision ? decision.seen : decision.address;
 }
 
 /** Whether the IPv6 address that the services see is one that lasts. */

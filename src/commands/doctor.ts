@@ -1,5 +1,6 @@
+import { findMissing } from "../base/command";
 import type { Deadline } from "../base/deadline";
-import { exitCodeFor, IpcheckError, systemCode } from "../base/errors";
+import { asIpcheckError, exitCodeFor, IpcheckError, systemCode } from "../base/errors";
 import { trustOptions } from "../base/network";
 import { type Progress, startProgress } from "../base/output";
 import { quote } from "../base/text";
@@ -9,14 +10,14 @@ import { isUnconfigured, loadSettings, type Settings } from "../config/settings"
 import { VARIABLE_NAMES } from "../config/variables";
 import { type Family, isLoopbackHost } from "../lookup/address";
 import { lookAtAll } from "../lookup/lookup";
-import type { LookupResult } from "../lookup/lookup-result";
+import { type LookupResult, seenAddress } from "../lookup/lookup-result";
 import { readInterfaceAddresses } from "../lookup/source-address";
 import { fetchLogin } from "../notify/deliver";
 import { pingHeartbeat } from "../notify/heartbeat";
 import { probeMail, sendTestMail } from "../notify/test-mail";
 import { inspectLock } from "../state/lock";
 import type { LoadedState } from "../state/state";
-import { findMissing, probeWrite } from "../state/state-file";
+import { probeWrite } from "../state/state-file";
 import { openStore, type Store } from "../state/store";
 import {
   diagnoseAlarm,
@@ -32,7 +33,6 @@ import {
   failure,
   LAST_LOOK,
   ok,
-  seenAddress,
   skipped,
   warning,
 } from "./diagnosis";
@@ -343,9 +343,4 @@ async function findSchedule(host: Host) {
   const hasMailer = findMissing(["/usr/sbin/sendmail"]).length === 0;
   const standstill = await scheduler.findStandstill?.();
   return { ...found, name: scheduler.name, mailsOutput, hasMailer, standstill };
-}
-
-function asIpcheckError(error: unknown): IpcheckError {
-  if (error instanceof IpcheckError) return error;
-  throw error;
 }

@@ -1,4 +1,5 @@
 import { isAbsolute, join, resolve } from "node:path";
+import { findMissing } from "../base/command";
 import { IpcheckError, systemCode } from "../base/errors";
 import type { Output } from "../base/output";
 import { TerminalPrompter } from "../base/prompts";
@@ -8,7 +9,6 @@ import { launchd } from "../schedule/launchd";
 import { checkPaths, type Installed, offsetFor, parseInterval, type Schedule, type Scheduler } from "../schedule/plan";
 import { SYSTEM_UNITS, systemd } from "../schedule/systemd";
 import { windowsTask } from "../schedule/windows";
-import { findMissing } from "../state/state-file";
 import { type GlobalOptions, type Host, machineSeed } from "./host";
 
 /** `ipcheck schedule`: prints, installs, removes or shows the schedule. Resolves to the exit code. */

@@ -1,6 +1,7 @@
 import { isIP } from "node:net";
 import { posix, win32 } from "node:path";
 import { domainToASCII } from "node:url";
+import { isAscii } from "../base/text";
 import { parseDuration } from "../base/time";
 import { type Cidr, type Family, parseCidr } from "../lookup/address";
 import { LANGUAGES } from "../notify/message/languages";
@@ -88,7 +89,7 @@ function normalizeMailAddress(text: string): string | undefined {
   const at = text.lastIndexOf("@") + 1;
   const domain = text.slice(at).toLowerCase();
   // An ASCII domain is left alone: digits alone would be taken for an IPv4 address.
-  const ascii = /^\p{ASCII}+$/u.test(domain) ? domain : domainToASCII(domain);
+  const ascii = isAscii(domain) ? domain : domainToASCII(domain);
   return ascii === "" ? undefined : text.slice(0, at) + ascii;
 }
 

@@ -48,7 +48,7 @@ function shiftText(text: string, key: string, direction: 1 | -1): string {
   return shifted.join("");
 }
 
-const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+const [LETTERS] = ALPHABETS;
 
 /**
  * The encoded password with a key made for it, as the two variables; other keys are tried until

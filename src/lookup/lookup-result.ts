@@ -50,6 +50,13 @@ export function isGood({ decision }: LookupResult): boolean {
   return decision.kind === "unchanged" || decision.kind === "confirmed" || decision.kind === "accepted";
 }
 
+/** The address that a good look saw: over IPv6 perhaps another one than is recorded, with the same prefix. */
+export function seenAddress(lookupResult: LookupResult): string | undefined {
+  const { decision } = lookupResult;
+  if (!isGood(lookupResult) || !("address" in decision)) return undefined;
+  return "seen" in decision ? decision.seen : decision.address;
+}
+
 /** In one sentence why a look came to nothing; empty for a good one. */
 export function reasonOf(lookupResult: LookupResult): string {
   const { decision } = lookupResult;

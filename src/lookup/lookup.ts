@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { systemCode } from "../base/errors";
 import type { Redact } from "../base/redaction";
+import { compareTexts } from "../base/text";
 import { type Cidr, type Family, isSamePlace } from "./address";
 import { readAnswer } from "./answer";
 import { ask } from "./client";
@@ -94,7 +95,7 @@ async function lookFrom(request: LookRequest, options: SourceOptions): Promise<L
   const ordered = shuffle(services, options.seed, now);
   const isCooling = ({ name }: EchoService) => isCoolingDown(coolDowns[name], now);
   const queue = ordered.filter((service) => !isCooling(service));
-  const cooling = ordered.filter(isCooling).sort((a, b) => compare(coolDowns[a.name], coolDowns[b.name]));
+  const cooling = ordered.filter(isCooling).sort((a, b) => compareTexts(coolDowns[a.name], coolDowns[b.name]));
   const heard: ServiceResponse[] = [];
   const underWay = new Map<EchoService, Promise<void>>();
   const losers = new AbortController();
@@ -262,10 +263,6 @@ function shuffle(services: readonly EchoService[], seed: string, now: Date): Ech
     createHash("sha256").update(`${seed} ${now.toISOString()} ${url.href}`).digest("hex");
   return services
     .map((service) => ({ service, rank: rank(service) }))
-    .sort((a, b) => compare(a.rank, b.rank))
+    .sort((a, b) => compareTexts(a.rank, b.rank))
     .map(({ service }) => service);
-}
-
-function compare(a = "", b = ""): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

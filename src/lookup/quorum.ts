@@ -1,3 +1,4 @@
+import { compareTexts } from "../base/text";
 import { plausibleElapsedMs } from "../base/time";
 import { isSamePlace } from "./address";
 import { isUnreachable, type LookupFailure } from "./failures";
@@ -136,15 +137,11 @@ function groupVotes(votes: ReadonlyMap<string, Vote>, ipv6PrefixLength: number):
   const groups: VoteGroup[] = [];
   const answers = [...votes]
     .flatMap(([operator, vote]) => ("address" in vote ? [{ operator, address: vote.address }] : []))
-    .sort((a, b) => compare(a.address, b.address) || compare(a.operator, b.operator));
+    .sort((a, b) => compareTexts(a.address, b.address) || compareTexts(a.operator, b.operator));
   for (const { operator, address } of answers) {
     const group = groups.find((other) => isSamePlace(other.address, address, ipv6PrefixLength));
     if (group) group.by.push(operator);
     else groups.push({ address, by: [operator] });
   }
   return groups.sort((a, b) => b.by.length - a.by.length);
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

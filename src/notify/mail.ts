@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import MailComposer from "nodemailer/lib/mail-composer";
 import type { Redact } from "../base/redaction";
-import { quote } from "../base/text";
+import { isAscii, quote } from "../base/text";
 import type { Outcome } from "../state/outbox";
 import type { Notice } from "./dispatch";
 import type { MailMessage } from "./message/compose";
@@ -84,7 +84,7 @@ function outcomeOf(recipient: string, report: SendReport, { server, redact }: Ma
 }
 
 function buildMessage({ id, recipients }: Notice, message: MailMessage, { from, machineName }: MailOptions) {
-  const inAscii = recipients.filter((recipient) => /^\p{ASCII}*$/u.test(recipient));
+  const inAscii = recipients.filter(isAscii);
   const domain = from.slice(from.lastIndexOf("@") + 1);
   // The same for every mail of one machine, so that mail programs show them as one thread.
   const thread = `<ipcheck-${createHash("sha256").update(machineName).digest("hex").slice(0, 16)}@${domain}>`;

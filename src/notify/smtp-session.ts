@@ -4,6 +4,7 @@ import { TLSSocket, connect as tlsConnect } from "node:tls";
 import SMTPConnection from "nodemailer/lib/smtp-connection";
 import { isTlsCode, systemCode } from "../base/errors";
 import { type ResolvedAddress, resolveHost, trustOptions } from "../base/network";
+import { isAscii } from "../base/text";
 import { isLoopbackAddress, isLoopbackHost } from "../lookup/address";
 import type { SmtpServer } from "./smtp-errors";
 
@@ -307,10 +308,6 @@ function callback<T>(start: (done: (error?: Error | null, result?: T) => void) =
 function toPath(address: string): string {
   const at = address.lastIndexOf("@");
   return /^\.|\.\.|\.@/.test(address) ? `"${address.slice(0, at)}"${address.slice(at)}` : address;
-}
-
-function isAscii(text: string): boolean {
-  return /^\p{ASCII}*$/u.test(text);
 }
 
 /** The name for SNI and the certificate's check: none for an IP address, and without a trailing dot. */

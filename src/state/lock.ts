@@ -336,10 +336,12 @@ function closing(server: Server): Release {
 function isAnswering(address: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(address);
-    socket.once("connect", () => resolve(true));
+    socket.once("connect", () => {
+      resolve(true);
+      socket.destroy();
+    });
     // Only a refused connection or a missing socket proves that its run is gone.
     socket.once("error", (error) => resolve(!/^(ECONNREFUSED|ENOENT|ENOTSOCK)$/.test(systemCode(error))));
-    socket.once("connect", () => socket.destroy());
   });
 }
 

@@ -8,7 +8,6 @@ import {
   readFileSync,
   renameSync,
   statfsSync,
-  statSync,
   utimesSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
@@ -21,7 +20,7 @@ import {
   temporaryFor,
   writeNew,
 } from "../base/atomic-file";
-import { IpcheckError, systemCode } from "../base/errors";
+import { asIpcheckError, IpcheckError, systemCode } from "../base/errors";
 import { quote } from "../base/text";
 import { guardFolders, openTrusted, type Principal, UnusableFileError } from "../base/trusted-file";
 import { appendLines, tryAppending } from "./history";
@@ -167,8 +166,7 @@ function obstacleTo(action: string, path: string, work: () => void): IpcheckErro
     guarded(action, path, work);
     return undefined;
   } catch (error) {
-    if (error instanceof IpcheckError) return error;
-    throw error;
+    return asIpcheckError(error);
   }
 }
 
@@ -203,9 +201,6 @@ const HINTS: Record<string, string> = {
   EPERM: DENIED,
 };
 
-/** As much as a state with a full outbox: a disk with less left is full for us. */
-const PROBE_BYTES = 32 * 1024;
-
 /**
  * Whether a state could be written beside `stateFile`, by writing as much and taking it away again.
  * Undefined, or the system error code; `ENOENT` where the folder does not exist yet.
@@ -214,7 +209,7 @@ export function probeWrite(stateFile: string): string | undefined {
   const path = join(dirname(stateFile), `.ipcheck-probe-${randomUUID()}`);
   try {
     try {
-      writeNew(path, Buffer.alloc(PROBE_BYTES));
+      writeNew(path, Buffer.alloc(MIN_FREE_BYTES));
     } finally {
       removeIfThere(path);
     }
@@ -222,16 +217,4 @@ export function probeWrite(stateFile: string): string | undefined {
   } catch (error) {
     return systemCode(error) || "unknown error";
   }
-}
-
-/** Those of `paths` that are no files this user can use: the first, a program, is to be executed, the rest to be read. */
-export function findMissing(paths: readonly string[]): string[] {
-  return paths.filter((path, index) => {
-    try {
-      accessSync(path, index === 0 ? constants.X_OK : constants.R_OK);
-      return !statSync(path).isFile();
-    } catch {
-      return true;
-    }
-  });
 }

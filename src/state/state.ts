@@ -156,15 +156,15 @@ export type SaveResult =
 
 /** The channel of `IPCHECK_ON_CHANGE`; no mail address can be called so. */
 export const HOOK = "(command)";
+/** The channel of `history.jsonl`. */
+export const HISTORY = "(history)";
+/** The channel that takes the place of mail where no recipient is configured. */
+export const STDOUT = "(stdout)";
 
 /** How a channel is called in output. */
 export function channelName(channel: string): string {
   return channel.replace(/^\((.*)\)$/, "$1");
 }
-/** The channel of `history.jsonl`. */
-export const HISTORY = "(history)";
-/** The channel that takes the place of mail where no recipient is configured. */
-export const STDOUT = "(stdout)";
 
 export const EMPTY_STATE: State = { families: {}, outbox: [], channels: {}, coolDowns: {} };
 

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { existsSync, lstatSync, mkdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { IpcheckError, systemCode } from "../base/errors";
+import { asIpcheckError, IpcheckError, systemCode } from "../base/errors";
 import type { Principal } from "../base/trusted-file";
 import { EMPTY_STATE, encodeState, forStateFile, type LoadedState, type SaveResult, type State } from "./state";
 import { openStateFile, type StateFile } from "./state-file";
@@ -72,8 +72,7 @@ export function storeOver(file: StateFile, openCopy: (purpose: Purpose) => State
       try {
         return file.quarantine(now);
       } catch (error) {
-        if (!(error instanceof IpcheckError)) throw error;
-        obstacle = error;
+        obstacle = asIpcheckError(error);
         return undefined;
       }
     },
