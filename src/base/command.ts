@@ -7,13 +7,13 @@ import { systemCode } from "./errors";
 import { quote } from "./text";
 
 /** How a command of the user's ended. */
-export interface CommandResult {
+interface CommandResult {
   stdout: string;
   /** Undefined when it ended with 0; otherwise what happened, with its last line on stderr. */
   failure: string | undefined;
 }
 
-export interface CommandOptions {
+interface CommandOptions {
   env: NodeJS.ProcessEnv;
   timeoutMs: number;
   /** The end of the run, where the command has no time of its own. */

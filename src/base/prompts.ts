@@ -11,7 +11,7 @@ export interface Choice {
   hint?: string;
 }
 
-export interface TextQuestion {
+interface TextQuestion {
   message: string;
   initial?: string | undefined;
   validate: (text: string) => string | undefined;

@@ -132,7 +132,7 @@ export function guardFolders(path: string, who: Principal): void {
 const MAX_LINKS = 40;
 
 /** What of a file's status decides whether another user could change it. */
-export type Ownership = Pick<Stats, "uid" | "gid" | "mode">;
+type Ownership = Pick<Stats, "uid" | "gid" | "mode">;
 
 /** Whether a file, folder or link belongs to somebody else, or can be written by somebody else; by modes alone. */
 export function findFault({ uid, gid, mode }: Ownership, who: Principal): "foreign" | "writable" | undefined {

@@ -14,7 +14,7 @@ export interface CheckOptions {
   quiet?: boolean;
 }
 
-export interface ReportOptions extends CheckOptions {
+interface ReportOptions extends CheckOptions {
   exitCode: number;
   /** What a dry run would have done. */
   plan: readonly string[];

@@ -41,7 +41,7 @@ import { type Addresses, checkReach } from "./reach";
 import { findSchedules } from "./schedule";
 
 /** The switches of `doctor`. */
-export interface DoctorOptions {
+interface DoctorOptions {
   send?: boolean;
   /** The port to be reached at; true for the usual one. */
   reach?: number | true;

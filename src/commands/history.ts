@@ -156,7 +156,7 @@ function heldFor({ ms, until }: HistoryRow): string {
 }
 
 /** A change with how long its address lasted. */
-export interface HistoryRow extends HistoryEntry {
+interface HistoryRow extends HistoryEntry {
   /** When the next change of the family came; absent for the address in use. */
   until?: string;
   /** Undefined where a wrong clock wrote one of the two times. */

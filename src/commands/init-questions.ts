@@ -32,7 +32,7 @@ export interface InitOptions {
 }
 
 /** What the machine suggests where nothing is configured yet. */
-export interface InterviewDependencies {
+interface InterviewDependencies {
   hostName: string;
   userName: string;
   language: string;

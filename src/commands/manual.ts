@@ -2,7 +2,7 @@ import type { Command, Option } from "commander";
 import { EXIT_MEANINGS } from "../base/errors";
 
 /** What the manual says besides the command tree. */
-export interface ManualFacts {
+interface ManualFacts {
   version: string;
   /** The text of `.env.example`: each variable below the comment that explains it. */
   envExample: string;

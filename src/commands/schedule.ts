@@ -90,7 +90,7 @@ function machineSystemd({ passwordFile }: ScheduleOptions, { env, userName }: Ho
 }
 
 /** The switches of `schedule`. */
-export interface ScheduleOptions {
+interface ScheduleOptions {
   cron?: boolean;
   systemd?: boolean;
   system?: boolean;
@@ -102,7 +102,7 @@ export interface ScheduleOptions {
   yes?: boolean;
 }
 
-export type ScheduleAction = "install" | "remove" | "show";
+type ScheduleAction = "install" | "remove" | "show";
 
 async function install(scheduler: Scheduler, options: ScheduleOptions & GlobalOptions, host: Host): Promise<number> {
   const { output } = host;

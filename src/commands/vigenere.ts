@@ -5,7 +5,7 @@ import { formatEnvLines } from "../config/env-edit";
 import { countUnshiftable, decodeVigenere, encodeVigenere, isVigenereKey } from "../config/vigenere";
 import type { Host } from "./host";
 
-export interface VigenereOptions {
+interface VigenereOptions {
   decode?: boolean;
   env?: boolean;
 }

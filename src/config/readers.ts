@@ -7,7 +7,7 @@ import { type Cidr, type Family, parseCidr } from "../lookup/address";
 import { LANGUAGES } from "../notify/message/languages";
 import type { Environment } from "./env-file";
 
-export type Result<T> = { value: T } | { expected: string };
+type Result<T> = { value: T } | { expected: string };
 
 /** Turns a variable's text into its value, or says what was expected instead. */
 export type Read<T> = (text: string, environment: Pick<Environment, "platform" | "home">) => Result<T>;

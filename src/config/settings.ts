@@ -82,7 +82,7 @@ export function isUnconfigured({ envFile, origins }: Settings): boolean {
 }
 
 /** Where each variable that is set came from. */
-export type Origins = Map<VariableName, Origin>;
+type Origins = Map<VariableName, Origin>;
 
 interface Origin {
   value: string;

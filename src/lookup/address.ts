@@ -88,7 +88,7 @@ export function isLoopbackHost(host: string): boolean {
 }
 
 /** A row of an IANA special-purpose address registry. */
-export interface SpecialRange {
+interface SpecialRange {
   cidr: string;
   name: string;
   /** The registry's 'Globally Reachable' column; 'N/A' (6to4, Teredo, deprecated blocks) counts as false. */

@@ -12,7 +12,7 @@ export interface RawAnswer {
   body: string;
 }
 
-export interface TrustRules {
+interface TrustRules {
   family: Family;
   acceptRanges: readonly Cidr[];
   /** Takes secrets out of what is quoted: some servers repeat what they were sent. */

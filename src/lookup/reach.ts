@@ -6,7 +6,7 @@ import { type AskOptions, ask } from "./client";
 import { failureOfConnection } from "./failures";
 
 /** What the service said, or why it did not, as the end of a sentence that begins with its name. */
-export type ReachAnswer = { address: string; isReachable: boolean } | { failure: string };
+type ReachAnswer = { address: string; isReachable: boolean } | { failure: string };
 
 type Common = Pick<AskOptions, "userAgent" | "tls" | "signal" | "timeoutMs">;
 

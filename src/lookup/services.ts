@@ -131,7 +131,7 @@ export function isCoolingDown(until: string | undefined, now: Date): boolean {
 }
 
 /** What is remembered of cool-downs from run to run. */
-export interface CoolDownState {
+interface CoolDownState {
   /** Services that asked to be left alone: host → until (ISO 8601 UTC). */
   coolDowns: Readonly<Record<string, string>>;
   /** When one did, or was asked in vain in spite of it; in an hour's time the first that did. */

@@ -68,7 +68,7 @@ export interface Notice {
 }
 
 /** What is known when telling begins. */
-export interface DispatchStart extends StateBefore {
+interface DispatchStart extends StateBefore {
   state: State;
   lastLookAt: Date | undefined;
 }

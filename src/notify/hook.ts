@@ -10,7 +10,7 @@ const HOOK_TIMEOUT_MS = 30_000;
 /** A push service takes about as much (ntfy: 4096 bytes), and the kernel bounds what a command gets (E2BIG). */
 const MAX_TEXT_BYTES = 3500;
 
-export interface HookContext {
+interface HookContext {
   env: NodeJS.ProcessEnv;
   redact: Redact;
   /** For the subject and text of the mail about this change, without what makes it long. */

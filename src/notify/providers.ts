@@ -1,7 +1,7 @@
 import wellKnown from "nodemailer/lib/well-known";
 
 /** How a mail provider takes mail from its customers. */
-export interface MailProvider {
+interface MailProvider {
   name: string;
   host: string;
   port: number;

@@ -9,7 +9,7 @@ import { explainSmtp, TRY_AGAIN } from "./smtp-errors";
 import { type SessionSettings, SmtpSession } from "./smtp-session";
 
 /** How far a conversation with the mail server went; nothing is sent. */
-export interface MailProbe {
+interface MailProbe {
   isConnected: boolean;
   /** Absent on a connection in clear. */
   tls?: { version: string; issuer: string; expiresAt: Date };

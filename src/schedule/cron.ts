@@ -150,7 +150,7 @@ export function takeOutBlock(table: string): { others: string[]; block: string[]
 }
 
 /** Somebody's own line that runs our check: alone, or together with something else. */
-export interface OwnLine {
+interface OwnLine {
   line: string;
   kind: "plain" | "mixed";
   command: string[];

@@ -92,7 +92,7 @@ export function commandOf({ nodePath, scriptPath, configFile }: Schedule): strin
 }
 
 /** A command that runs our check. */
-export interface CheckCommand {
+interface CheckCommand {
   /** Node, where it is named, and the script. */
   files: string[];
   configFile: string | undefined;

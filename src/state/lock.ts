@@ -19,13 +19,13 @@ import { quote } from "../base/text";
 import { formatDuration } from "../base/time";
 
 /** What a run holds while it works on a state; the kernel lets go of it when the process dies, however it dies. */
-export interface Lock {
+interface Lock {
   release(): Promise<void>;
   /** Why the lock's public name could not be had: a sentence for the owner. The run goes on all the same. */
   strangers?: string;
 }
 
-export interface LockOptions {
+interface LockOptions {
   uid: number | undefined;
   /** A run that holds the lock for much longer than this is named. */
   deadlineMs?: number;
@@ -34,7 +34,7 @@ export interface LockOptions {
 }
 
 /** A process that holds a socket; what cannot be seen is missing. */
-export interface Holder {
+interface Holder {
   pid?: number | undefined;
   uid?: number | undefined;
   elapsedMs?: number | undefined;

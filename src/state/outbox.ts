@@ -3,7 +3,7 @@ import { elapsedMs, isDue } from "../base/time";
 import { type AddressEvent, type Channel, HISTORY, HOOK, type State } from "./state";
 
 /** One message to be sent: these events, to these channels. */
-export interface Delivery {
+interface Delivery {
   channels: string[];
   events: AddressEvent[];
 }

@@ -22,7 +22,7 @@ export interface RecordingContext {
 }
 
 /** A time in which no family could be seen. */
-export interface HomeOutage {
+interface HomeOutage {
   since: string;
   /** No look was tried in it: the machine was off. */
   isUnwatched?: true;
