@@ -15,7 +15,7 @@ import { loadSettings } from "../config/settings";
 import { localeLanguage } from "../config/variables";
 import { findSpecialRange } from "../lookup/address";
 import { look } from "../lookup/lookup";
-import { isGood } from "../lookup/lookup-result";
+import { isGood, type LookupResult } from "../lookup/lookup-result";
 import { sendTestMail } from "../notify/test-mail";
 import type { FailedOutcome } from "../state/outbox";
 import { openStateFile } from "../state/state-file";
@@ -77,6 +77,8 @@ class Draft {
   private readonly before: string | undefined;
   private readonly interview: Interview;
   private written: string | undefined;
+  /** Undefined until the first test mail. */
+  private lookupResults: readonly LookupResult[] | undefined;
 
   constructor(
     private readonly envFile: string,
@@ -132,9 +134,9 @@ class Draft {
 
   /** Sends the test mail, and asks for what is to blame until it is taken; resolves to the exit code. */
   async tryMail(): Promise<number> {
-    const { envFile, prompter, interview, host } = this;
+    const { prompter, interview, host } = this;
     for (;;) {
-      const failure = await sendTest(envFile, host).catch(async (error) => {
+      const failure = await this.sendTest().catch(async (error) => {
         if (!prompter || !(error instanceof IpcheckError)) throw error;
         await host.output.fail(error);
         return { about: undefined };
@@ -149,6 +151,31 @@ class Draft {
         await this.show();
         await this.write();
       }
+    }
+  }
+
+  /** Sends the test mail and says how it went; resolves to the first failure. */
+  private async sendTest(): Promise<FailedOutcome | undefined> {
+    const { envFile, host } = this;
+    const { output } = host;
+    const settings = loadSettings(envFile, host, output.redactor.secrets);
+    const deadline = host.startDeadline(settings.deadlineMs);
+    try {
+      const { historyFile } = openStateFile(settings.stateFile, host);
+      const { signal, remainingMs } = deadline;
+      const context = { ...host, historyFile, signal, remainingMs, redactor: output.redactor };
+      // A test that is sent again shows the address seen for the first one: no service is asked twice.
+      this.lookupResults ??= await lookAtAllFamilies(settings, undefined, deadline, host);
+      const seen = { state: undefined, lookupResults: this.lookupResults };
+      let failure: FailedOutcome | undefined;
+      for await (const [recipient, outcome] of sendTestMail(settings, seen, context)) {
+        if (outcome.ok) await output.note(`the mail server took the test mail for ${recipient}: look at the mailbox`);
+        else await output.fail(new IpcheckError("undelivered", `${recipient}: ${outcome.reason}`, outcome));
+        if (!outcome.ok) failure ??= outcome;
+      }
+      return failure;
+    } finally {
+      deadline.clear();
     }
   }
 
@@ -227,28 +254,6 @@ function guarded<T>(verb: "read" | "write", path: string, work: () => T): T {
         : "--config names another place; nothing was changed there",
       cause: error,
     });
-  }
-}
-
-/** Sends the test mail and says how it went; resolves to the first failure. */
-async function sendTest(envFile: string, host: Host): Promise<FailedOutcome | undefined> {
-  const { output } = host;
-  const settings = loadSettings(envFile, host, output.redactor.secrets);
-  const deadline = host.startDeadline(settings.deadlineMs);
-  try {
-    const { historyFile } = openStateFile(settings.stateFile, host);
-    const { signal, remainingMs } = deadline;
-    const context = { ...host, historyFile, signal, remainingMs, redactor: output.redactor };
-    const seen = { state: undefined, lookupResults: await lookAtAllFamilies(settings, undefined, deadline, host) };
-    let failure: FailedOutcome | undefined;
-    for await (const [recipient, outcome] of sendTestMail(settings, seen, context)) {
-      if (outcome.ok) await output.note(`the mail server took the test mail for ${recipient}: look at the mailbox`);
-      else await output.fail(new IpcheckError("undelivered", `${recipient}: ${outcome.reason}`, outcome));
-      if (!outcome.ok) failure ??= outcome;
-    }
-    return failure;
-  } finally {
-    deadline.clear();
   }
 }
 
