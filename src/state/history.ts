@@ -1,9 +1,9 @@
-import { closeSync, constants, fstatSync, fsyncSync, readSync, type Stats, writeFileSync } from "node:fs";
+import { constants, fstatSync, fsyncSync, readFileSync, readSync, type Stats, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { resolveLinks, syncDirectory } from "../base/atomic-file";
 import { IpcheckError, systemCode } from "../base/errors";
 import { quote } from "../base/text";
-import { guardFolders, openChecked, openTrusted, type Principal } from "../base/trusted-file";
+import { guardFolders, openTrusted, type Principal } from "../base/trusted-file";
 import { type Family, parseAddress } from "../lookup/address";
 import { type AddressEvent, isTime } from "./state";
 
@@ -18,9 +18,6 @@ export interface HistoryEntry {
   confirmedBy: string[];
   unconfirmed?: boolean;
 }
-
-/** A line of the history: an entry, or the number of one that is damaged. */
-export type HistoryLine = HistoryEntry | { damagedLine: number };
 
 /** What is longer was not written by us. */
 const MAX_LINE_BYTES = 4096;
@@ -126,43 +123,32 @@ function openForAppending(
 }
 
 /**
- * Reads the whole history line by line, oldest first, in memory that does not grow with it.
+ * Every change, oldest first, and the numbers of the lines that are damaged; nothing where there is no file.
  * @throws IpcheckError `state` when it exists and cannot be read
  */
-export function* readHistory(path: string, who: Principal): Generator<HistoryLine> {
-  let lineNumber = 0;
-  const lastIds = new Set<string>();
+export function readHistory(path: string, who: Principal): { entries: HistoryEntry[]; damagedLines: number[] } {
+  const entries = new Map<string, HistoryEntry>();
+  const damagedLines: number[] = [];
+  const text = readIfThere(path, who);
+  for (const [index, line] of text.split("\n").entries()) {
+    const entry = parseHistoryLine(line);
+    if (!entry && line !== "") damagedLines.push(index + 1);
+    // A run killed between appending and noting it may have written its lines twice.
+    else if (entry && !entries.has(entry.id)) entries.set(entry.id, entry);
+  }
+  return { entries: [...entries.values()], damagedLines };
+}
+
+function readIfThere(path: string, who: Principal): string {
   try {
-    const { file } = openChecked(path, constants.O_RDONLY, who);
-    try {
-      for (const line of readLines(file)) {
-        lineNumber++;
-        if (line === "") continue;
-        const entry = parseHistoryLine(line);
-        if (!entry) yield { damagedLine: lineNumber };
-        // A run killed between appending and noting it may have written its lines twice.
-        else if (!lastIds.has(entry.id)) yield remembered(entry, lastIds);
-      }
-    } finally {
-      closeSync(file);
-    }
+    return openTrusted(path, constants.O_RDONLY, who, (file) => readFileSync(file, "utf8"));
   } catch (error) {
     const code = systemCode(error);
-    if (code === "ENOENT") return;
+    if (code === "ENOENT") return "";
     const why = code || (error instanceof Error ? error.message : "unknown error");
     const hint = code === "EACCES" ? "'ls -l' shows whose it and its folder are: run it as that user" : undefined;
     throw new IpcheckError("state", `cannot read ${quote(path)} (${why})`, { hint, cause: error });
   }
-}
-
-/** One run appends no more than an outbox holds. */
-const MAX_REMEMBERED = 200;
-
-function remembered(entry: HistoryEntry, ids: Set<string>): HistoryEntry {
-  ids.add(entry.id);
-  const [oldest] = ids;
-  if (ids.size > MAX_REMEMBERED && oldest !== undefined) ids.delete(oldest);
-  return entry;
 }
 
 /** The end of an open file. It may begin in the middle of a line, which then reads as a damaged one. */
@@ -176,20 +162,4 @@ function readTail(file: number): string {
 function parseLines(text: string): Map<string, HistoryEntry> {
   const entries = text.split("\n").flatMap((line) => parseHistoryLine(line) ?? []);
   return new Map(entries.map((entry) => [entry.id, entry]));
-}
-
-/** The lines of an open file. One that is longer than ours ever are is cut, but stays too long to be read as one. */
-function* readLines(file: number): Generator<string> {
-  const chunk = Buffer.alloc(64 * 1024);
-  let rest = Buffer.alloc(0);
-  for (let size = readSync(file, chunk); size > 0; size = readSync(file, chunk)) {
-    let start = 0;
-    for (let end = chunk.indexOf("\n"); end >= 0 && end < size; end = chunk.indexOf("\n", start)) {
-      yield Buffer.concat([rest, chunk.subarray(start, end)]).toString("utf8");
-      rest = Buffer.alloc(0);
-      start = end + 1;
-    }
-    rest = Buffer.concat([rest, chunk.subarray(start, size)]).subarray(0, MAX_LINE_BYTES + 1);
-  }
-  if (rest.length > 0) yield rest.toString("utf8");
 }
