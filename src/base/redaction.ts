@@ -20,11 +20,11 @@ export class Redactor {
   private pattern = /(?!)/u;
   private builtFor = 0;
 
-  redact(text: string): string {
+  readonly redact: Redact = (text) => {
     this.build();
     const redacted = text.replace(this.pattern, "[redacted]");
     return redacted.includes("…") ? this.forms.reduce(withoutCutForm, redacted) : redacted;
-  }
+  };
 
   private build(): void {
     if (this.builtFor === this.secrets.length) return;

@@ -12,7 +12,7 @@ import type { AddressEvent, State } from "../state/state";
 import { openStore, type Store } from "../state/store";
 import { announcement, type CheckOptions, printJsonReport, printReport } from "./check-report";
 import { type CheckReport, check, type Dependencies, withoutEffects } from "./check-run";
-import { type GlobalOptions, type Host, machineSeed } from "./host";
+import { deliveryContext, type GlobalOptions, type Host, lookupOptions } from "./host";
 
 /** `ipcheck check`: loads the configuration, takes the lock, runs, pings. Resolves to the exit code. */
 export async function composeCheck(options: CheckOptions & GlobalOptions, host: Host): Promise<number> {
@@ -125,23 +125,9 @@ function buildDependencies(
   host: Host,
 ): Dependencies {
   const { env, output } = host;
-  const { signal } = deadline;
   const now = () => new Date();
-  const redact = (text: string) => output.redactor.redact(text);
-  const { serviceUrls, acceptRanges, ipv6PrefixLength, timeoutMs, extraCa } = settings;
   const lookup = {
-    serviceUrls,
-    acceptRanges,
-    ipv6PrefixLength,
-    timeoutMs,
-    userAgent: host.userAgent,
-    tls: trustOptions(extraCa),
-    seed: machineSeed(host.hostName),
-    now,
-    monotonicMs: host.monotonicMs,
-    uptimeMs: host.uptimeMs,
-    redact,
-    signal: deadline.lookSignal,
+    ...lookupOptions(settings, deadline, host),
     onAsk: (service: string) => progress?.show(`asking ${service} …`),
   };
   return {
@@ -158,16 +144,7 @@ function buildDependencies(
       progress?.show(`mailing through ${settings.smtp.host} …`);
       // Loaded only here: on a quiet day neither the library nor the templates are read from the card.
       const { deliver } = await import("../notify/deliver.js");
-      const { remainingMs } = deadline;
-      const { redactor } = output;
-      return deliver(notice, settings, {
-        ...host,
-        historyFile: store.historyFile,
-        signal,
-        remainingMs,
-        redactor,
-        onBug,
-      });
+      return deliver(notice, settings, { ...deliveryContext(store, deadline, host), onBug });
     },
     async runHook(event) {
       progress?.show("running the command in IPCHECK_ON_CHANGE …");
@@ -175,7 +152,7 @@ function buildDependencies(
       const { language, machineName, sshLine, onChange = "" } = settings;
       const { hostName, version } = host;
       const facts = { language, machineName, sshLine, hostName, version, now: now() };
-      return runHook(onChange, event, { env, redact, facts, onBug });
+      return runHook(onChange, event, { env, redact: output.redactor.redact, facts, onBug });
     },
     announce,
   };
@@ -214,7 +191,7 @@ async function ping(
   if (!heartbeatUrl) return undefined;
   const { describeRun, pingHeartbeat } = await import("../notify/heartbeat.js");
   const body = describeRun(exitCode, settings, state);
-  const redact = (text: string) => output.redactor.redact(text);
+  const { redact } = output.redactor;
   return pingHeartbeat(heartbeatUrl, {
     isSuccess: exitCode === 0,
     body,

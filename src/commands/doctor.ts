@@ -8,9 +8,8 @@ import { localTime } from "../base/time";
 import { describeSetting } from "../config/secrets";
 import { isUnconfigured, loadSettings, type Settings } from "../config/settings";
 import { VARIABLE_NAMES } from "../config/variables";
-import { type Family, isLoopbackHost } from "../lookup/address";
-import { lookAtAll } from "../lookup/lookup";
-import { type LookupResult, seenAddress } from "../lookup/lookup-result";
+import { isLoopbackHost } from "../lookup/address";
+import { seenAddress } from "../lookup/lookup-result";
 import { readInterfaceAddresses } from "../lookup/source-address";
 import { fetchLogin } from "../notify/deliver";
 import { pingHeartbeat } from "../notify/heartbeat";
@@ -36,7 +35,7 @@ import {
   skipped,
   warning,
 } from "./diagnosis";
-import { type GlobalOptions, type Host, machineSeed } from "./host";
+import { deliveryContext, type GlobalOptions, type Host, lookAtAllFamilies, recordedIn } from "./host";
 import { type Addresses, checkReach } from "./reach";
 import { findSchedules } from "./schedule";
 
@@ -151,8 +150,7 @@ async function* examine(
     } else if (options.send && settings.recipients.length === 0) {
       yield failure("test mail", "config", "nobody to send it to", "set IPCHECK_TO");
     } else if (options.send) {
-      const { signal, remainingMs } = deadline;
-      const context = { ...host, historyFile: store.historyFile, signal, remainingMs, redactor: host.output.redactor };
+      const context = deliveryContext(store, deadline, host);
       yield* testMail(sendTestMail(settings, { state: known?.state, lookupResults }, context));
     }
     const rules = { ...settings, hasHook: settings.onChange !== undefined };
@@ -245,34 +243,6 @@ function* writability({ path, foresee, findHistoryObstacle }: Store): Generator<
   yield failure("state folder", "state", text, hint);
 }
 
-/** What every service says, in each configured family. */
-export function lookAtAllFamilies(
-  settings: Settings,
-  known: LoadedState | undefined,
-  deadline: Deadline,
-  host: Host,
-): Promise<LookupResult[]> {
-  const redact = (text: string) => host.output.redactor.redact(text);
-  const lookup = {
-    ...settings,
-    ...host,
-    seed: machineSeed(host.hostName),
-    tls: trustOptions(settings.extraCa),
-    now: () => new Date(),
-    redact,
-    signal: deadline.lookSignal,
-  };
-  return Promise.all(
-    settings.families.map((family) =>
-      lookAtAll({ family, recorded: recordedIn(known, family), candidate: undefined, coolDowns: {} }, lookup),
-    ),
-  );
-}
-
-function recordedIn(known: LoadedState | undefined, family: Family): string | undefined {
-  return known?.state.families[family]?.recorded?.address;
-}
-
 /** Returns whether mails can be sent; without recipients nothing stands in the way. */
 async function* mailServer(
   settings: Settings,
@@ -298,7 +268,7 @@ async function* mailServer(
     return false;
   }
   const session = { server: smtp, login: login.value, extraCa, signal, timeoutMs: deadline.remainingMs() };
-  const probe = await probeMail(session, (text) => redactor.redact(text));
+  const probe = await probeMail(session, redactor.redact);
   if (probe.isConnected) yield ok(title, `${where} answers`);
   if (probe.tls) {
     const { version, issuer, expiresAt } = probe.tls;
@@ -326,12 +296,12 @@ async function heartbeat(settings: Settings, url: URL, { userAgent, output }: Ho
   const title = "heartbeat";
   const tls = trustOptions(settings.extraCa);
   const body = `${settings.machineName}: asked for by 'ipcheck doctor'`;
-  const redact = (text: string) => output.redactor.redact(text);
-  const deafness = await pingHeartbeat(url, { isSuccess: true, body, userAgent, tls, redact });
-  if (deafness === undefined) return ok(title, `${url.host} has heard a ping`);
+  const { redact } = output.redactor;
+  const why = await pingHeartbeat(url, { isSuccess: true, body, userAgent, tls, redact });
+  if (why === undefined) return ok(title, `${url.host} has heard a ping`);
   return warning(
     title,
-    `not heard: ${url.host} ${deafness}`,
+    `not heard: ${url.host} ${why}`,
     "copy IPCHECK_HEARTBEAT_URL from the monitor's page of this check once more; if it is right, look at the monitor and the way to it",
   );
 }

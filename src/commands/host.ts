@@ -1,8 +1,15 @@
 import { readFileSync } from "node:fs";
 import { type NetworkInterfaceInfo, networkInterfaces } from "node:os";
 import type { Deadline } from "../base/deadline";
+import { trustOptions } from "../base/network";
 import type { Output } from "../base/output";
 import type { Environment } from "../config/env-file";
+import type { Settings } from "../config/settings";
+import type { Family } from "../lookup/address";
+import { type LookupOptions, lookAtAll } from "../lookup/lookup";
+import type { LookupResult } from "../lookup/lookup-result";
+import type { DeliveryContext } from "../notify/deliver";
+import type { LoadedState } from "../state/state";
 
 /** The process as the commands see it: handed down by main, which alone reads `process`. */
 export interface Host extends Environment {
@@ -31,6 +38,56 @@ export interface Host extends Environment {
 export interface GlobalOptions {
   /** The env file to read. */
   config?: string;
+}
+
+type LookupSettings = Pick<Settings, "serviceUrls" | "acceptRanges" | "ipv6PrefixLength" | "timeoutMs" | "extraCa">;
+
+/** How the services are asked: one by one, so that nothing else of the configuration gets near the network. */
+export function lookupOptions(settings: LookupSettings, deadline: Deadline, host: Host): LookupOptions {
+  const { serviceUrls, acceptRanges, ipv6PrefixLength, timeoutMs, extraCa } = settings;
+  const { userAgent, monotonicMs, uptimeMs, hostName, output } = host;
+  return {
+    serviceUrls,
+    acceptRanges,
+    ipv6PrefixLength,
+    timeoutMs,
+    userAgent,
+    tls: trustOptions(extraCa),
+    seed: machineSeed(hostName),
+    now: () => new Date(),
+    monotonicMs,
+    uptimeMs,
+    redact: output.redactor.redact,
+    signal: deadline.lookSignal,
+  };
+}
+
+/** What every service says, in each configured family. */
+export function lookAtAllFamilies(
+  settings: LookupSettings & Pick<Settings, "families">,
+  known: LoadedState | undefined,
+  deadline: Deadline,
+  host: Host,
+): Promise<LookupResult[]> {
+  const options = lookupOptions(settings, deadline, host);
+  const request = { candidate: undefined, coolDowns: {} };
+  return Promise.all(
+    settings.families.map((family) => lookAtAll({ ...request, family, recorded: recordedIn(known, family) }, options)),
+  );
+}
+
+/** The recorded address of a family, where there is one. */
+export function recordedIn(known: LoadedState | undefined, family: Family): string | undefined {
+  return known?.state.families[family]?.recorded?.address;
+}
+
+/** What a mail needs of the machine and of this run. */
+export function deliveryContext(
+  { historyFile }: { historyFile: string },
+  { signal, remainingMs }: Deadline,
+  { version, hostName, userAgent, uptimeMs, env, output }: Host,
+): Omit<DeliveryContext, "onBug"> {
+  return { version, hostName, userAgent, uptimeMs, env, historyFile, signal, remainingMs, redactor: output.redactor };
 }
 
 /** machine-id(5), and where D-Bus keeps it on systems without systemd. */

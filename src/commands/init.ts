@@ -19,8 +19,7 @@ import { isGood, type LookupResult } from "../lookup/lookup-result";
 import { sendTestMail } from "../notify/test-mail";
 import type { FailedOutcome } from "../state/outbox";
 import { openStateFile } from "../state/state-file";
-import { lookAtAllFamilies } from "./doctor";
-import { type GlobalOptions, type Host, machineSeed } from "./host";
+import { deliveryContext, type GlobalOptions, type Host, lookAtAllFamilies, lookupOptions } from "./host";
 import { type InitOptions, Interview } from "./init-questions";
 import { offerReach } from "./reach";
 import { composeSchedule, findSchedules } from "./schedule";
@@ -161,9 +160,7 @@ class Draft {
     const settings = loadSettings(envFile, host, output.redactor.secrets);
     const deadline = host.startDeadline(settings.deadlineMs);
     try {
-      const { historyFile } = openStateFile(settings.stateFile, host);
-      const { signal, remainingMs } = deadline;
-      const context = { ...host, historyFile, signal, remainingMs, redactor: output.redactor };
+      const context = deliveryContext(openStateFile(settings.stateFile, host), deadline, host);
       // A test that is sent again shows the address seen for the first one: no service is asked twice.
       this.lookupResults ??= await lookAtAllFamilies(settings, undefined, deadline, host);
       const seen = { state: undefined, lookupResults: this.lookupResults };
@@ -287,17 +284,14 @@ export async function detectIpv6(host: Host): Promise<boolean> {
   if (!isPublic) return false;
   const deadline = new Deadline(PROBE_MS, host.monotonicMs);
   try {
-    const lookup = {
-      ...host,
-      seed: machineSeed(host.hostName),
+    const rules = {
       serviceUrls: undefined,
       acceptRanges: [],
       ipv6PrefixLength: 64,
       timeoutMs: PROBE_MS,
-      now: () => new Date(),
-      redact: (text: string) => text,
-      signal: deadline.lookSignal,
+      extraCa: undefined,
     };
+    const lookup = lookupOptions(rules, deadline, host);
     return isGood(await look({ family: 6, recorded: undefined, candidate: undefined, coolDowns: {} }, lookup));
   } finally {
     deadline.clear();
