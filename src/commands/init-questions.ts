@@ -319,8 +319,7 @@ export class Interview {
     );
     const isKept = isSameServer && port === usualPort;
     const kept = isKept ? this.get("IPCHECK_SMTP_SECURITY") : undefined;
-    const theirs = known === provider && port === usualPort ? provider?.security : undefined;
-    await this.settle("IPCHECK_SMTP_SECURITY", kept ?? theirs ?? usualSecurity(port), isKept ? "keep" : "sure");
+    await this.settle("IPCHECK_SMTP_SECURITY", kept ?? usualSecurity(port), isKept ? "keep" : "sure");
     if (options.from !== undefined || findProblem("IPCHECK_FROM", user) !== undefined) {
       await this.settle("IPCHECK_FROM", existing["IPCHECK_FROM"]);
     } else if (!isSame) {

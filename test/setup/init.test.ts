@@ -669,6 +669,8 @@ describe.concurrent("by switches", () => {
     ["x@gmail.com", "smtp.gmail.com", "587", "starttls", /app password/],
     ["x@orange.fr", "smtp.orange.fr", "465", "tls", /^/],
     ["x@laposte.net", "smtp.laposte.net", "465", "tls", /^/],
+    // nodemailer's table does not say that this port speaks TLS from the first byte.
+    ["x@bluewin.ch", "smtpauths.bluewin.ch", "465", "tls", /^/],
     ["x@yahoo.fr", "smtp.mail.yahoo.com", "465", "tls", /this mailbox wants an app password/],
     ["x@hotmail.co.uk", "smtp-mail.outlook.com", "587", "starttls", /Microsoft takes no passwords/],
   ] as const)("knows the provider of %s", async ([user, host, port, security, note]) => {
