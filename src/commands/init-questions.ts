@@ -105,34 +105,33 @@ const STORE: Choice = { value: "store", label: "how the password is kept" };
 
 const NEEDED = "something is needed here";
 
-const STORES: Record<string, Choice & { names: string[] }> = Object.fromEntries(
-  [
-    {
-      value: "vigenere",
-      label: "encoded in the env file",
-      hint: "hides it from a glance, and from nobody else",
-      names: ["IPCHECK_SMTP_PASSWORD_VIGENERE", "IPCHECK_VIGENERE_KEY"],
-    },
-    {
-      value: "clear",
-      label: "in clear in the env file",
-      hint: "whoever reads the file has it; so with encoding",
-      names: ["IPCHECK_SMTP_PASSWORD"],
-    },
-    {
-      value: "file",
-      label: "in a file of its own",
-      hint: "as readable as the env file, but easier to keep out of backups",
-      names: ["IPCHECK_SMTP_PASSWORD_FILE"],
-    },
-    {
-      value: "command",
-      label: "printed by a command",
-      hint: "such as pass; it must work without you being there",
-      names: ["IPCHECK_SMTP_PASSWORD_COMMAND"],
-    },
-  ].map((store) => [store.value, store]),
-);
+/** How the password can be kept, and in which variables. */
+const STORES: readonly (Choice & { names: string[] })[] = [
+  {
+    value: "vigenere",
+    label: "encoded in the env file",
+    hint: "hides it from a glance, and from nobody else",
+    names: ["IPCHECK_SMTP_PASSWORD_VIGENERE", "IPCHECK_VIGENERE_KEY"],
+  },
+  {
+    value: "clear",
+    label: "in clear in the env file",
+    hint: "whoever reads the file has it; so with encoding",
+    names: ["IPCHECK_SMTP_PASSWORD"],
+  },
+  {
+    value: "file",
+    label: "in a file of its own",
+    hint: "as readable as the env file, but easier to keep out of backups",
+    names: ["IPCHECK_SMTP_PASSWORD_FILE"],
+  },
+  {
+    value: "command",
+    label: "printed by a command",
+    hint: "such as pass; it must work without you being there",
+    names: ["IPCHECK_SMTP_PASSWORD_COMMAND"],
+  },
+];
 
 /** Puts the questions that no switch answers, and collects what the env file is to say. */
 export class Interview {
@@ -178,7 +177,7 @@ export class Interview {
 
   /** What nobody was asked, as lines to show. */
   describeSettled(): string[] {
-    const store = STORES[this.store() ?? ""];
+    const store = this.store();
     return [
       ...[...this.settled.keys()].map((name) => this.describe(name)),
       ...(store ? [`the password: ${store.label}`] : []),
@@ -204,16 +203,16 @@ export class Interview {
 
   private async putAgain(chosen: string): Promise<void> {
     const user = this.get("IPCHECK_SMTP_USER");
-    if (chosen === PASSWORD.value) return this.takePassword(this.store() ?? "vigenere");
+    if (chosen === PASSWORD.value) return this.takePassword(this.store()?.value ?? "vigenere");
     if (chosen === STORE.value) {
       const message = "How is the password kept?";
-      const initial = this.store();
-      return this.takePassword(await this.ask.select({ message, options: Object.values(STORES), initial }));
+      const initial = this.store()?.value;
+      return this.takePassword(await this.ask.select({ message, options: [...STORES], initial }));
     }
     if (chosen === "IPCHECK_SMTP_USER") {
       await this.chooseServer(true);
       const isOther = this.get(chosen) !== undefined && this.get(chosen) !== user;
-      return isOther ? this.takePassword(this.store() ?? "vigenere") : undefined;
+      return isOther ? this.takePassword(this.store()?.value ?? "vigenere") : undefined;
     }
     this.answers[chosen] = await this.prompt(chosen as Name, this.get(chosen));
     const security = this.get("IPCHECK_SMTP_SECURITY");
@@ -350,19 +349,18 @@ export class Interview {
   }
 
   /** How the password is kept; undefined where there is none, or more than one. */
-  private store(): string | undefined {
-    const found = Object.values(STORES).filter(({ names }) => names.some((name) => this.get(name) !== undefined));
-    return found.length === 1 && found[0]?.names.every((name) => this.get(name) !== undefined)
-      ? found[0].value
-      : undefined;
+  private store(): (typeof STORES)[number] | undefined {
+    const [store, ...others] = STORES.filter(({ names }) => names.some((name) => this.get(name) !== undefined));
+    return others.length === 0 && store?.names.every((name) => this.get(name) !== undefined) ? store : undefined;
   }
 
   private async choosePassword(): Promise<void> {
     const { options, existing, answers } = this;
     const isSame = answers["IPCHECK_SMTP_USER"] === existing["IPCHECK_SMTP_USER"];
-    const before = this.store();
+    const before = this.store()?.value;
     const store = this.take("store") ?? (options.passwordCommand === undefined ? (before ?? "vigenere") : "command");
-    if (!(store in STORES)) throw new IpcheckError("usage", "--store: expected vigenere, clear, file or command");
+    if (!STORES.some(({ value }) => value === store))
+      throw new IpcheckError("usage", "--store: expected vigenere, clear, file or command");
     await this.takePassword(store, isSame && store === before);
   }
 
@@ -416,7 +414,7 @@ export class Interview {
 
   /** The one source of the password; every other is taken out. */
   private keepPassword(source: Record<string, string>): void {
-    for (const name of Object.values(STORES).flatMap(({ names }) => names)) this.answers[name] = source[name];
+    for (const name of STORES.flatMap(({ names }) => names)) this.answers[name] = source[name];
   }
 
   private note(text: string): Promise<void> {

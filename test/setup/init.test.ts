@@ -423,6 +423,7 @@ describe.concurrent("by switches", () => {
     ["a port that is none", [...GIVEN, "--smtp-port", "smtp"], /--smtp-port: expected a port/],
     ["a security that is none", [...GIVEN, "--smtp-security", "ssl"], /expected tls, starttls or none/],
     ["a store that is none", [...GIVEN, "--store", "safe"], /--store: expected vigenere, clear, file or command/],
+    ["a store that every object has", [...GIVEN, "--store", "toString"], /--store: expected vigenere/],
     ["a language that is none", [...GIVEN, "--lang", "xx"], /expected en\b/],
     ["a line break in a name", [...GIVEN, "--name", "a\nIPCHECK_TO=b"], /--name: expected one line/],
   ])("refused, nothing written: %s", async ([, flags, error]) => {
