@@ -76,6 +76,7 @@ class Draft {
   private readonly before: string | undefined;
   private readonly interview: Interview;
   private written: string | undefined;
+  private readonly backedUp = new Set<string>();
   /** Undefined until the first test mail. */
   private lookupResults: readonly LookupResult[] | undefined;
 
@@ -198,10 +199,12 @@ class Draft {
   private async write(): Promise<void> {
     const { envFile, interview, host, text } = this;
     const { passwordFile } = interview;
-    // Only the first write makes a backup: later ones would replace it by our own first attempt.
-    const isFirst = this.written === undefined;
-    const write = (path: string, content: string) =>
-      guarded("write", path, () => writePrivateFile(path, content, isFirst, host));
+    const write = (path: string, content: string) => {
+      // Only the first write of a file makes a backup: later ones would replace it by our own first attempt.
+      const hasBackup = !this.backedUp.has(path);
+      this.backedUp.add(path);
+      return guarded("write", path, () => writePrivateFile(path, content, hasBackup, host));
+    };
     if (passwordFile) {
       const path = readPath(passwordFile.path, host);
       if ("expected" in path) {

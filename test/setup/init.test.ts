@@ -318,6 +318,25 @@ describe.concurrent("on a terminal", () => {
     expectBackup(home, old);
   });
 
+  test("nor is the backup of a password file the first attempt", async () => {
+    const mail = await startProvider(PASSWORD);
+    const home = await makeTerminal();
+    const file = writePrivate(join(home.path, "secret"), "older\n");
+    const values = { IPCHECK_SMTP_PASSWORD: undefined, IPCHECK_SMTP_PASSWORD_FILE: "~/secret" };
+    writePrivate(envFileOf(home), editEnvText(keptFor(mail), values) ?? "");
+    const dialogue = [
+      ...AS_BEFORE.slice(0, 2),
+      ["Enter keeps the one that is there", "wrong\r"],
+      ...AS_BEFORE.slice(3),
+      ["Write this?", "\r"],
+      ["Send a test mail now?", "y"],
+      ["What shall be corrected?", "\r"],
+      ["Password of", `${PASSWORD}\r`],
+    ];
+    await type(home, dialogue, "--no-schedule");
+    expect([file, `${file}.backup`].map((path) => readFileSync(path, "utf8"))).toEqual([`${PASSWORD}\n`, "older\n"]);
+  });
+
   test("who goes on without a test mail is told so: exit 5", async () => {
     const mail = await startProvider("another");
     const home = await makeTerminal();
