@@ -337,6 +337,22 @@ describe.concurrent("on a terminal", () => {
     expect([file, `${file}.backup`].map((path) => readFileSync(path, "utf8"))).toEqual([`${PASSWORD}\n`, "older\n"]);
   });
 
+  test("a password that is not needed after all is written to no file", async () => {
+    const home = await makeTerminal();
+    const dialogue = [
+      [`Password of ${USER}`, `${PASSWORD}\r`],
+      ["How do you log in", "\r"],
+      ["Write this?", `${DOWN}\r`],
+      ["Which one?", `${DOWN}\r`],
+      ["Which mailbox sends?", `${CLEAR_LINE}\r`],
+      ["Sender's address?", "\r"],
+      ["Write this?", "\r"],
+    ];
+    await type(home, dialogue, ...answersFor({ port: 25 }), "--store", "file", "--no-send", "--no-schedule");
+    expect(readValues(home)).toMatchObject({ IPCHECK_SMTP_HOST: "localhost", IPCHECK_FROM: TO });
+    expect(readdirSync(dirname(envFileOf(home)))).toEqual([".env"]);
+  });
+
   test("who goes on without a test mail is told so: exit 5", async () => {
     const mail = await startProvider("another");
     const home = await makeTerminal();
