@@ -168,11 +168,8 @@ export class Interview {
       await this.ask("IPCHECK_SSH", answers.IPCHECK_SSH ?? this.defaultOf("IPCHECK_SSH"));
     }
     this.assume("IPCHECK_NAME", isNew ? this.defaultOf("IPCHECK_NAME") : undefined);
-    if (prompter || options.family !== undefined) {
-      const isDetected = isNew && options.family === undefined;
-      const family = isDetected && (await this.probes.hasIpv6()) ? "both" : "4";
-      this.assume("IPCHECK_FAMILY", isNew ? family : undefined);
-    }
+    if (options.family !== undefined || (prompter && !isNew)) this.assume("IPCHECK_FAMILY");
+    else if (prompter) this.assume("IPCHECK_FAMILY", (await this.probes.hasIpv6()) ? "both" : "4");
     this.assume("IPCHECK_LANG", isNew ? this.defaultOf("IPCHECK_LANG") : undefined);
   }
 

@@ -119,6 +119,27 @@ class Setup {
     }
   }
 
+  async write(): Promise<void> {
+    const { envFile, current, host, text } = this;
+    const { passwordFile } = this.interview;
+    if (passwordFile) {
+      const path = readPath(passwordFile.path, host);
+      if ("expected" in path) {
+        throw new IpcheckError("config", `IPCHECK_SMTP_PASSWORD_FILE: expected ${path.expected}`);
+      }
+      this.save(path.value, `${passwordFile.password}\n`);
+    }
+    if (text === current) return;
+    const backup = this.save(envFile, text);
+    this.current = text;
+    await host.output.note(`written: ${quote(envFile)}${backup ? ` (the one before is ${quote(backup)})` : ""}`);
+    const [old, now] = [current ?? "", text].map((one) => readEnvText(one).values["IPCHECK_SMTP_PASSWORD_FILE"]);
+    if (!old || now) return;
+    const left = readPath(old, host);
+    if ("expected" in left || !existsSync(left.value)) return;
+    await host.output.note(`${quote(old)} still holds a password; ipcheck reads it no longer`);
+  }
+
   /** Sends the test mail, and asks for what is to blame until it is taken; resolves to the exit code. */
   async tryMail(): Promise<number> {
     const { prompter, interview, host } = this;
@@ -184,27 +205,6 @@ class Setup {
     return changes.length > 0;
   }
 
-  async write(): Promise<void> {
-    const { envFile, current, host, text } = this;
-    const { passwordFile } = this.interview;
-    if (passwordFile) {
-      const path = readPath(passwordFile.path, host);
-      if ("expected" in path) {
-        throw new IpcheckError("config", `IPCHECK_SMTP_PASSWORD_FILE: expected ${path.expected}`);
-      }
-      this.save(path.value, `${passwordFile.password}\n`);
-    }
-    if (text === current) return;
-    const backup = this.save(envFile, text);
-    this.current = text;
-    await host.output.note(`written: ${quote(envFile)}${backup ? ` (the one before is ${quote(backup)})` : ""}`);
-    const [old, now] = [current ?? "", text].map((one) => readEnvText(one).values["IPCHECK_SMTP_PASSWORD_FILE"]);
-    if (!old || now) return;
-    const left = readPath(old, host);
-    if ("expected" in left || !existsSync(left.value)) return;
-    await host.output.note(`${quote(old)} still holds a password; ipcheck reads it no longer`);
-  }
-
   /** Writes a file; returns the path of its backup, which later writes do not replace by our own first attempt. */
   private save(path: string, text: string): string | undefined {
     const hasBackup = !this.backedUp.has(path);
@@ -246,24 +246,23 @@ function guarded<T>(verb: "read" | "write", path: string, work: () => T): T {
   }
 }
 
-/** Installs the schedule, by consent; resolves to the exit code. */
-async function offerSchedule(options: InitOptions, configFile: string | undefined, host: Host): Promise<number> {
-  if (options.schedule === false || (options.schedule === undefined && options.yes)) return 0;
-  const found = options.schedule ? undefined : await findSchedule(configFile, host);
-  if (found !== undefined) {
-    await host.output.note(`the schedule is there already (${found})`);
-    return 0;
+/** Installs the schedule, by consent, unless one is there; resolves to the exit code. */
+async function offerSchedule(
+  { schedule, yes }: InitOptions,
+  configFile: string | undefined,
+  host: Host,
+): Promise<number> {
+  if (schedule === false || (schedule === undefined && yes)) return 0;
+  if (!schedule) {
+    for await (const { files, isOutdated, missing, scheduler, ...found } of findSchedules(host)) {
+      const isUsable = files && !isOutdated && missing.length === 0;
+      if (!isUsable || found.configFile !== configFile) continue;
+      await host.output.note(`the schedule is there already (${scheduler.name})`);
+      return 0;
+    }
   }
   const config = configFile !== undefined && { config: configFile };
-  return composeSchedule("install", { ...config, ...(options.yes && { yes: true }) }, host);
-}
-
-/** The scheduler that runs this very configuration already. */
-async function findSchedule(configFile: string | undefined, host: Host): Promise<string | undefined> {
-  for await (const { files, isOutdated, missing, scheduler, ...found } of findSchedules(host)) {
-    if (files && !isOutdated && missing.length === 0 && found.configFile === configFile) return scheduler.name;
-  }
-  return undefined;
+  return composeSchedule("install", { ...config, ...(yes && { yes }) }, host);
 }
 
 /** How long the suggestion for an answer may take. */
