@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, utimesSync } from "node:fs";
 import { join } from "node:path";
+import { parse } from "dotenv";
 import fc from "fast-check";
 import { beforeAll, describe, expect, test, vi } from "vitest";
 import { editEnvText } from "../../src/config/env-edit";
@@ -80,14 +81,12 @@ describe.concurrent("no secret in any output, whoever repeats it", () => {
     expect(mail.logins[0]).toEqual({ user: USER, password });
     expect(monitor.requests.length).toBeGreaterThan(0);
 
-    const flags = ["--to", "owner@example.net", "--user", USER, "--smtp-host", "localhost", "--send"];
-    const from = ["init", "--yes", "--password-stdin", ...flags, "--smtp-port", String(mail.port)];
-    const init = await home.run(from, { input: `${password}\n` });
+    const init = await home.run(["init", "--yes", "--password-stdin", "--send"], { input: `${password}\n` });
     expect(init).toMatchObject({ exitCode: 5, stderr: expect.stringMatching(/refused the login/) });
-    const values = /VIGENERE=(.*)\nIPCHECK_VIGENERE_KEY=(.*)\n/.exec(readFileSync(envFileOf(home), "utf8"));
-    for (const form of [...forms, ...(values?.slice(1) ?? [])]) {
-      expect(init.stdout + init.stderr).not.toContain(form);
-    }
+    const values = parse(readFileSync(envFileOf(home)));
+    const anew = [values["IPCHECK_SMTP_PASSWORD_VIGENERE"], values["IPCHECK_VIGENERE_KEY"]];
+    expect(anew).not.toContain(key);
+    for (const form of [...forms, ...anew]) expect(init.stdout + init.stderr).not.toContain(form);
   });
 
   // A service's words are cut before the secrets are taken out; 'user:password' in base64 is not known as one.
