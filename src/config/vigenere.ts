@@ -35,7 +35,6 @@ function shiftText(text: string, key: string, direction: 1 | -1): string {
   if (!isVigenereKey(key)) throw new RangeError("a Vigenère key is one or more printable ASCII characters");
   const shifts = [...key].map((character) => alphabetOf(character)?.indexOf(character) ?? 0);
   let consumed = 0;
-  // Code points, not UTF-16 units, so that an emoji passes through whole.
   const shifted = [...text].map((character) => {
     const alphabet = alphabetOf(character);
     if (!alphabet) return character;
