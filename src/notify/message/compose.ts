@@ -98,33 +98,14 @@ function describeMessage(events: readonly AddressEvent[], facts: MessageFacts): 
   return {
     language,
     kind,
-    colon: words.colon,
+    words,
     subject: subjectOf(kind, main, count, context),
     headline: fill(words.headline[kind], { machine, count, family: isOneOfTwo ? ` IPv${main.family}` : "" }),
     warning: unwritable && `${words.unwritable[unwritable]} ${words.repeated}`,
-    remarks: [
-      ...news
-        .filter(({ latest }) => latest.isUnconfirmed)
-        .map(({ latest: { address } }) => fill(words.unconfirmed, { address })),
-      describeStandIn(main, context),
-      describeReach(main, context),
-      describeRestart(context),
-      describeOutages(events, outages, kind, context),
-      describeDelay(main, context),
-    ].filter((remark) => remark !== undefined),
+    remarks: remarksOf(events, news, { kind, main, outages }, context),
     sections: [main, ...news.filter((one) => one !== main)].map((one) => sectionOf(one, context)),
-    hostKeys:
-      hostKeys.length > 0
-        ? {
-            title: words.hostKeys,
-            advice: words.hostKeysAdvice,
-            lines: hostKeys.map(({ type, fingerprint }) => `${fingerprint} (${type})`),
-          }
-        : undefined,
-    changes:
-      events.length > news.length
-        ? { title: words.allChanges, lines: events.map((event) => describeEvent(event, context)) }
-        : undefined,
+    hostKeys: hostKeys.map(({ type, fingerprint }) => `${fingerprint} (${type})`),
+    changes: events.length > news.length ? events.map((event) => describeEvent(event, context)) : [],
     bars: barsOf(main, context),
     footer: [fill(words.why, { host, version }), words.stop],
   };
@@ -200,18 +181,26 @@ function shorten(name: string, length: number): string {
   return name.length > kept ? `${name.slice(0, kept - 1).replace(/[\uD800-\uDBFF]$/, "")}…` : name;
 }
 
-function describeStandIn({ latest }: FamilyNews, { words }: Context): string | undefined {
-  const isStandIn = latest.kind === "test" && latest.confirmedBy.length === 0;
-  return isStandIn ? fill(words.standIn, { address: latest.address }) : undefined;
-}
-
-function describeReach({ latest: { address } }: FamilyNews, { reach, words }: Context): string | undefined {
-  return reach && fill(reach.isReachable ? words.reachable : words.unreachable, { address, port: String(reach.port) });
-}
-
-function describeRestart({ restartedMinutesAgo, words, formatter }: Context): string | undefined {
-  if (restartedMinutesAgo === undefined) return undefined;
-  return fill(words.restarted, { duration: formatter.duration(Math.max(1, Math.round(restartedMinutesAgo)) * 60_000) });
+/** What needs a sentence of its own, below the headline. */
+function remarksOf(
+  events: readonly AddressEvent[],
+  news: readonly FamilyNews[],
+  { kind, main, outages }: { kind: MessageKind; main: FamilyNews; outages: number },
+  context: Context,
+): string[] {
+  const { words, formatter, reach, restartedMinutesAgo } = context;
+  const { address, kind: latestKind, confirmedBy } = main.latest;
+  const unconfirmed = news.filter(({ latest }) => latest.isUnconfirmed);
+  const minutes = restartedMinutesAgo === undefined ? undefined : Math.max(1, Math.round(restartedMinutesAgo));
+  const remarks = [
+    ...unconfirmed.map(({ latest }) => fill(words.unconfirmed, { address: latest.address })),
+    latestKind === "test" && confirmedBy.length === 0 && fill(words.standIn, { address }),
+    reach && fill(reach.isReachable ? words.reachable : words.unreachable, { address, port: String(reach.port) }),
+    minutes && fill(words.restarted, { duration: formatter.duration(minutes * 60_000) }),
+    describeOutages(events, outages, kind, context),
+    describeDelay(main, context),
+  ];
+  return remarks.filter((remark) => typeof remark === "string");
 }
 
 /** One outage with its length and its time; several with their number, for the list has each. */
@@ -270,7 +259,7 @@ function sectionOf({ family, latest, changes, old }: FamilyNews, { words, format
   const heldMs = plausibleElapsedMs(from.oldSince ?? "", from.at);
   const held = heldMs === undefined ? "" : ` (${fill(words.heldFor, { duration: formatter.duration(heldMs) })})`;
   const isStill = changes.length === 0 && old === undefined && oldSince !== undefined;
-  const facts: [string, string | undefined][] = [
+  const facts: [label: string, value: string | undefined][] = [
     [words.oldAddress, old && `${old}${held}`],
     [words.sinceWhen, isStill ? formatter.time(oldSince) : undefined],
     [words.seenAt, formatter.time(at)],
@@ -283,12 +272,12 @@ function sectionOf({ family, latest, changes, old }: FamilyNews, { words, format
     title: fill(old === undefined ? words.currentAddress : words.newAddress, { family: `IPv${family}` }),
     old,
     address,
-    facts: facts.flatMap(([label, value]) => (value === undefined ? [] : [{ label, value }])),
-    login: { label: words.login, command: sshLine.replaceAll("{ip}", address) },
+    facts: facts.filter((fact) => fact[1] !== undefined) as [string, string][],
+    login: sshLine.replaceAll("{ip}", address),
   };
 }
 
-function barsOf(main: FamilyNews, { history, now, words, formatter }: Context): MessageContent["bars"] {
+function barsOf(main: FamilyNews, { history, now, words, formatter }: Context): Bar[] {
   const moves = history.filter(({ family }) => family === main.family);
   const spans = moves.flatMap(({ at, address }, index) => {
     const next = moves[index + 1];
@@ -299,9 +288,9 @@ function barsOf(main: FamilyNews, { history, now, words, formatter }: Context): 
     return ms === undefined ? [] : [{ address, isLast: !next, ms }];
   });
   const shown = spans.slice(-MAX_BARS);
-  if (shown.filter(({ ms }) => ms > 0).length < 2) return undefined;
+  if (shown.filter(({ ms }) => ms > 0).length < 2) return [];
   const longest = Math.max(...shown.map(({ ms }) => ms));
-  const rows = shown.map(({ address, isLast, ms }): Bar => {
+  return shown.map(({ address, isLast, ms }) => {
     const duration = formatter.duration(ms);
     return {
       label: address,
@@ -310,7 +299,6 @@ function barsOf(main: FamilyNews, { history, now, words, formatter }: Context): 
       share: Math.cbrt(ms / longest),
     };
   });
-  return { title: words.lately, rows };
 }
 
 /**
