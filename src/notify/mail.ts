@@ -14,6 +14,8 @@ export interface MailOptions extends Omit<SessionSettings, "timeoutMs"> {
   /** What is left of the run's deadline. */
   remainingMs(): number;
   redact: Redact;
+  /** Of a test mail, which is not sent again. */
+  isTest?: boolean;
 }
 
 /** With less than this there is no use in beginning another conversation. */
@@ -42,7 +44,7 @@ export async function sendMail(
     }
     return outcomes;
   } catch (error) {
-    return new Map(recipients.map((recipient) => [recipient, explainSmtp(error, options.server, options.redact)]));
+    return new Map(recipients.map((recipient) => [recipient, explainSmtp(error, options)]));
   }
 }
 
@@ -71,11 +73,11 @@ async function attempt(
 }
 
 /** Success only for a recipient whom the server accepted, together with the message; a reason for everybody else. */
-function outcomeOf(recipient: string, report: SendReport, { server, redact }: MailOptions): Outcome {
+function outcomeOf(recipient: string, report: SendReport, options: MailOptions): Outcome {
   const { accepted, refused, error, isUnknown } = report;
   if (accepted.includes(recipient)) return { ok: true };
   const explain = isUnknown && !refused.has(recipient) ? explainUnknown : explainSmtp;
-  return explain(refused.get(recipient) ?? error, server, redact);
+  return explain(refused.get(recipient) ?? error, options);
 }
 
 function buildMessage({ id, recipients }: Notice, message: MailMessage, { from, machineName }: MailOptions) {

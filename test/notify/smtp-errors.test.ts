@@ -16,7 +16,7 @@ interface SmtpError {
 
 function explain(fields: SmtpError, server: Partial<SmtpServer> = {}) {
   const error = Object.assign(new Error("something broke"), fields);
-  return explainSmtp(error, { ...SERVER, ...server }, (text) => text);
+  return explainSmtp(error, { server: { ...SERVER, ...server }, redact: (text) => text });
 }
 
 /** One line, lower case unless a name stands first, no full stop. */
