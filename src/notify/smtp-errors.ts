@@ -41,13 +41,14 @@ export function explainUnknown(error: unknown, options: ExplainOptions): FailedO
   const { code, said, where } = readError(error, options);
   const how = said ? `answered neither yes nor no (${quote(said, 120)})` : "broke off the connection";
   const what = code === "ETIMEDOUT" || code === "ESILENT" ? "did not answer in time" : how;
-  const repeats = "the same message is sent again, at growing intervals, until the server confirms it";
   return {
     ok: false,
     isPermanent: false,
     isUnknown: true,
     reason: `${where} was sent the whole message and ${what}, so it is not known whether it keeps it`,
-    hint: `look into the mailbox; ${repeats}`,
+    hint: options.isTest
+      ? "look into the mailbox before you send it again"
+      : "look into the mailbox; the same message is sent again, at growing intervals, until the server confirms it",
   };
 }
 

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { quote } from "../../src/base/text";
-import { explainSmtp, type SmtpServer } from "../../src/notify/smtp-errors";
+import { explainSmtp, explainUnknown, type SmtpServer } from "../../src/notify/smtp-errors";
 
 const SERVER: SmtpServer = { host: "smtp.example.net", port: 587, security: "starttls" };
 
@@ -160,6 +160,14 @@ test.each([
   ["smtp.notgmail.com", /IPCHECK_SMTP_USER/],
 ])("a login refused by %s", (host, hint) => {
   for (const responseCode of [535, 0]) expect(explain({ code: "EAUTH", responseCode }, { host }).hint).toMatch(hint);
+});
+
+// A test mail is in no outbox.
+test.each([explainSmtp, explainUnknown])("no second try of a test mail is promised: %o", (explainError) => {
+  const error = Object.assign(new Error("time-out"), { code: "ESILENT" });
+  const hintOf = (isTest: boolean) => explainError(error, { server: SERVER, redact: (text) => text, isTest }).hint;
+  expect(hintOf(false)).toMatch(/next run tries again|is sent again/);
+  expect(hintOf(true)).toMatch(/^(send the test again a little later|look into the mailbox before you send it again)$/);
 });
 
 test("whatever the server says, it fits on one harmless line", () => {
