@@ -5,7 +5,7 @@ import type { Redact } from "../base/redaction";
 import { quote } from "../base/text";
 import { isLoopbackHost } from "../lookup/address";
 import type { FailedOutcome } from "../state/outbox";
-import { loginNote } from "./providers";
+import { findRule } from "./providers";
 
 export interface SmtpServer {
   host: string;
@@ -119,7 +119,7 @@ function explainReply(failure: Failure): Explanation {
 /** Who may send mail here, and how. */
 function explainAccess(failure: Failure): Explanation | undefined {
   const { code, reply, said, status, isPermanent, tryAgain } = failure;
-  const note = loginNote(failure.host);
+  const note = findRule(failure.host)?.note;
   if (code === "ENOAUTH" && said) {
     const hint = note ?? "look at IPCHECK_SMTP_PORT (587 or 465), or use a mailbox of another provider";
     return ["offers no login with a password, so the mail was not sent", hint];
