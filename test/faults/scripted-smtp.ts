@@ -23,15 +23,22 @@ export const STAGES = Object.keys(REPLIES) as Stage[];
  */
 export type Misdeed = "drop" | "hang" | "slow" | "late" | "flood" | (string & {});
 
-/** An SMTP server that does its worst where the test says. */
-export async function startScriptedSmtp(certificate: ServerCertificate, host = "127.0.0.1") {
+/** What is done at a stage, after this line and all that was said before; undefined is the right answer. */
+export type Script = (stage: Stage, line: string, said: readonly string[]) => Misdeed | undefined;
+
+/** One misdeed at one stage. */
+export const at =
+  (stage: Stage, act: Misdeed): Script =>
+  (now) =>
+    now === stage ? act : undefined;
+
+/** An SMTP server that does its worst where the test says; without a script it takes everything. */
+export async function startScriptedSmtp(certificate: ServerCertificate, script?: Script, host = "127.0.0.1") {
   const sockets = new Set<Socket>();
   const server = {
     port: 0,
-    /** Without it everything is taken. */
-    misdeed: undefined as { stage: Stage; act: Misdeed } | undefined,
-    /** For misdeeds that depend on what was said; undefined is the right answer. */
-    script: undefined as ((stage: Stage, line: string, said: readonly string[]) => Misdeed | undefined) | undefined,
+    /** From now on. */
+    script,
     /** What was said in each connection, line by line. */
     conversations: [] as string[][],
     /** Message-IDs whose body came in whole, and those among them that were answered with 250. */
@@ -47,7 +54,7 @@ export async function startScriptedSmtp(certificate: ServerCertificate, host = "
   /** Answers as told; false when the conversation does not go on. */
   function answer(socket: Socket, stage: Stage, said: readonly string[], line = "", envelope: string[] = []): boolean {
     const right = REPLIES[stage];
-    const act = server.script?.(stage, line, said) ?? (server.misdeed?.stage === stage ? server.misdeed.act : right);
+    const act = server.script?.(stage, line, said) ?? right;
     const isAccepting = act.startsWith("2") || ["slow", "late", "flood"].includes(act);
     if (stage === "MAIL") envelope.length = 0;
     if (stage === "RCPT" && isAccepting) envelope.push(/<(.*)>/.exec(line)?.[1] ?? "");
