@@ -21,7 +21,7 @@ beforeAll(async () => {
   echo = await startEcho("203.0.113.7\n");
 });
 
-function headersOf({ raw }: Pick<Arrived, "raw">): string[][] {
+function headersOf({ raw }: Arrived): [name: string, value: string][] {
   const [head = ""] = raw.split("\r\n\r\n", 1);
   const unfolded = head.replace(/\r\n[ \t]+/g, " ").split("\r\n");
   return unfolded.map((line) => {
@@ -30,14 +30,12 @@ function headersOf({ raw }: Pick<Arrived, "raw">): string[][] {
   });
 }
 
-function namesOfHeaders(mail: Arrived): string {
-  const names = headersOf(mail).map(([name]) => name);
-  return names.sort().join(" ");
-}
-
-function header(mail: Arrived | undefined, name: string): string | undefined {
-  return mail && headersOf(mail).find(([key]) => key === name)?.[1];
-}
+const namesOfHeaders = (mail: Arrived) =>
+  headersOf(mail)
+    .map(([name]) => name)
+    .sort()
+    .join(" ");
+const header = (mail: Arrived | undefined, name: string) => mail && new Map(headersOf(mail)).get(name);
 
 /** Mails about a change to two recipients; what was written, and what arrived. */
 async function mailNamed(machineName: string, host = "pi", ssh = "ssh pi@{ip}", operator = "ipify") {
