@@ -204,7 +204,7 @@ test.each<[string, AddressEvent[], (string | RegExp)[], Partial<MessageFacts>?]>
     "a long ssh line, uncut",
     [CHANGE],
     ["pi@203.0.113.99"],
-    { sshLine: `ssh ${"-J jump.example.net ".repeat(9)}pi@{ip}` },
+    { sshLine: `ssh ${"-J jump.example.net ".repeat(12)}pi@{ip}` },
   ],
   ["no host keys and no history", [CHANGE], [/^(?!.*(SHA256|fingerprint|Lately))/], { hostKeys: [] }],
 

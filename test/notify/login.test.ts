@@ -5,7 +5,7 @@ import { fetchLogin } from "../../src/notify/deliver";
 test.each([
   [
     "prints far more than a password",
-    "printf 'x%.0s' $(seq 5000)",
+    "printf 'x%.0s' $(seq 60000)",
     /^the password command printed far more than a password /,
   ],
   ["prints nothing", "true", /^the password command printed no password on its first line$/],

@@ -100,6 +100,21 @@ describe.concurrent("one recipient never silences another", () => {
     },
   );
 
+  test("who was told stays told when a later connection fails", async () => {
+    let connections = 0;
+    const script: Script = (stage, line) => {
+      if (stage === "connect") connections++;
+      return connections === 3 || isRcpt(line, DAD) ? "drop" : undefined;
+    };
+    const { outcomes } = await sendThrough(script, {}, [ME, DAD]);
+    expect(outcomes).toMatchObject({ [ME]: OK, [DAD]: { ok: false } });
+  });
+
+  test("who was refused by name is not asked for again", async () => {
+    const script: Script = (stage, line) => (isRcpt(line, DAD) || stage === "body" ? "550 5.1.1 no" : undefined);
+    expect((await sendThrough(script, {}, [ME, DAD])).server.conversations).toHaveLength(2);
+  });
+
   test("with PIPELINING too", async () => {
     const mail = await startMailServer();
     closers.push(mail.close);
