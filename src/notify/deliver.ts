@@ -11,7 +11,7 @@ import type { FailedOutcome, Outcome } from "../state/outbox";
 import type { AddressEvent } from "../state/state";
 import type { Notice } from "./dispatch";
 import { sendMail } from "./mail";
-import { composeMessageSafely, type HostKey, type MessageFacts } from "./message/compose";
+import { composeMessage, type HostKey, type MessageFacts } from "./message/compose";
 import type { Language, Unwritable } from "./message/languages";
 import type { SmtpServer } from "./smtp-errors";
 
@@ -66,7 +66,7 @@ export async function deliver(
   const remainingMs = () => Math.max(0, endsAt - performance.now());
   const login = await fetchLogin(server, context);
   if ("ok" in login) return new Map(notice.recipients.map((recipient) => [recipient, login]));
-  const { message, bug } = composeMessageSafely(notice.events, {
+  const facts = {
     ...settings,
     hostName,
     version,
@@ -78,9 +78,9 @@ export async function deliver(
     // It may fail without costing the mail.
     reach: await reachOf(notice, settings, { ...context, remainingMs }).catch(() => undefined),
     restartedMinutesAgo: restartedBefore(notice.events, context.uptimeMs()),
-  });
-  if (bug !== undefined) context.onBug(bug);
-  const redact = (text: string) => redactor.redact(text);
+  };
+  const message = composeMessage(notice.events, facts, context.onBug);
+  const { redact } = redactor;
   const isTest = notice.events.some(({ kind }) => kind === "test");
   const options = { server, login: login.value, from, machineName, extraCa, signal, remainingMs, redact, isTest };
   return sendMail(notice, message, options);

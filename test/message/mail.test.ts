@@ -2,14 +2,13 @@ import fc from "fast-check";
 import { beforeAll, expect, test } from "vitest";
 import { quote } from "../../src/base/text";
 import { sendMail } from "../../src/notify/mail";
-import { composeMessage } from "../../src/notify/message/compose";
 import type { AddressEvent } from "../../src/state/state";
 import { startEcho, startMail } from "../setup/workbench";
 import type { EchoServer } from "../support/echo-server";
 import { Home } from "../support/home";
 import type { Arrived, MailServer } from "../support/mail-server";
 import { runHere } from "../support/run-here";
-import { factsIn, KINDS } from "./examples";
+import { compose, factsIn, KINDS } from "./examples";
 import { hostileText } from "./hostile-text";
 
 const HEADERS = "auto-submitted content-type date from in-reply-to message-id mime-version references subject to";
@@ -41,7 +40,7 @@ const header = (mail: Arrived | undefined, name: string) => mail && new Map(head
 async function mailNamed(machineName: string, host = "pi", ssh = "ssh pi@{ip}", operator = "ipify") {
   const [change] = KINDS["change"] as [AddressEvent];
   const facts = { ...factsIn("fr"), machineName, hostName: host, sshLine: ssh };
-  const message = composeMessage([{ ...change, confirmedBy: [operator] }], facts);
+  const message = compose([{ ...change, confirmedBy: [operator] }], facts);
   const before = server.arrived.length;
   const notice = { id: "notice", recipients: ["owner@example.net", "other@example.net"], events: [change] };
   const outcomes = await sendMail(notice, message, {

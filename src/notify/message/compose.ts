@@ -55,10 +55,22 @@ const SHORTEST_NAME = 8;
 /** More bars than this are no picture any more. */
 const MAX_BARS = 6;
 
-/** Writes the mail that tells `events`, oldest first. */
-export function composeMessage(events: readonly AddressEvent[], facts: MessageFacts): MailMessage {
-  const content = describeMessage(events, facts);
-  return { subject: content.subject, text: renderText(content), html: renderHtml(content) };
+/**
+ * Writes the mail that tells `events`, oldest first, whatever happens: plainly, in English, where it cannot be composed;
+ * then `onBug` is told why.
+ */
+export function composeMessage(
+  events: readonly AddressEvent[],
+  facts: MessageFacts,
+  onBug: (bug: unknown) => void,
+): MailMessage {
+  try {
+    const content = describeMessage(events, facts);
+    return { subject: content.subject, text: renderText(content), html: renderHtml(content) };
+  } catch (bug) {
+    onBug(bug);
+    return composePlainly(events, facts);
+  }
 }
 
 /** The facts, and the language they are told in. */
@@ -238,18 +250,16 @@ function describeDelay({ latest }: FamilyNews, { lateReason, now, words, formatt
 function describeEvent(event: AddressEvent, { words, formatter }: Context): string {
   const { at, old, address, kind, folded, outageSince, isUnwatched } = event;
   const move = old !== undefined && old !== address ? `${old} → ${address}` : address;
-  const notes: string[] = [];
+  let note = "";
   if (folded === undefined && outageSince) {
     const duration = formatter.between(outageSince, at);
-    notes.push(fill(isUnwatched ? words.afterPause : words.afterOutage, { duration }));
+    note = fill(isUnwatched ? words.afterPause : words.afterOutage, { duration });
+  } else if (folded !== undefined && kind === "change") {
+    note = fill(words.foldedChanges, { count: formatter.changes(folded) });
+  } else if (folded !== undefined && kind === "back") {
+    note = fill(words.afterOutages, { outages: formatter.outages(folded + 1) });
   }
-  if (folded !== undefined && kind === "change") {
-    notes.push(fill(words.foldedChanges, { count: formatter.changes(folded) }));
-  }
-  if (folded !== undefined && kind === "back") {
-    notes.push(fill(words.afterOutages, { outages: formatter.outages(folded + 1) }));
-  }
-  return `${formatter.time(at)}${words.colon}${move}${notes.map((note) => ` (${note})`).join("")}`;
+  return `${formatter.time(at)}${words.colon}${move}${note && ` (${note})`}`;
 }
 
 function sectionOf({ family, latest, changes, old }: FamilyNews, { words, formatter, sshLine }: Context): Section {
@@ -299,21 +309,6 @@ function barsOf(main: FamilyNews, { history, now, words, formatter }: Context): 
       share: Math.cbrt(ms / longest),
     };
   });
-}
-
-/**
- * Writes the mail whatever happens: plainly, in English, where it cannot be composed; then `bug` is why, to be
- * reported after the mail was sent.
- */
-export function composeMessageSafely(
-  events: readonly AddressEvent[],
-  facts: MessageFacts,
-): { message: MailMessage; bug?: unknown } {
-  try {
-    return { message: composeMessage(events, facts) };
-  } catch (bug) {
-    return { message: composePlainly(events, facts), bug };
-  }
 }
 
 // With as little code as possible, because some of it has just failed.
