@@ -18,10 +18,9 @@ beforeEach(() => {
   home = new FakeHome();
 });
 
-async function tell(state: Partial<State>, rules: Partial<CheckRules> = {}): Promise<Dispatch> {
-  const before = { ...EMPTY_STATE, ...state };
-  const recorded = { state: before, before, lastLookAt: home.now };
-  const run = new Dispatch({ ...RULES, ...rules }, home.dependencies, recorded);
+async function tell(owed: Partial<State>, rules: Partial<CheckRules> = {}, known = owed): Promise<Dispatch> {
+  const [state, before] = [owed, known].map((fields) => ({ ...EMPTY_STATE, ...fields })) as [State, State];
+  const run = new Dispatch({ ...RULES, ...rules }, home.dependencies, { state, before, lastLookAt: home.now });
   await run.tell();
   await run.announce((events) => home.dependencies.announce(events, {} as CheckReport));
   return run;
@@ -67,11 +66,13 @@ test("a state that becomes unwritable after a mail: the outcome is kept elsewher
     home.unwritable = new IpcheckError("state", "read-only");
     return OK;
   };
-  const run = await tell({ outbox: [event("1")] }, { hasHook: true });
+  const outbox = [event("1", { told: [B] }), event("2")];
+  const run = await tell({ outbox }, { recipients: [A, B] }, {});
   expect(run.errors).toMatchObject([{ code: "state" }]);
   expect(home.copy).toContain(`"${A}"`);
-  // Known to the state file under this id already.
-  expect(home.mails).toMatchObject([{ events: [{ id: "1" }] }]);
+  // Known to the state file under these ids already.
+  expect(home.mails).toMatchObject([{ events: [{ id: "1" }, { id: "2" }] }, { events: [{ id: "2" }] }]);
+  expect(run.state.outbox).toEqual([]);
 });
 
 const BUG = new TypeError("spawn E2BIG");
