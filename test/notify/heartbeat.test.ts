@@ -1,10 +1,11 @@
 import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { localTime } from "../../src/base/time";
 import { describeRun, type Ping, pingHeartbeat } from "../../src/notify/heartbeat";
 import { type AddressEvent, EMPTY_STATE, type State } from "../../src/state/state";
-import { type EchoServer, startEchoServer } from "../support/echo-server";
+import { startEcho } from "../setup/workbench";
+import type { EchoServer } from "../support/echo-server";
 import { Home } from "../support/home";
 
 const redact = (text: string) => text.replaceAll("t0ken", "[redacted]");
@@ -13,9 +14,8 @@ const FAILED: Ping = { ...OK, isSuccess: false };
 
 let monitor: EchoServer;
 beforeAll(async () => {
-  monitor = await startEchoServer("OK");
+  monitor = await startEcho("OK");
 });
-afterAll(() => monitor.close());
 
 /** Lets the monitor answer so from now on; what it hears is added to the list that is returned. */
 function listen(answer: string) {
@@ -84,7 +84,7 @@ describe("what a monitor is told", () => {
   });
 
   test("by a run that went well, one that did not, and one that could not begin", async () => {
-    const echo = await startEchoServer("203.0.113.7");
+    const echo = await startEcho("203.0.113.7");
     const home = new Home().useServices(echo);
     home.env["IPCHECK_HEARTBEAT_URL"] = `${monitor.url}token`;
     home.env["IPCHECK_NAME"] = "Maison";
@@ -143,7 +143,7 @@ describe("what does not count as heard", () => {
   });
 
   test("nobody there", async () => {
-    const gone = await startEchoServer("OK");
+    const gone = await startEcho("OK");
     await gone.close();
     expect(await pingHeartbeat(new URL(gone.url), OK)).toBe("refused the connection (ECONNREFUSED)");
   });

@@ -7,10 +7,8 @@ import { afterAll, describe, expect, test, vi } from "vitest";
 import { type MailOptions, sendMail } from "../../src/notify/mail";
 import { probeMail } from "../../src/notify/test-mail";
 import { at, type Misdeed, type Script, STAGES, type Stage, startScriptedSmtp } from "../faults/scripted-smtp";
-import { makeAuthority } from "../support/certificates";
+import { authority, issue, startMail } from "../setup/workbench";
 import { HAS_IPV6 } from "../support/ipv6";
-import { startMailServer } from "../support/mail-server";
-import { makeScratch } from "../support/scratch";
 
 vi.setConfig({ maxConcurrency: 12 });
 
@@ -18,8 +16,7 @@ const ME = "me@example.net";
 const DAD = "dad@example.org";
 const OK = { ok: true };
 const MESSAGE = { subject: "moved", text: "203.0.113.8", html: "<p>203.0.113.8</p>" };
-const authority = makeAuthority(makeScratch());
-const certificate = authority.then((ca) => ca.issue());
+const certificate = issue();
 const closers: (() => unknown)[] = [];
 afterAll(() => Promise.all(closers.map((close) => close())));
 
@@ -116,8 +113,7 @@ describe.concurrent("one recipient never silences another", () => {
   });
 
   test("with PIPELINING too", async () => {
-    const mail = await startMailServer();
-    closers.push(mail.close);
+    const mail = await startMail();
     const refused = { ok: false, isPermanent: true };
     mail.refusals.set(DAD, [550, "5.1.1 no such user"]);
     expect((await send(mail.port, IN_CLEAR, [ME, DAD])).outcomes).toMatchObject({ [ME]: OK, [DAD]: refused });
@@ -311,8 +307,7 @@ describe("addresses outside ASCII", () => {
   });
 
   test("make no header that would cost the others their mail", async () => {
-    const mail = await startMailServer();
-    closers.push(mail.close);
+    const mail = await startMail();
     expect((await send(mail.port, IN_CLEAR, [ROSE, ME])).outcome).toEqual(OK);
     expect(mail.arrived[0]?.raw.split("\r\n\r\n")[0]).toMatch(/^[\x20-\x7e\r\n]*\r\nTo: me@example.net\r\n/);
   });
