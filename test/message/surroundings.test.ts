@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
-import { makeHome as makeInitHome, startEcho, startMail, startProvider, USER } from "../setup/workbench";
+import { startEcho, startMail } from "../setup/workbench";
 import type { EchoServer } from "../support/echo-server";
 import { Home } from "../support/home";
 import type { MailServer } from "../support/mail-server";
@@ -43,7 +43,7 @@ async function mailOfChange(home: Home, options: Parameters<Home["run"]>[1]) {
 }
 
 // Further ones are in test/e2e/surroundings.test.ts, and the locales.
-test.each([":", "/nowhere", "CET-1CEST,M3.5.0,M10.5.0/3", "<+03>-3", "x".repeat(999)])(
+test.each([":", "GMT+1", "/nowhere", "CET-1CEST,M3.5.0,M10.5.0/3", "<+03>-3", "x".repeat(999)])(
   "TZ=%j costs no mail",
   async (TZ) => {
     const home = makeHome({ TZ });
@@ -54,20 +54,6 @@ test.each([":", "/nowhere", "CET-1CEST,M3.5.0,M10.5.0/3", "<+03>-3", "x".repeat(
     expect(home.readState()).toMatchObject({ outbox: [] });
   },
 );
-
-test("TZ=GMT+1 costs neither the test mail of doctor nor that of init", async () => {
-  const env = { TZ: "GMT+1" };
-  const { result, mail } = await mailOf(() => makeHome(env).run(["doctor", "--send"]));
-  expect(result).toMatchObject({ stderr: "", stdout: expect.stringContaining("the server took it") });
-  expect(mail?.subject).toContain("203.0.113.7");
-
-  const provider = await startProvider("hunter22");
-  const home = await makeInitHome();
-  const server = ["--smtp-host", "localhost", "--smtp-port", String(provider.port)];
-  const flags = ["--yes", "--to", "owner@example.net", "--user", USER, "--password-stdin", "--send", ...server];
-  expect(await home.run(["init", ...flags], { env, input: "hunter22\n" })).toMatchObject({ exitCode: 0 });
-  expect(provider.arrived).toHaveLength(1);
-});
 
 test.each(["en", "fr"])("a Node.js without Intl mails in %s all the same", async (IPCHECK_LANG) => {
   const home = makeHome({ IPCHECK_LANG });
