@@ -38,6 +38,7 @@ const SILENCE: LookOutcome["decision"] = { kind: "silence" };
 test("a quiet look leaves the very same state, so that nothing is written", () => {
   const state = stateOf({ recorded });
   expect(record(state, UNCHANGED)).toBe(state);
+  expect(record(state, { kind: "unchanged", address: A, seen: A, by: ["c"] })).toBe(state);
   expect(record(state, UNCHANGED, { lastLookAt: undefined })).toBe(state);
 });
 
