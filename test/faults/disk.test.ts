@@ -4,9 +4,20 @@
 import { execFileSync } from "node:child_process";
 import { lstatSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { afterAll, describe, expect, test, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { sample } from "../support/sample";
-import { ERROR_AND_HINT, expectRecovery, FAULTS, messageIds, NEW, OLD, openSuite, owedId, SILENCE } from "./survival";
+import {
+  ERROR_AND_HINT,
+  expectRecovery,
+  FAULTS,
+  messageIds,
+  mountOn,
+  NEW,
+  OLD,
+  openSuite,
+  owedId,
+  SILENCE,
+} from "./survival";
 
 vi.setConfig({ maxConcurrency: 2 });
 
@@ -72,24 +83,10 @@ test.for(["EACCES", "EAFNOSUPPORT", "EMFILE"])(
 );
 
 describe("a small file system", () => {
-  const mounted: string[] = [];
-  const mount = (...args: string[]) => execFileSync("mount", args, { stdio: "pipe" });
-  afterAll(() => mounted.map((folder) => execFileSync("umount", [folder])));
-
   /** The state folder becomes a file system of 16 KiB. */
   async function makeSmall(skip: (note: string) => never) {
-    const made = await makeMoved();
-    const folder = dirname(made.home.stateFile);
-    const paths = made.home.listStateFolder().map((name) => join(folder, name));
-    const files = paths.map((path) => [path, readFileSync(path)] as const);
-    try {
-      mount("-t", "tmpfs", "-o", "size=16k,mode=700", "tmpfs", folder);
-    } catch {
-      return skip("mounting a small file system needs root");
-    }
-    mounted.push(folder);
-    for (const [path, content] of files) writeFileSync(path, content, { mode: 0o600 });
-    return { ...made, filler: join(folder, "filler") };
+    const made = await makeMoved((folder) => mountOn(folder, "size=16k,mode=700", skip));
+    return { ...made, filler: join(dirname(made.home.stateFile), "filler") };
   }
   const fill = (filler: string) => execFileSync("sh", ["-c", `cat /dev/zero > '${filler}' 2>&1 || :`]);
 
