@@ -142,11 +142,9 @@ describe.skipIf(!HAS_IPV6)("a host without IPv6", { concurrent: true }, () => {
 describe.skipIf(!HAS_IPV6)("IPv6 is judged by its prefix", { concurrent: true }, () => {
   test.for([
     ["another privacy address", V6.privacy, undefined, false],
-    ["the same in another spelling", "2001:0DB8:0001:0002:0:0:0:AAAA", undefined, false],
     ["the same in another spelling, to the last bit", "2001:0DB8:0001:0002:0:0:0:AAAA", "128", false],
     ["another /64", V6.new, undefined, true],
     ["another /64 in the same /56", V6.new, "56", false],
-    ["another /56", "2001:db8:1:102::aaaa", "56", true],
     ["another privacy address, to the last bit", V6.privacy, "128", true],
   ] as const)("%s", async ([, address, prefix, isChange]) => {
     const { home, mail, echoes, say, at, recorded } = await startDual();
