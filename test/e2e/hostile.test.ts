@@ -10,7 +10,6 @@ import { HAS_IPV6 } from "../support/ipv6";
 import type { MailServer } from "../support/mail-server";
 import { type Act, afterRequest, drip, endless, hang, http, reply, replyAndHold, startPanel } from "../support/panel";
 import { runHere } from "../support/run-here";
-import { sample } from "../support/sample";
 
 vi.setConfig({ maxConcurrency: 4 });
 
@@ -109,30 +108,27 @@ table("bodies that are not one address", IPV4, [
   ["a compressed body", reply(http(200, "\x1F\x8B\x08\0\0\0\0\0", { "Content-Encoding": "gzip" }))],
 ]);
 
-// 429 and 503 also ask to be left alone: quorum.test.ts.
-const statuses = [
-  201, 202, 203, 204, 205, 206, 300, 304, 400, 401, 403, 404, 407, 410, 418, 451, 500, 502, 511, 599, 999,
-];
-const codes: Row[] = [
-  ...statuses.map((status): Row => [String(status), reply(http(status, wrong))]),
-  ...[301, 302, 307, 308].map((status): Row => {
-    // The trap's port is known when the row runs.
-    const to = (location: () => string) => (socket: Socket) =>
-      reply(http(status, wrong, { Location: location() }))(socket);
-    return [`${status}, a redirect`, to(() => trap.url), to(() => `//127.0.0.1:${trap.port}/`), to(() => "\x08/\x9B")];
-  }),
+/** The trap's port is known when the row runs. */
+const redirect = (status: number, location: () => string) => (socket: Socket) =>
+  reply(http(status, wrong, { Location: location() }))(socket);
+
+// 429 and 503 also ask to be left alone: quorum.test.ts. What each other one means: answer.test.ts.
+table("every status but 200", IPV4, [
+  ["201, 206, 304", ...[201, 206, 304].map((status) => reply(http(status, wrong)))],
+  ["404, 502, 999", ...[404, 502, 999].map((status) => reply(http(status, wrong)))],
+  ["redirects", redirect(301, () => trap.url), redirect(307, () => `//127.0.0.1:${trap.port}/`)],
+  ["a redirect with control characters", redirect(302, () => "\x08/\x9B")],
   ["100 and no more", reply("HTTP/1.1 100 Continue\r\n\r\n"), replyAndHold("HTTP/1.1 100 Continue\r\n\r\n")],
   ["101, protocols switched", reply(`HTTP/1.1 101 X\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n${wrong}`)],
   ["103, then 404", reply(`HTTP/1.1 103 Early Hints\r\n\r\n${http(404, wrong)}`)],
   ["000", reply(http(0, wrong).replace(" 0 ", " 000 "))],
-];
-table("every status but 200", IPV4, sample(codes, 8));
+]);
 
 const head = (length: number | string) => http(200, "", { "Content-Length": String(length) });
 const chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
 
 table("servers that misbehave", IPV4, [
-  ["100 KB", "1".repeat(100_000), " ".repeat(100_000) + wrong, wrong + "\n".repeat(100_000)],
+  ["100 KB", " ".repeat(100_000) + wrong, wrong + "\n".repeat(100_000), "1".repeat(100_000)],
   ["an endless body", endless(head(1e9), "203.0.113.66\n"), endless(chunked, "4\r\n    \r\n")],
   ["endless header fields", endless("HTTP/1.1 200 OK\r\n", "X-More: of it\r\n")],
   ["one byte a second", drip(head(12), wrong), drip(chunked, "4\r\n    \r\n"), drip("", "HTTP/1.1 200 OK\r\n")],
@@ -169,13 +165,10 @@ table("over IPv6", IPV6, [
   ["IPv4", "203.0.113.7"],
   ["IPv4-mapped", "::ffff:203.0.113.7", "::FFFF:cb00:7107", "0:0:0:0:0:ffff:203.0.113.7"],
   ["a zone id", `${wrong6}%eth0`, `${wrong6}%1`, "fe80::1%lo"],
-  ["brackets, port, mask", `[${wrong6}]`, `[${wrong6}]:443`, `${wrong6}/64`],
-  ["two addresses", `${wrong6}, ${wrong6}`, `${wrong6}\n2001:db8::67`],
+  ["brackets, mask, a list", `[${wrong6}]`, `${wrong6}/64`, `${wrong6}, ${wrong6}`],
   ["no public address", "fe80::1", "fd00::1", "::1"],
-  ["no address", "2001:db8:::1", "2001:db8::12345", "2001:db8:1:2:3:4:5:6:7"],
-  ["a page", `<html>${wrong6}</html>`],
   ["control characters", `\x1B[31m${wrong6}`, `${wrong6}\0`, `${BOM}${wrong6}`],
-  ["404, 302, 503", ...[404, 302, 503].map((status) => reply(http(status, wrong6)))],
+  ["a page, 404, 302", `<html>${wrong6}</html>`, reply(http(404, wrong6)), reply(http(302, wrong6))],
   ["silence, a reset, garbage", hang, (socket) => socket.resetAndDestroy(), reply("\x1B[2J\n")],
 ]);
 

@@ -15,8 +15,12 @@ const [HARDWARE, TEMPORARY, OTHER] = [
 const LINK_LOCAL = "fe80000000000000ba27ebfffe123456 02 40 20 80     eth0\n";
 const chosen = "2001:db8:1:2:c9d8:f0a1:b2c3:d4e5";
 const hardware = "2001:db8:1:2:ba27:ebff:fe12:3456";
-const acceptRanges = ["2001:db8::/32", "203.0.113.0/24"].flatMap((range) => parseCidr(range) ?? []);
-const RULES = { acceptRanges, ipv6PrefixLength: 64, recorded: undefined, chosen };
+const RULES = {
+  acceptRanges: [parseCidr("2001:db8::/32") as never],
+  ipv6PrefixLength: 64,
+  recorded: undefined,
+  chosen,
+};
 
 test("a row of /proc/net/if_inet6", () => {
   expect(parseIfInet6(TEMPORARY)).toEqual([
@@ -101,7 +105,7 @@ describe.skipIf(!HAS_IPV6)("asking from it", () => {
   };
   const optionsFor = (services: { url: string }[], ...sources: string[]): LookupOptions => ({
     serviceUrls: services.map(({ url }) => new URL(url)),
-    acceptRanges,
+    acceptRanges: RULES.acceptRanges,
     ipv6PrefixLength: 64,
     timeoutMs: 300,
     userAgent: "ipcheck/test",
@@ -147,12 +151,5 @@ describe.skipIf(!HAS_IPV6)("asking from it", () => {
     const services = [await start("<html>"), await start("<html>")];
     const result = await look(REQUEST, optionsFor(services, "::1"));
     expect(result).toMatchObject({ decision: { kind: "silence" }, askedFrom: "::1", requests: 2 });
-  });
-
-  test("over IPv4 nobody asks for one", async () => {
-    const echo = await startEchoServer("203.0.113.7");
-    closers.push(echo.close);
-    const options = { ...optionsFor([echo]), findSources: () => Promise.reject(new Error("it was asked for")) };
-    expect(await look({ ...REQUEST, family: 4 }, options)).toMatchObject({ decision: { kind: "confirmed" } });
   });
 });

@@ -174,16 +174,9 @@ describe("the outcome", () => {
     expect(planMails(after, [A], RULES).deliveries).toHaveLength(1);
   });
 
-  test.each([
-    [0, 1],
-    [1, 2],
-    [2, 4],
-    [3, 8],
-    [4, 16],
-    [5, 24],
-    [6, 24],
-    [5000, 24],
-  ])("refused after %d refusals: a pause of %d hours, or up to a tenth less", (refusals, hours) => {
+  const HOURS = [1, 2, 4, 8, 16, 24, 24, 24];
+  const REFUSALS = [0, 1, 2, 3, 4, 5, 6, 5000].map((refusals, index) => [refusals, HOURS[index] ?? 0] as const);
+  test.each(REFUSALS)("refused after %d refusals: a pause of %d hours, or up to a tenth less", (refusals, hours) => {
     const before = stateOf([event("1")], { [A]: { refusals, failures: refusals } });
     const pauses = [0, 0.5, 0.999].map((random) => {
       const { deferredUntil, deferredFor } = settleWith(before, REFUSED, random).channels[A] ?? {};
