@@ -139,41 +139,28 @@ function exchange(url: URL, { address, family }: ResolvedAddress, options: Excha
       }),
     );
     outgoing.on("response", (incoming) => {
-      collect(incoming, options.maxBytes ?? MAX_BODY_BYTES, fail, (answer) => {
-        finish();
-        resolve(answer);
-      });
+      read(incoming, options.maxBytes ?? MAX_BODY_BYTES)
+        .finally(finish)
+        .then(resolve, reject);
     });
     outgoing.end(body);
   });
 }
 
-function collect(
-  incoming: IncomingMessage,
-  maxBytes: number,
-  fail: (error: Error) => void,
-  done: (answer: RawAnswer) => void,
-): void {
-  const status = incoming.statusCode ?? 0;
-  const { headers } = incoming;
+async function read(incoming: IncomingMessage, maxBytes: number): Promise<RawAnswer> {
+  const { statusCode: status = 0, headers } = incoming;
   // Nothing in the body of a redirect or an error page is worth reading.
-  if (status < 200 || status >= 300) {
-    done({ status, headers, body: "" });
-    return;
-  }
+  if (status < 200 || status >= 300) return { status, headers, body: "" };
   const chunks: Buffer[] = [];
   let size = 0;
-  incoming.on("data", (chunk: Buffer) => {
+  for await (const chunk of incoming) {
     chunks.push(chunk);
     size += chunk.length;
-    if (size > maxBytes) fail(coded("EMSGSIZE"));
-  });
-  incoming.on("error", fail);
-  incoming.on("end", () => {
-    const body = Buffer.concat(chunks).toString("latin1");
-    // The parser reports bytes beyond Content-Length only after the end: wait for that error.
-    setImmediate(() => done({ status, headers, body }));
-  });
+    if (size > maxBytes) throw coded("EMSGSIZE");
+  }
+  // The parser reports bytes beyond Content-Length only after the end: wait for that error.
+  await new Promise((resolve) => setImmediate(resolve));
+  return { status, headers, body: Buffer.concat(chunks).toString("latin1") };
 }
 
 function coded(code: string): Error {

@@ -1,16 +1,12 @@
 import { IpcheckError } from "../base/errors";
 import type { Family } from "./address";
 import { explain, type LookupFailure, mostSpecific } from "./failures";
-import type { Candidate, Decision, Vote } from "./quorum";
+import type { Decision, Tally, Vote } from "./quorum";
 import { PLAIN_HTTP } from "./services";
 
 /** What a look needs to know of one family. */
-export interface LookRequest {
+export interface LookRequest extends Pick<Tally, "recorded" | "candidate" | "isContradicted"> {
   family: Family;
-  recorded: string | undefined;
-  candidate: Candidate | undefined;
-  /** The look before found a contradiction. */
-  isContradicted?: boolean | undefined;
   /** Hosts to be left alone → until (ISO 8601 UTC). */
   coolDowns: Readonly<Record<string, string>>;
   /** Whether they may be asked all the same where nothing could be known otherwise. */

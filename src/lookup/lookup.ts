@@ -44,33 +44,27 @@ interface SourceOptions extends LookupOptions {
 }
 
 /** Looks in one family: one service when it says what is recorded, others until the decision stands. */
-export function look(request: LookRequest, options: LookupOptions): Promise<LookupResult> {
-  return fromEachSource(request, options, lookFrom);
-}
+export const look = fromLastingAddress(lookFrom);
 
 /** Asks every service once, side by side, cooling ones too: for a person who wants to see each answer. */
-export function lookAtAll(request: LookRequest, options: LookupOptions): Promise<LookupResult> {
-  return fromEachSource(request, options, lookAtAllFrom);
-}
+export const lookAtAll = fromLastingAddress(lookAtAllFrom);
 
 /**
  * Over IPv6 from an address that lasts: the services see the one they are asked from, and a temporary one (RFC 8981)
  * is gone within a day. Where nobody can be reached from it, from the system's choice.
  */
-async function fromEachSource(
-  request: LookRequest,
-  options: LookupOptions,
-  lookFromOne: (request: LookRequest, options: SourceOptions) => Promise<LookupResult>,
-): Promise<LookupResult> {
-  const sources = request.family === 6 ? await (options.findSources ?? findSources)(request.recorded, options) : [];
-  let requests = 0;
-  for (const localAddress of sources) {
-    const result = await lookFromOne(request, { ...options, localAddress });
-    requests += result.requests;
-    if (!isDeadSource(result.responses, 1)) return { ...result, requests, askedFrom: localAddress };
-  }
-  const result = await lookFromOne(request, options);
-  return { ...result, requests: requests + result.requests };
+function fromLastingAddress(lookFromOne: typeof lookFrom) {
+  return async (request: LookRequest, options: LookupOptions): Promise<LookupResult> => {
+    const sources = request.family === 6 ? await (options.findSources ?? findSources)(request.recorded, options) : [];
+    let requests = 0;
+    for (const localAddress of sources) {
+      const result = await lookFromOne(request, { ...options, localAddress });
+      requests += result.requests;
+      if (!isDeadSource(result.responses, 1)) return { ...result, requests, askedFrom: localAddress };
+    }
+    const result = await lookFromOne(request, options);
+    return { ...result, requests: requests + result.requests };
+  };
 }
 
 /** How every request fails from a source address that the network does not know (any more). */

@@ -12,7 +12,7 @@ import {
   rmdirSync,
   unlinkSync,
 } from "node:fs";
-import { connect, createServer, type Server } from "node:net";
+import { connect, createServer } from "node:net";
 import { basename, dirname, join } from "node:path";
 import { IpcheckError, systemCode } from "../base/errors";
 import { quote } from "../base/text";
@@ -20,10 +20,12 @@ import { formatDuration } from "../base/time";
 
 /** What a run holds while it works on a state; the kernel lets go of it when the process dies, however it dies. */
 interface Lock {
-  release(): Promise<void>;
+  release: Release;
   /** Why the lock's public name could not be had: a sentence for the owner. The run goes on all the same. */
-  strangers?: string;
+  strangers?: string | undefined;
 }
+
+type Release = () => Promise<void>;
 
 interface LockOptions {
   uid: number | undefined;
@@ -53,7 +55,7 @@ const MAX_SOCKET_PATH = 103;
 const SUN_PATH_BYTES = 108;
 /** For the command and the heartbeat, which have a time of their own. */
 const GRACE_MS = 60_000;
-const MAX_ATTEMPTS = 50;
+const MAX_TRIES = 50;
 
 /**
  * Takes the one lock of the state at `path`: on Linux an abstract socket, on Windows a named pipe, elsewhere a
@@ -65,34 +67,35 @@ const MAX_ATTEMPTS = 50;
  * @throws IpcheckError `locked` when another run holds it
  */
 export async function takeLock(path: string, options: LockOptions): Promise<Lock> {
-  const { platform = process.platform } = options;
-  const name = publicName(path, options.uid);
-  if (platform === "win32") return { release: closing(await listenOnPipe(name)) };
+  const { platform = process.platform, uid, deadlineMs } = options;
+  const folder = `${path}.lock`;
+  const name = publicName(path, uid);
+  if (platform === "win32") return { release: await takePipe(name) };
   if (platform !== "linux") {
-    const release = (await takeFolder(path, platform, options)) ?? nothing;
-    return { release, ...describeForeign(`${path}.lock`, options.uid) };
+    const release = await takeFolder(folder, platform, options);
+    return { release, strangers: describeForeign(folder, uid) };
   }
 
   const release = await takeName(name, options);
   if (typeof release === "function") {
     // A run that found the name taken by a stranger holds the folder instead.
-    const entry = await findLiveEntry(`${path}.lock`, options.uid, unlinkIfThere);
+    const entry = await findLiveEntry(folder, uid, unlinkIfThere);
     if (entry === undefined) {
-      rmdirIfEmpty(`${path}.lock`);
-      return { release, ...describeForeign(`${path}.lock`, options.uid) };
+      rmdirIfEmpty(folder);
+      return { release, strangers: describeForeign(folder, uid) };
     }
     await release();
-    throw locked(holderOfEntry(entry, options.uid), options.deadlineMs);
+    throw locked(holderOfEntry(entry, uid), deadlineMs);
   }
-  const folder = (await takeFolder(path, platform, options)) ?? nothing;
-  const foreign = describeForeign(`${path}.lock`, options.uid).strangers;
+  const releaseFolder = await takeFolder(folder, platform, options);
+  const foreign = describeForeign(folder, uid);
   try {
     // The name once more, now that we hold the folder: a run that found the name free in between is seen this way.
     const late = await takeName(name, options);
-    if (typeof late === "function") return { release: () => late().then(folder) };
-    return { release: folder, strangers: foreign === undefined ? late : `${late}; ${foreign}` };
+    if (typeof late === "function") return { release: () => late().then(releaseFolder) };
+    return { release: releaseFolder, strangers: foreign === undefined ? late : `${late}; ${foreign}` };
   } catch (error) {
-    await folder();
+    await releaseFolder();
     throw error;
   }
 }
@@ -100,40 +103,30 @@ export async function takeLock(path: string, options: LockOptions): Promise<Lock
 /** Another run of ipcheck holds the lock. */
 export class LockedError extends IpcheckError {
   constructor(
-    { pid, elapsedMs = 0 }: Holder,
+    message: string,
+    hint: string,
     /** It has held it for longer than its deadline allows. */
     readonly isOverdue: boolean,
   ) {
-    const since = formatDuration(elapsedMs);
-    const who = pid === undefined ? "another run" : `a run with pid ${pid}`;
-    super(
-      "locked",
-      isOverdue
-        ? `${who} has held the lock for ${since}, longer than its deadline allows`
-        : `another run of ipcheck${pid === undefined ? "" : ` (pid ${pid})`} is at work on the same state`,
-      {
-        hint: isOverdue
-          ? `end it with 'kill -9 ${pid}'; the next run then works again`
-          : "let it finish; if it happens often, run ipcheck less often or lower IPCHECK_DEADLINE",
-      },
-    );
+    super("locked", message, { hint });
   }
 }
 
 /** Who holds the lock of the state at `path`; touches nothing. */
 export async function inspectLock(path: string, options: LockOptions): Promise<LockCondition> {
   const { platform = process.platform, uid } = options;
+  const folder = `${path}.lock`;
   const name = publicName(path, uid);
-  if (platform === "win32") return (await isAnswering(`\\\\.\\pipe\\${name}`)) ? { run: {} } : {};
-  const entry = await findLiveEntry(`${path}.lock`, uid);
+  if (platform === "win32") return (await isAnswering(pipePath(name))) ? { run: {} } : {};
+  const entry = await findLiveEntry(folder, uid);
+  if (entry !== undefined) return { run: holderOfEntry(entry, uid) };
   const holder = platform === "linux" ? findHolder(abstractName(name), uid) : undefined;
-  if (entry !== undefined) return { run: holderOfEntry(entry, uid) ?? {} };
-  if (!holder) {
-    const foreign = describeForeign(`${path}.lock`, uid);
-    return { ...foreign, ...(foreign.strangers && { cure: `'sudo rm -r ${quote(`${path}.lock`)}' removes it` }) };
+  if (holder) {
+    if (holder.uid === uid) return { run: holder };
+    return { strangers: describeStranger(name, holder), cure: "ask whoever runs that process to end it" };
   }
-  if (holder.uid === uid) return { run: holder };
-  return { strangers: describeStranger(name, holder), cure: "ask whoever runs that process to end it" };
+  const strangers = describeForeign(folder, uid);
+  return strangers === undefined ? {} : { strangers, cure: `'sudo rm -r ${quote(folder)}' removes it` };
 }
 
 /** Whether a run has held the lock for longer than its deadline, the mail's last answer included, allows. */
@@ -150,12 +143,17 @@ function abstractName(name: string): string {
   return `\0${name}`.padEnd(SUN_PATH_BYTES, "\0");
 }
 
-async function listenOnPipe(name: string): Promise<Server> {
+function pipePath(name: string): string {
+  return `\\\\.\\pipe\\${name}`;
+}
+
+async function takePipe(name: string): Promise<Release> {
   try {
-    return await listen(`\\\\.\\pipe\\${name}`);
+    return await listen(pipePath(name));
   } catch (error) {
-    if (/^(EADDRINUSE|EACCES)$/.test(systemCode(error))) throw locked({}, undefined);
-    throw cannotLock(error);
+    const code = systemCode(error);
+    if (code === "EADDRINUSE" || code === "EACCES") throw locked({});
+    throw new IpcheckError("state", `cannot take the lock (${code || String(error)})`, { cause: error });
   }
 }
 
@@ -165,17 +163,16 @@ async function listenOnPipe(name: string): Promise<Server> {
  */
 async function takeName(name: string, { uid, deadlineMs }: LockOptions): Promise<Release | string> {
   try {
-    return closing(await listen(abstractName(name)));
+    return await listen(abstractName(name));
   } catch (error) {
     const code = systemCode(error);
     if (code !== "EADDRINUSE") return `cannot take the socket @${name} (${code}): runs go on without it`;
-    const holder = findHolder(abstractName(name), uid);
-    if (holder && holder.uid === uid) throw locked(holder, deadlineMs);
-    return describeStranger(name, holder ?? {});
+    const holder = findHolder(abstractName(name), uid) ?? {};
+    if (holder.uid === uid) throw locked(holder, deadlineMs);
+    return describeStranger(name, holder);
   }
 }
 
-type Release = () => Promise<void>;
 const nothing: Release = async () => undefined;
 
 /**
@@ -183,11 +180,10 @@ const nothing: Release = async () => undefined;
  * then renames that one: rename(2) takes the place of an absent or empty folder and of no other, for
  * exactly one contender. A dead run's socket is removed by its name, which no other run has: between asking a
  * socket and removing it, nothing else can have taken its place.
- * Resolves to undefined where nothing can be written: that must not stop the run.
+ * Resolves to `nothing` where nothing can be written: that must not stop the run.
  */
-async function takeFolder(path: string, platform: string, options: LockOptions): Promise<Release | undefined> {
-  const folder = `${path}.lock`;
-  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+async function takeFolder(folder: string, platform: string, { uid, deadlineMs }: LockOptions): Promise<Release> {
+  for (let tries = 0; tries < MAX_TRIES; tries++) {
     const id = randomBytes(4).toString("hex");
     const waiting = `${folder}.${id}`;
     if (platform !== "linux" && isTooLong(join(waiting, id))) {
@@ -195,56 +191,47 @@ async function takeFolder(path: string, platform: string, options: LockOptions):
         hint: "set IPCHECK_STATE_FILE to a shorter one",
       });
     }
-    let server: Server | undefined;
     try {
       mkdirSync(waiting, { mode: 0o700 });
     } catch {
-      return undefined;
+      return nothing;
     }
+    let close = nothing;
     try {
-      server = await withAddress(join(waiting, id), listen);
+      close = await withAddress(join(waiting, id), listen);
       renameSync(waiting, folder);
       // Another run's clean-up may have removed the socket before it was listening.
       if (existsSync(join(folder, id))) {
-        await removeLeftovers(path, options.uid);
-        return releasing(server, folder, id);
+        await removeLeftovers(folder, uid);
+        return () => abandon(folder, id, close);
       }
     } catch (error) {
       // Cleaned up before there was a socket in it: libuv calls that EACCES.
       const isGone = !existsSync(waiting);
       if (!isGone && !/^(ENOTEMPTY|EEXIST|ENOTDIR)$/.test(systemCode(error))) {
-        removeWaiting(waiting, id, server);
-        return undefined;
+        await abandon(waiting, id, close);
+        return nothing;
       }
     }
-    removeWaiting(waiting, id, server);
-    if (isForeign(folder, options.uid)) return undefined;
-    const entry = await findLiveEntry(folder, options.uid, unlinkIfThere);
-    if (entry !== undefined) throw locked(holderOfEntry(entry, options.uid), options.deadlineMs);
+    await abandon(waiting, id, close);
+    if (isForeign(folder, uid)) return nothing;
+    const entry = await findLiveEntry(folder, uid, unlinkIfThere);
+    if (entry !== undefined) throw locked(holderOfEntry(entry, uid), deadlineMs);
   }
-  return undefined;
+  return nothing;
 }
 
-function releasing(server: Server, folder: string, id: string): Release {
-  const close = closing(server);
-  return () => {
-    unlinkIfThere(join(folder, id));
-    rmdirIfEmpty(folder);
-    return close();
-  };
-}
-
-function removeWaiting(waiting: string, id: string, server: Server | undefined): void {
-  server?.close();
-  unlinkIfThere(join(waiting, id));
-  rmdirIfEmpty(waiting);
+/** Removes our socket `id` with its folder, and closes it. */
+function abandon(folder: string, id: string, close: Release): Promise<void> {
+  unlinkIfThere(join(folder, id));
+  rmdirIfEmpty(folder);
+  return close();
 }
 
 /** Removes the folders of contenders that were killed before they had taken the lock. */
-async function removeLeftovers(path: string, uid: number | undefined): Promise<void> {
-  const prefix = `${basename(path)}.lock.`;
-  for (const name of list(dirname(path)).filter((name) => name.startsWith(prefix))) {
-    const waiting = join(dirname(path), name);
+async function removeLeftovers(folder: string, uid: number | undefined): Promise<void> {
+  for (const name of list(dirname(folder)).filter((name) => name.startsWith(`${basename(folder)}.`))) {
+    const waiting = join(dirname(folder), name);
     if ((await findLiveEntry(waiting, uid, unlinkIfThere)) === undefined) rmdirIfEmpty(waiting);
   }
 }
@@ -271,9 +258,9 @@ function isForeign(folder: string, uid: number | undefined): boolean {
   return uid !== undefined && owner !== undefined && owner !== uid && owner !== 0;
 }
 
-function describeForeign(folder: string, uid: number | undefined): { strangers?: string } {
-  if (!isForeign(folder, uid)) return {};
-  return { strangers: `${quote(folder)} belongs to another user (uid ${ownerOf(folder)}): runs go on without it` };
+function describeForeign(folder: string, uid: number | undefined): string | undefined {
+  if (!isForeign(folder, uid)) return undefined;
+  return `${quote(folder)} belongs to another user (uid ${ownerOf(folder)}): runs go on without it`;
 }
 
 function listSockets(folder: string): string[] {
@@ -285,20 +272,14 @@ function listSockets(folder: string): string[] {
   }
 }
 
+/** Where it is not ours to remove, the folder stays full, and taking it fails. */
 function unlinkIfThere(path: string): void {
-  try {
-    unlinkSync(path);
-  } catch {
-    // Gone already, or not ours to remove: then the folder stays full, and taking it fails.
-  }
+  attempt(() => unlinkSync(path));
 }
 
+/** It is full where the next holder has put its own in this place. */
 function rmdirIfEmpty(folder: string): void {
-  try {
-    rmdirSync(folder);
-  } catch {
-    // The next holder has put its own in this place.
-  }
+  attempt(() => rmdirSync(folder));
 }
 
 function isTooLong(path: string): boolean {
@@ -316,7 +297,8 @@ async function withAddress<T>(path: string, use: (address: string) => Promise<T>
   }
 }
 
-function listen(address: string): Promise<Server> {
+/** Listens there; resolves to what ends it. */
+function listen(address: string): Promise<Release> {
   return new Promise((resolve, reject) => {
     const server = createServer((socket) => socket.destroy());
     server.once("error", reject);
@@ -324,13 +306,9 @@ function listen(address: string): Promise<Server> {
     server.listen({ path: address, exclusive: true }, () => {
       // Holding it must not keep a finished run alive.
       server.unref();
-      resolve(server);
+      resolve(() => new Promise((closed) => server.close(() => closed())));
     });
   });
-}
-
-function closing(server: Server): Release {
-  return () => new Promise((resolve) => server.close(() => resolve()));
 }
 
 function isAnswering(address: string): Promise<boolean> {
@@ -345,17 +323,17 @@ function isAnswering(address: string): Promise<boolean> {
   });
 }
 
-function holderOfEntry(id: string, uid: number | undefined): Holder | undefined {
-  return findHolder(`/${id}`, uid);
+function holderOfEntry(id: string, uid: number | undefined): Holder {
+  return findHolder(`/${id}`, uid) ?? {};
 }
 
-/** The process that listens on the Unix socket whose address ends so, as far as /proc shows it; undefined where there is no such socket. */
+/** Who listens on the Unix socket whose address ends so, as far as /proc shows; undefined where there is no such socket. */
 function findHolder(addressEnd: string, uid: number | undefined): Holder | undefined {
   const written = addressEnd.replaceAll("\0", "@");
-  const rows = readProc("/proc/net/unix")
-    .split("\n")
-    .map((line) => line.split(/\s+/));
-  const sockets = rows.filter((row) => row.at(-1)?.endsWith(written) && row[4] === STREAM);
+  const rows = readProc("/proc/net/unix").split("\n");
+  const sockets = rows
+    .map((line) => line.split(/\s+/))
+    .filter((row) => row.at(-1)?.endsWith(written) && row[4] === STREAM);
   // The ends of connections carry the name, too; they belong to whoever listens.
   const inodes = new Set(sockets.map((row) => `socket:[${row[6]}]`));
   if (inodes.size === 0) return undefined;
@@ -370,22 +348,12 @@ function findHolder(addressEnd: string, uid: number | undefined): Holder | undef
 const STREAM = "0001";
 
 function hasSocket(pid: string, inodes: ReadonlySet<string>): boolean {
-  return list(`/proc/${pid}/fd`).some((fd) => {
-    try {
-      return inodes.has(readlinkSync(`/proc/${pid}/fd/${fd}`));
-    } catch {
-      return false;
-    }
-  });
+  return list(`/proc/${pid}/fd`).some((fd) => inodes.has(attempt(() => readlinkSync(`/proc/${pid}/fd/${fd}`)) ?? ""));
 }
 
 /** Undefined also for what cannot be looked at: whatever uses it says why. */
 function ownerOf(path: string): number | undefined {
-  try {
-    return lstatSync(path, { throwIfNoEntry: false })?.uid;
-  } catch {
-    return undefined;
-  }
+  return attempt(() => lstatSync(path, { throwIfNoEntry: false })?.uid);
 }
 
 // Both count from the start of the machine: a clock that is set meanwhile does not matter.
@@ -397,18 +365,19 @@ function elapsedOf(pid: string): number | undefined {
 }
 
 function readProc(path: string): string {
-  try {
-    return readFileSync(path, "latin1");
-  } catch {
-    return "";
-  }
+  return attempt(() => readFileSync(path, "latin1")) ?? "";
 }
 
 function list(path: string): string[] {
+  return attempt(() => readdirSync(path)) ?? [];
+}
+
+/** What `work` returns; undefined where it fails. */
+function attempt<T>(work: () => T): T | undefined {
   try {
-    return readdirSync(path);
+    return work();
   } catch {
-    return [];
+    return undefined;
   }
 }
 
@@ -418,10 +387,18 @@ function describeStranger(name: string, { pid, uid }: Holder): string {
   return `${who} holds the socket @${name}, which only runs of ipcheck should: runs go on without it`;
 }
 
-function locked(holder: Holder = {}, deadlineMs: number | undefined): LockedError {
-  return new LockedError(holder, deadlineMs !== undefined && isOverdue(holder, deadlineMs));
-}
-
-function cannotLock(error: unknown): IpcheckError {
-  return new IpcheckError("state", `cannot take the lock (${systemCode(error) || String(error)})`, { cause: error });
+function locked(holder: Holder, deadlineMs = Number.POSITIVE_INFINITY): LockedError {
+  const { pid, elapsedMs = 0 } = holder;
+  if (isOverdue(holder, deadlineMs)) {
+    return new LockedError(
+      `a run with pid ${pid} has held the lock for ${formatDuration(elapsedMs)}, longer than its deadline allows`,
+      `end it with 'kill -9 ${pid}'; the next run then works again`,
+      true,
+    );
+  }
+  return new LockedError(
+    `another run of ipcheck${pid === undefined ? "" : ` (pid ${pid})`} is at work on the same state`,
+    "let it finish; if it happens often, run ipcheck less often or lower IPCHECK_DEADLINE",
+    false,
+  );
 }

@@ -4,6 +4,8 @@ import type { Decision } from "../lookup/quorum";
 import { enqueue, eventId, owedTo } from "./outbox";
 import type { AddressEvent, FamilyState, Outage, State } from "./state";
 
+type Recorded = NonNullable<FamilyState["recorded"]>;
+
 /** What recording needs to know of one family's look. */
 export interface LookOutcome {
   family: Family;
@@ -34,23 +36,18 @@ const UNWATCHED_AFTER_MS = 49 * 3_600_000;
 /** A longer gap is a clock that was set, not a machine that was off. */
 const LONGEST_UNWATCHED_MS = 366 * 24 * 3_600_000;
 
+interface OutageRules extends Pick<RecordingContext, "now" | "lastLookAt"> {
+  families: readonly Family[];
+  reportOutageMs: number | undefined;
+}
+
 /**
  * The outage that a good look ends now, where it lasted for `reportOutageMs` (undefined: none is
  * ever reported). It began with the last good look in whichever family.
  */
 export function endedOutage(
   state: State,
-  {
-    families,
-    lastLookAt,
-    reportOutageMs,
-    now,
-  }: {
-    families: readonly Family[];
-    lastLookAt: Date | undefined;
-    reportOutageMs: number | undefined;
-    now: Date;
-  },
+  { families, lastLookAt, reportOutageMs, now }: OutageRules,
 ): HomeOutage | undefined {
   if (reportOutageMs === undefined) return undefined;
   const outages = families.map((family) => state.families[family]?.outage);
@@ -79,62 +76,54 @@ export function endedOutage(
  * address were recorded and the run died then, nobody would be told of the change.
  */
 export function recordLookup(state: State, outcome: LookOutcome, context: RecordingContext): State {
-  const familyState = state.families[outcome.family] ?? {};
-  switch (outcome.decision.kind) {
-    case "unchanged": {
-      const updated = addConfirmation(familyState, outcome.decision.by);
-      const next =
-        updated === familyState ? state : { ...state, families: { ...state.families, [outcome.family]: updated } };
-      return recordSuccess(next, outcome.family, updated, updated.recorded, context);
-    }
+  const { family, decision } = outcome;
+  const { recorded } = state.families[family] ?? {};
+  switch (decision.kind) {
+    case "unchanged":
+      return recorded ? recordSuccess(state, family, addConfirmation(recorded, decision.by), false, context) : state;
     case "confirmed":
     case "accepted": {
-      const { address, by, kind } = outcome.decision;
-      const recorded = {
-        address,
+      const moved = {
+        address: decision.address,
         since: context.now.toISOString(),
-        confirmedBy: by,
-        ...(kind === "accepted" && { isUnconfirmed: true as const }),
+        confirmedBy: decision.by,
+        ...(decision.kind === "accepted" && { isUnconfirmed: true as const }),
       };
-      return recordSuccess(state, outcome.family, familyState, recorded, context);
+      return recordSuccess(state, family, moved, true, context);
     }
     default:
-      return recordFailure(state, outcome, familyState, context);
+      return recordFailure(state, outcome, context);
   }
 }
 
 /** An address that was accepted on one vote is confirmed by the first other operator that says it too. */
-function addConfirmation(familyState: FamilyState, by: readonly string[]): FamilyState {
-  if (!familyState.recorded?.isUnconfirmed) return familyState;
-  const { isUnconfirmed: _, ...recorded } = familyState.recorded;
+function addConfirmation(recorded: Recorded, by: readonly string[]): Recorded {
+  const { isUnconfirmed, ...rest } = recorded;
   const confirmedBy = [...new Set([...recorded.confirmedBy, ...by])];
-  return confirmedBy.length > recorded.confirmedBy.length
-    ? { ...familyState, recorded: { ...recorded, confirmedBy } }
-    : familyState;
+  const isConfirmed = isUnconfirmed && confirmedBy.length > recorded.confirmedBy.length;
+  return isConfirmed ? { ...rest, confirmedBy } : recorded;
 }
 
 function recordSuccess(
   state: State,
   family: Family,
-  familyState: FamilyState,
-  recorded: FamilyState["recorded"],
-  context: RecordingContext,
+  recorded: Recorded,
+  isNew: boolean,
+  { outage, now, createId }: RecordingContext,
 ): State {
-  if (!recorded) return state;
-  const { outage } = context;
-  const isNew = recorded !== familyState.recorded;
-  const hasDoubt = familyState.outage || familyState.candidate || familyState.isContradicted;
-  if (!isNew && !hasDoubt && !outage) return state;
+  const before = state.families[family] ?? {};
+  const hadDoubt = before.outage || before.candidate || before.isContradicted;
+  if (recorded === before.recorded && !hadDoubt && !outage) return state;
 
   const next = { ...state, families: { ...state.families, [family]: { recorded } } };
   if (!isNew && !outage) return next;
 
   const event: Omit<AddressEvent, "id"> = {
-    kind: !isNew ? "back" : familyState.recorded ? "change" : "first",
+    kind: !isNew ? "back" : before.recorded ? "change" : "first",
     family,
-    at: context.now.toISOString(),
-    ...(familyState.recorded && { old: familyState.recorded.address }),
-    ...(familyState.recorded?.since && { oldSince: familyState.recorded.since }),
+    at: now.toISOString(),
+    ...(before.recorded && { old: before.recorded.address }),
+    ...(before.recorded?.since && { oldSince: before.recorded.since }),
     address: recorded.address,
     confirmedBy: recorded.confirmedBy,
     ...(recorded.isUnconfirmed && { isUnconfirmed: true as const }),
@@ -143,15 +132,15 @@ function recordSuccess(
     told: [],
   };
   // A run that cannot know of a change, and sees it again, gives it the same id.
-  return enqueue(next, { ...event, id: event.kind === "change" ? eventId(event) : context.createId() });
+  return enqueue(next, { ...event, id: event.kind === "change" ? eventId(event) : createId() });
 }
 
 function recordFailure(
   state: State,
   { family, decision, reason }: LookOutcome,
-  { recorded, outage: before, isContradicted }: FamilyState,
   { now, lastLookAt }: RecordingContext,
 ): State {
+  const { recorded, outage: before, isContradicted }: FamilyState = state.families[family] ?? {};
   const outage: Outage = {
     ...(before ?? (recorded && lastLookAt && { since: lastLookAt.toISOString() })),
     failedAt: now.toISOString(),
@@ -168,6 +157,13 @@ function recordFailure(
   return { ...state, families: { ...state.families, [family]: next } };
 }
 
+interface HeartbeatRules extends Pick<RecordingContext, "now" | "createId"> {
+  family: Family;
+  address: string;
+  intervalMs: number;
+  recipients: readonly string[];
+}
+
 /**
  * Owes a heartbeat mail to every recipient who was mailed nothing for `intervalMs`. Each is served
  * apart: one who is owed something already gets that first, and holds nobody else up.
@@ -175,21 +171,7 @@ function recordFailure(
  */
 export function enqueueHeartbeat(
   state: State,
-  {
-    family,
-    address,
-    intervalMs,
-    recipients,
-    now,
-    createId,
-  }: {
-    family: Family;
-    address: string;
-    intervalMs: number;
-    recipients: readonly string[];
-    now: Date;
-    createId: () => string;
-  },
+  { family, address, intervalMs, recipients, now, createId }: HeartbeatRules,
 ): State {
   const recorded = state.families[family]?.recorded;
   const isHeartbeatDue = (recipient: string) => {

@@ -51,7 +51,7 @@ export function openStateFile(path: string, who: Principal) {
   let target = resolveLinks(path);
   const historyFile = join(dirname(target), historyName(basename(target)));
 
-  const store = {
+  return {
     /** The lock is taken on this. */
     path: target,
     historyFile,
@@ -68,19 +68,15 @@ export function openStateFile(path: string, who: Principal) {
     },
 
     load(): LoadedState {
+      const none = { state: EMPTY_STATE, lastLookAt: undefined };
       const found = guarded("read the state file", path, () => readIfThere(path, who));
-      if (!found) return { state: EMPTY_STATE, lastLookAt: undefined, condition: "absent" };
+      if (!found) return { ...none, condition: "absent" };
       const decoded = decodeState(found.text);
-      if (!decoded || !isState(decoded.state))
-        return { state: EMPTY_STATE, lastLookAt: undefined, condition: "damaged" };
+      if (!decoded || !isState(decoded.state)) return { ...none, condition: "damaged" };
+      const { state, isLegacy } = decoded;
       // Older scripts wrote their file at a change alone: its time tells nothing of their last look.
-      const isLookedAt =
-        !decoded.isLegacy && Object.values(decoded.state.families).some((familyState) => familyState?.recorded);
-      return {
-        state: decoded.state,
-        lastLookAt: isLookedAt ? found.mtime : undefined,
-        condition: decoded.isLegacy ? "legacy" : "sound",
-      };
+      const isLookedAt = !isLegacy && Object.values(state.families).some((familyState) => familyState?.recorded);
+      return { state, lastLookAt: isLookedAt ? found.mtime : undefined, condition: isLegacy ? "legacy" : "sound" };
     },
 
     /** Moves aside what is no state; resolves to its new path. */
@@ -111,7 +107,7 @@ export function openStateFile(path: string, who: Principal) {
 
     /** Why the file could not be written just now, found out without writing; undefined where it could. */
     findObstacle(): IpcheckError | undefined {
-      return obstacleTo("write the state file", target, () => {
+      const guardRoom = () => {
         let place = dirname(target);
         while (!existsSync(place)) place = dirname(place);
         accessSync(place, constants.W_OK);
@@ -119,7 +115,8 @@ export function openStateFile(path: string, who: Principal) {
         // Some file systems count no inodes.
         const isFull = bavail * bsize < MIN_FREE_BYTES || (files > 0 && ffree === 0);
         if (isFull) throw Object.assign(new Error("no space left"), { code: "ENOSPC" });
-      });
+      };
+      return failureOf(() => guarded("write the state file", target, guardRoom));
     },
 
     appendHistory(events: readonly AddressEvent[]): void {
@@ -128,10 +125,9 @@ export function openStateFile(path: string, who: Principal) {
 
     /** Why nothing could be appended to the history just now, found out without writing. */
     findHistoryObstacle(): IpcheckError | undefined {
-      return obstacleTo("append to", historyFile, () => tryAppending(historyFile, who));
+      return failureOf(() => guarded("append to", historyFile, () => tryAppending(historyFile, who)));
     },
   };
-  return store;
 }
 
 export type StateFile = ReturnType<typeof openStateFile>;
@@ -161,9 +157,10 @@ function makePrivate(path: string, who: Principal): void {
   }
 }
 
-function obstacleTo(action: string, path: string, work: () => void): IpcheckError | undefined {
+/** The known failure of `work`, if it fails. */
+export function failureOf(work: () => void): IpcheckError | undefined {
   try {
-    guarded(action, path, work);
+    work();
     return undefined;
   } catch (error) {
     return asIpcheckError(error);

@@ -190,22 +190,19 @@ export function encodeState(state: State): string {
 export function decodeState(text: string): { state: State; isLegacy: boolean } | undefined {
   const legacy = text.length < 100 ? parseAddress(text.trim()) : undefined;
   if (legacy) {
-    const familyState: FamilyState = { recorded: { address: legacy.address, confirmedBy: [] } };
-    return {
-      state: { ...structuredClone(EMPTY_STATE), families: { [legacy.family]: familyState } },
-      isLegacy: true,
-    };
+    const families = { [legacy.family]: { recorded: { address: legacy.address, confirmedBy: [] } } };
+    return { state: { ...EMPTY_STATE, families }, isLegacy: true };
   }
   const parsed = parseJson(text);
-  if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) return undefined;
-  const { checksum, ...content } = parsed as Record<string, unknown>;
+  if (!isRecord(parsed)) return undefined;
+  const { checksum, ...content } = parsed;
   const { version, ...state } = content;
   if (typeof version === "number" && version > VERSION) {
     throw new IpcheckError("state", `the state file was written by a newer ipcheck (format ${version})`, {
       hint: "update ipcheck, or move the state file away to begin anew; it was not touched",
     });
   }
-  if (version !== VERSION || typeof checksum !== "string" || !isSealed(content, checksum)) return undefined;
+  if (version !== VERSION || !isSealed(content, checksum)) return undefined;
   return { state: renameKeys(state, NAMES_IN_MEMORY) as State, isLegacy: false };
 }
 
@@ -222,7 +219,7 @@ const NAMES_IN_MEMORY = Object.fromEntries(Object.entries(NAMES_ON_DISK).map(([o
 
 function renameKeys(value: unknown, names: Record<string, string>): unknown {
   if (Array.isArray(value)) return value.map((item) => renameKeys(item, names));
-  if (typeof value !== "object" || value === null) return value;
+  if (!isRecord(value)) return value;
   const rename = (key: string) => (Object.hasOwn(names, key) ? names[key] : key);
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [rename(key), renameKeys(item, names)]));
 }
@@ -235,7 +232,7 @@ function parseJson(text: string): unknown {
   }
 }
 
-function isSealed(content: object, checksum: string): boolean {
+function isSealed(content: object, checksum: unknown): boolean {
   try {
     return checksumOf(content) === checksum;
   } catch {

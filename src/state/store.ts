@@ -5,21 +5,7 @@ import { dirname, join } from "node:path";
 import { asIpcheckError, IpcheckError, systemCode } from "../base/errors";
 import type { Principal } from "../base/trusted-file";
 import { EMPTY_STATE, encodeState, forStateFile, type LoadedState, type SaveResult, type State } from "./state";
-import { openStateFile, type StateFile } from "./state-file";
-
-/** The state file, and the runtime folder's copy that stands in while the file cannot be used. */
-export interface Store
-  extends Pick<StateFile, "path" | "historyFile" | "prepare" | "touch" | "appendHistory" | "findHistoryObstacle"> {
-  /** Removes what a killed run left behind; only for the holder of the lock. */
-  cleanUp(): void;
-  /** @throws IpcheckError `state` where the state must not be used: a newer version's, or one in reach of others */
-  load(): LoadedState;
-  /** Moves a damaged state file away; undefined where even that fails, and the file stays as it is. */
-  quarantine(now: Date): string | undefined;
-  save(state: State, lastLookAt: Date | undefined): SaveResult;
-  /** Where `save` would keep the state just now, found out without writing. */
-  foresee(): SaveResult;
-}
+import { failureOf, openStateFile, type StateFile } from "./state-file";
 
 /** Opens the state at `path`. Nothing is touched yet. */
 export function openStore(path: string, environment: Principal & { env: NodeJS.ProcessEnv }): Store {
@@ -34,41 +20,53 @@ export function openStore(path: string, environment: Principal & { env: NodeJS.P
 /** What the copy is opened for: writing makes its folder, foreseeing takes it for made. */
 type Purpose = "read" | "write" | "foresee";
 
-/** The store over any state file; `openCopy` opens its copy in the runtime folder, where there can be one. */
-export function storeOver(file: StateFile, openCopy: (purpose: Purpose) => StateFile | undefined): Store {
+export type Store = ReturnType<typeof storeOver>;
+
+/**
+ * The store over any state file, and the runtime folder's copy that stands in while the file cannot be used;
+ * `openCopy` opens that, where there can be one.
+ */
+export function storeOver(file: StateFile, openCopy: (purpose: Purpose) => StateFile | undefined) {
   let copy: StateFile | undefined;
   let found: LoadedState | undefined;
   /** Why the state file is left as it is: what it says could not be read, or its folder not be made. */
   let obstacle: IpcheckError | undefined;
 
   return {
-    ...file,
-    prepare() {
+    path: file.path,
+    historyFile: file.historyFile,
+    touch: file.touch,
+    appendHistory: file.appendHistory,
+    findHistoryObstacle: file.findHistoryObstacle,
+
+    prepare(): void {
+      const failure = failureOf(() => file.prepare());
+      if (failure) obstacle = asDiskError(failure);
+    },
+
+    /** Removes what a killed run left behind; only for the holder of the lock. */
+    cleanUp(): void {
+      // Where nothing can be removed nothing can be written either, and that is found out later.
+      failureOf(() => file.cleanUp());
+    },
+
+    /** @throws IpcheckError `state` where the state must not be used: a newer version's, or one in reach of others */
+    load(): LoadedState {
       try {
-        file.prepare();
+        found = file.load();
       } catch (error) {
         obstacle = asDiskError(error);
+        found = { state: EMPTY_STATE, lastLookAt: undefined, condition: "unreadable", error: obstacle };
       }
-    },
-    cleanUp() {
-      try {
-        file.cleanUp();
-      } catch (error) {
-        // Where nothing can be removed nothing can be written either, and that is found out later.
-        if (!(error instanceof IpcheckError)) throw error;
-      }
-    },
-    load() {
-      const loaded = loadFile(file);
-      found = loaded;
-      obstacle = loaded.error ?? obstacle;
       const kept = loadCopy(openCopy("read"));
-      if (!kept?.state.unsaved || kept.state.unsaved.basedOn !== fingerprint(loaded)) return loaded;
+      if (!kept?.state.unsaved || kept.state.unsaved.basedOn !== fingerprint(found)) return found;
       copy = openCopy("read");
-      const lastLookAt = latest(kept.lastLookAt, loaded.lastLookAt);
-      return { ...loaded, ...kept, lastLookAt, condition: "sound", stateFile: loaded.state };
+      const lastLookAt = latest(kept.lastLookAt, found.lastLookAt);
+      return { ...found, ...kept, lastLookAt, condition: "sound", stateFile: found.state };
     },
-    quarantine(now) {
+
+    /** Moves a damaged state file away; undefined where even that fails, and the file stays as it is. */
+    quarantine(now: Date): string | undefined {
       try {
         return file.quarantine(now);
       } catch (error) {
@@ -76,22 +74,23 @@ export function storeOver(file: StateFile, openCopy: (purpose: Purpose) => State
         return undefined;
       }
     },
-    save(state, lastLookAt) {
-      try {
-        if (obstacle) throw obstacle;
+
+    save(state: State, lastLookAt: Date | undefined): SaveResult {
+      const saveInPlace = () => {
         file.save(forStateFile(state), lastLookAt);
         copy?.remove();
         copy = undefined;
-        return { place: "state file" };
-      } catch (error) {
-        if (!(error instanceof IpcheckError)) throw error;
-        copy ??= openCopy("write");
-        const unsaved = { remindedAt: "", ...state.unsaved, basedOn: fingerprint(found) };
-        const isKept = attempt(() => copy?.save({ ...state, unsaved }, lastLookAt));
-        return { place: copy && isKept ? "runtime folder" : "nowhere", error };
-      }
+      };
+      const error = obstacle ?? failureOf(saveInPlace);
+      if (!error) return { place: "state file" };
+      copy ??= openCopy("write");
+      const unsaved = { remindedAt: "", ...state.unsaved, basedOn: fingerprint(found) };
+      const isKept = copy && !failureOf(() => copy?.save({ ...state, unsaved }, lastLookAt));
+      return { place: isKept ? "runtime folder" : "nowhere", error };
     },
-    foresee() {
+
+    /** Where `save` would keep the state just now, found out without writing. */
+    foresee(): SaveResult {
       const error = obstacle ?? file.findObstacle();
       if (!error) return { place: "state file" };
       const stand = openCopy("foresee");
@@ -102,18 +101,8 @@ export function storeOver(file: StateFile, openCopy: (purpose: Purpose) => State
 
 /** Names what the state file says: a copy stands in for that and for nothing else. */
 function fingerprint(found: LoadedState | undefined): string {
-  const text = found && `${found.condition} ${encodeState(found.state)}`;
-  return createHash("sha256")
-    .update(text ?? "")
-    .digest("hex");
-}
-
-function loadFile(file: StateFile): LoadedState {
-  try {
-    return file.load();
-  } catch (error) {
-    return { state: EMPTY_STATE, lastLookAt: undefined, condition: "unreadable", error: asDiskError(error) };
-  }
+  const text = found ? `${found.condition} ${encodeState(found.state)}` : "";
+  return createHash("sha256").update(text).digest("hex");
 }
 
 /** A path that leads nowhere is a mistake in the configuration, and no disk that fails. */
@@ -133,15 +122,6 @@ function loadCopy(copy: StateFile | undefined): LoadedState | undefined {
     return copy?.load();
   } catch {
     return undefined; // It is only a stand-in.
-  }
-}
-
-function attempt(work: () => void): boolean {
-  try {
-    work();
-    return true;
-  } catch {
-    return false;
   }
 }
 

@@ -6,7 +6,6 @@ import { SILENCE, startEcho, startMail } from "../setup/workbench";
 import type { EchoServer } from "../support/echo-server";
 import { Home } from "../support/home";
 import { HAS_IPV6 } from "../support/ipv6";
-import type { MailServer } from "../support/mail-server";
 import { runHere } from "../support/run-here";
 
 vi.setConfig({ maxConcurrency: 3 });
@@ -18,50 +17,36 @@ const V4 = { old: "203.0.113.7", new: "203.0.113.8" };
 const V6 = { old: "2001:db8:1:2::aaaa", privacy: "2001:db8:1:2:ffff::bbbb", new: "2001:db8:1:3::aaaa" };
 const START = Date.UTC(2026, 5, 1, 12);
 
-interface Dual {
-  home: Home;
-  mail: MailServer;
-  echoes: Record<4 | 6, EchoServer[]>;
-  say(family: 4 | 6, answer: EchoServer["answer"]): void;
-  at(
-    hours: number,
-    options?: { without?: "4" | "6"; code?: string; env?: Record<string, string> },
-  ): ReturnType<Home["run"]>;
-  recorded(family: 4 | 6): string | undefined;
-}
+type Dual = Awaited<ReturnType<typeof startDual>>;
 
 /** A home of both families that has recorded the old addresses and mailed them. */
-async function startDual({ isSettled = true } = {}): Promise<Dual> {
+async function startDual({ isSettled = true } = {}) {
   const start = (answer: string, host: "127.0.0.1" | "::1") =>
     Promise.all([1, 2].map(() => startEcho(answer, { host })));
   const echoes = { 4: await start(V4.old, "127.0.0.1"), 6: await start(V6.old, "::1") };
   const mail = await startMail();
   const home = new Home(runHere).useServices(...echoes[4], ...echoes[6]).useMail(mail);
   Object.assign(home.env, { IPCHECK_FAMILY: "both", IPCHECK_TIMEOUT: "1s", IPCHECK_DEADLINE: "5s" });
-  const dual: Dual = {
-    home,
-    mail,
-    echoes,
-    say(family, answer) {
-      for (const echo of echoes[family]) echo.answer = answer;
-    },
-    at: (hours, { without, code = "ENETUNREACH", env = {} } = {}) =>
-      home.run([], {
-        now: new Date(START + hours * 3_600_000),
-        env: { ...env, ...(without && { FAIL_CONNECT_CODE: code, FAIL_CONNECT_FAMILY: without }) },
-        preload: without ? [FAILING_CONNECT] : [],
-      }),
-    recorded: (family) => home.readState()?.families[family]?.recorded?.address,
+  const say = (family: 4 | 6, answer: EchoServer["answer"]) => {
+    for (const echo of echoes[family]) echo.answer = answer;
   };
+  /** `without` a family: connecting over it fails with `code`. */
+  const at = (hours: number, { without = "", code = "ENETUNREACH", env = {} } = {}) =>
+    home.run([], {
+      now: new Date(START + hours * 3_600_000),
+      env: { ...env, ...(without && { FAIL_CONNECT_CODE: code, FAIL_CONNECT_FAMILY: without }) },
+      preload: without ? [FAILING_CONNECT] : [],
+    });
+  const recorded = (family: 4 | 6) => home.readState()?.families[family]?.recorded?.address;
   if (isSettled) {
-    expect(await dual.at(-10)).toMatchObject(SILENCE);
-    expect([dual.recorded(4), dual.recorded(6)]).toEqual([V4.old, V6.old]);
+    expect(await at(-10)).toMatchObject(SILENCE);
+    expect([recorded(4), recorded(6)]).toEqual([V4.old, V6.old]);
     const told = mail.arrived.map(({ mail: { text } }) => text).join();
     expect(told).toContain(V4.old);
     expect(told).toContain(V6.old);
     mail.arrived.length = 0;
   }
-  return dual;
+  return { home, mail, echoes, say, at, recorded };
 }
 
 describe.skipIf(!HAS_IPV6)("one family fails, the other goes on", { concurrent: true }, () => {
@@ -119,9 +104,7 @@ describe.skipIf(!HAS_IPV6)("a host without IPv6", { concurrent: true }, () => {
       // Once a day is enough.
       if (hour > 0) expect(run.stderr).toBe("");
       else
-        expect(run.stderr).toMatch(
-          /^ipcheck: error: .*this machine has no IPv6.*\n[\s\S]*\nipcheck: hint: .*IPCHECK_FAMILY=4\n$/,
-        );
+        expect(run.stderr).toMatch(/^ipcheck: error: [^\n]*this machine has no IPv6.*\nipcheck: hint: .*FAMILY=4\n$/s);
     }
     expect(mail.arrived).toEqual([]);
     expect(home.readState()).toMatchObject({ families: { 6: { recorded: { address: V6.old } } }, outbox: [] });
@@ -159,11 +142,9 @@ describe.skipIf(!HAS_IPV6)("a host without IPv6", { concurrent: true }, () => {
 describe.skipIf(!HAS_IPV6)("IPv6 is judged by its prefix", { concurrent: true }, () => {
   test.for([
     ["another privacy address", V6.privacy, undefined, false],
-    ["the same in another spelling", "2001:0DB8:0001:0002:0:0:0:AAAA", undefined, false],
     ["the same in another spelling, to the last bit", "2001:0DB8:0001:0002:0:0:0:AAAA", "128", false],
     ["another /64", V6.new, undefined, true],
     ["another /64 in the same /56", V6.new, "56", false],
-    ["another /56", "2001:db8:1:102::aaaa", "56", true],
     ["another privacy address, to the last bit", V6.privacy, "128", true],
   ] as const)("%s", async ([, address, prefix, isChange]) => {
     const { home, mail, echoes, say, at, recorded } = await startDual();

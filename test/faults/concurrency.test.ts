@@ -1,8 +1,6 @@
-// Many runs at once, runs that die while they hold the lock, clocks that jump by years, and less time
-// than one request takes: one mail, no negative duration, nobody stuck.
+// Many runs at once, clocks that jump by years, and less time than one request takes: one mail, no negative
+// duration, nobody stuck.
 
-import { type ChildProcess, spawn } from "node:child_process";
-import { createHash } from "node:crypto";
 import { EventEmitter, once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { describe, expect, test } from "vitest";
@@ -46,27 +44,6 @@ describe("one lock", () => {
     await expectOneMail(made, runs);
   });
 
-  test("a holder killed while it waits for an echo service: the next run works at once", async () => {
-    const { home, mail, echoes, moveTo } = await makeMoved();
-    const asked = new Promise<void>((resolve) => {
-      for (const echo of echoes) echo.answer = () => resolve();
-    });
-    let holder: ChildProcess | undefined;
-    const held = home.run([], {
-      onStart: (child) => {
-        holder = child;
-      },
-    });
-    await asked;
-    expect(await home.run()).toMatchObject({ exitCode: 6, stdout: "", stderr: expect.stringMatching(ERROR_AND_HINT) });
-    holder?.kill("SIGKILL");
-    await held;
-    moveTo(NEW);
-    expect(await home.run([], { killAfterMs: 5000 })).toMatchObject(SILENCE);
-    expect(mail.arrived).toHaveLength(1);
-    await survived();
-  });
-
   test("held for as long as a mail takes", async () => {
     const { home, mail } = await makeMoved();
     const slow = createServer((socket) => void slow.emit("asked", socket));
@@ -82,39 +59,11 @@ describe("one lock", () => {
     await expectRecovery(home, mail, 1);
     await survived();
   });
-
-  // Any local user can take the name that stands in /proc/net/unix: exit 6 for ever, and nobody was told.
-  test("a stranger who holds its name silences nobody, and lets no two runs in", async ({ skip }) => {
-    if (process.platform !== "linux" || process.getuid?.() !== 0) return skip("only root can act as another user");
-    const made = await makeMoved();
-    const { home, mail } = made;
-    const hash = createHash("sha256").update(home.stateFile).digest("hex").slice(0, 20);
-    const name = JSON.stringify(`\0ipcheck-0-${hash}`.padEnd(108, "\0"));
-    const script = `net.createServer().listen(${name}, () => console.log(1))`;
-    const stranger = spawn("setpriv", ["--reuid=65534", "--clear-groups", process.execPath, "-e", script], {
-      cwd: "/",
-    });
-    try {
-      await once(stranger.stdout, "data");
-      const [sent, runs] = [mail.arrived.length, await Promise.all(Array.from({ length: 5 }, () => home.run()))];
-      expect(mail.arrived).toHaveLength(sent + 1);
-      for (const { exitCode } of runs) expect([0, 6]).toContain(exitCode);
-      const said = `process ${stranger.pid} of another user (uid 65534) holds the socket @ipcheck-0-${hash}`;
-      for (const { exitCode, stderr } of runs) if (exitCode === 0) expect(stderr).toContain(said);
-      const doctor = await home.run(["doctor"]);
-      expect(doctor.stdout).toContain(`warning  lock: ${said}`);
-    } finally {
-      stranger.kill("SIGKILL");
-    }
-    await survived();
-  });
 });
 
 describe.concurrent("a clock that jumps", () => {
-  const [PAST, PRESENT, FUTURE] = ["1970-01-02T00:00:00Z", "2026-06-01T00:00:00Z", "2038-02-01T00:00:00Z"] as const;
-  const TIMES = [PAST, PRESENT, FUTURE];
-  const jumps = TIMES.flatMap((from) => TIMES.filter((to) => to !== from).map((to) => [from, to] as const));
-  const rows = jumps.map(([from, to]) => [from.slice(0, 4), to.slice(0, 4), from, to] as const);
+  const TIMES = ["1970-01-02T00:00:00Z", "2026-06-01T00:00:00Z", "2038-02-01T00:00:00Z"];
+  const rows = TIMES.flatMap((from) => TIMES.filter((to) => to !== from).map((to) => [from, to] as const));
   const soonAfter = (time: string) => new Date(Date.parse(time) + 60_000);
 
   /** Nothing that people read counts backwards. */
@@ -128,7 +77,7 @@ describe.concurrent("a clock that jumps", () => {
     for (const text of texts) expect(text).not.toMatch(/(?<![\w-])-\d|NaN|Invalid|undefined/);
   }
 
-  test.for(rows)("from %s to %s between first look, quiet hour and change", async ([, , from, to]) => {
+  test.for(rows)("from %s to %s between first look, quiet hour and change", async ([from, to]) => {
     const { home, mail, moveTo } = await makeNew(OLD, runHere);
     expect(await home.run([], { now: from })).toMatchObject(SILENCE);
     expect(await home.run([], { now: to })).toMatchObject(SILENCE);
@@ -143,7 +92,7 @@ describe.concurrent("a clock that jumps", () => {
     await survived();
   });
 
-  test.for(rows)("from %s to %s while a refused recipient is deferred", async ([, , from, to]) => {
+  test.for(rows)("from %s to %s while a refused recipient is deferred", async ([from, to]) => {
     const { home, mail } = await makeNew(NEW, runHere);
     mail.refusals.set(OWNER, [550, "no such user"]);
     expect(await home.run([], { now: from })).toMatchObject({ exitCode: 5 });
@@ -155,7 +104,7 @@ describe.concurrent("a clock that jumps", () => {
     await survived();
   });
 
-  test.for(rows)("from %s to %s while every service cools down", async ([, , from, to]) => {
+  test.for(rows)("from %s to %s while every service cools down", async ([from, to]) => {
     const panel = closing(await startPanel(2, () => reply(http(429, "", { "Retry-After": "7200" }))));
     const home = new Home(runHere).useServices(...panel.services);
     expect(await home.run([], { now: from })).toMatchObject({ exitCode: 3 });

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, expect } from "vitest";
@@ -18,6 +19,21 @@ export const ERROR_AND_HINT = /^ipcheck: error: [^\n]+\nipcheck: hint: [^\n]+\n$
 
 // Every home is removed at the process's end by a listener of its own.
 process.setMaxListeners(0);
+
+const mounted: string[] = [];
+afterAll(() => mounted.map((folder) => execFileSync("umount", [folder])));
+
+export const mount = (...args: string[]) => execFileSync("mount", args, { stdio: "pipe" });
+
+/** Makes a folder a file system of its own, with these options of tmpfs(5). */
+export function mountOn(folder: string, options: string, skip: (note: string) => never): void {
+  try {
+    mount("-t", "tmpfs", "-o", options, "tmpfs", folder);
+  } catch {
+    skip("mounting a file system needs root");
+  }
+  mounted.push(folder);
+}
 
 /** What the tests of one file share; at its end the survivors are counted aloud and the servers closed. */
 export function openSuite(name: string) {
@@ -47,12 +63,13 @@ export function openSuite(name: string) {
   return {
     closing,
     makeNew,
-    /** A home whose recorded address was `OLD` and that is at `NEW` now. */
-    async makeMoved() {
+    /** A home whose recorded address was `OLD` and that is at `NEW` now; `prepare` is given its empty state folder. */
+    async makeMoved(prepare?: (folder: string) => void) {
       before ??= lookOnce();
       const made = await makeNew();
       const folder = dirname(made.home.stateFile);
-      mkdirSync(dirname(folder), { recursive: true, mode: 0o700 });
+      mkdirSync(folder, { recursive: true, mode: 0o700 });
+      prepare?.(folder);
       cpSync(await before, folder, { recursive: true, preserveTimestamps: true });
       return made;
     },

@@ -1,13 +1,11 @@
 // The state can be read and not written, or not even read: the home moves all the same, and people are told, once a
 // day until somebody mends it.
 
-import { execFileSync } from "node:child_process";
-import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { afterAll, describe, expect, test } from "vitest";
-import type { Home } from "../support/home";
+import { describe, expect, test } from "vitest";
 import type { MailServer } from "../support/mail-server";
-import { FAULTS, messageIds, NEW, OLD, openSuite, SILENCE } from "./survival";
+import { FAULTS, messageIds, mount, mountOn, NEW, OLD, openSuite, SILENCE } from "./survival";
 
 const { makeMoved, survived } = openSuite("unusable states");
 const THIRD = "203.0.113.99";
@@ -15,34 +13,21 @@ const HOUR_MS = 3_600_000;
 const START = Date.now();
 const at = (hour: number) => ({ now: new Date(START + hour * HOUR_MS) });
 
-const mounted: string[] = [];
-afterAll(() => mounted.map((folder) => execFileSync("umount", [folder])));
-
-/** The state folder becomes a file system of its own that is read-only. */
-function makeReadOnly(home: Home, skip: (note: string) => never): string {
-  const folder = dirname(home.stateFile);
-  const copy = join(home.path, "copy");
-  cpSync(folder, copy, { recursive: true, preserveTimestamps: true });
-  try {
-    execFileSync("mount", ["-t", "tmpfs", "-o", "mode=700", "tmpfs", folder], { stdio: "pipe" });
-  } catch {
-    return skip("mounting a file system needs root");
-  }
-  mounted.push(folder);
-  cpSync(copy, folder, { recursive: true, preserveTimestamps: true });
-  execFileSync("mount", ["-o", "remount,ro", folder]);
-  return folder;
+/** The state folder is a file system of its own that is read-only. */
+async function makeReadOnly(skip: (note: string) => never) {
+  const made = await makeMoved((folder) => mountOn(folder, "mode=700", skip));
+  mount("-o", "remount,ro", dirname(made.home.stateFile));
+  return made;
 }
 
 const subjects = (mail: MailServer) => mail.arrived.map((arrived) => arrived.mail.subject ?? "");
 
 describe("a card turned read-only", () => {
   test("a change is mailed once a day until it is mended, then no more", async ({ skip }) => {
-    const { home, mail, bench } = await makeMoved();
+    const { home, mail, bench } = await makeReadOnly(skip);
     const runtime = join(home.path, "run");
     mkdirSync(runtime, { mode: 0o700 });
     home.env["XDG_RUNTIME_DIR"] = runtime;
-    const folder = makeReadOnly(home, skip);
     const said: string[] = [];
     for (const hour of [0, 1, 2, 23, 25, 26, 47, 50]) {
       const run = await home.run([], at(hour));
@@ -58,7 +43,7 @@ describe("a card turned read-only", () => {
     );
     expect(readdirSync(runtime)).toEqual(["ipcheck"]);
 
-    execFileSync("mount", ["-o", "remount,rw", folder]);
+    mount("-o", "remount,rw", dirname(home.stateFile));
     for (const hour of [51, 52, 80]) expect(await home.run([], at(hour))).toMatchObject(SILENCE);
     expect(mail.arrived).toHaveLength(3);
     expect(home.readState()).toMatchObject({ families: { 4: { recorded: { address: NEW } } }, outbox: [] });
@@ -69,9 +54,8 @@ describe("a card turned read-only", () => {
   });
 
   test("every change is told, also the one back", async ({ skip }) => {
-    const { home, mail, moveTo, bench } = await makeMoved();
+    const { home, mail, moveTo, bench } = await makeReadOnly(skip);
     home.env["TMPDIR"] = home.path;
-    makeReadOnly(home, skip);
     for (const [hour, address] of [NEW, OLD, THIRD, THIRD].entries()) {
       moveTo(address);
       expect((await home.run([], at(hour))).exitCode).toBe(4);
@@ -95,8 +79,7 @@ describe("a card turned read-only", () => {
       },
     ],
   ])("where the runtime folder %s every run tells, under one Message-ID", async ([name, make], { skip }) => {
-    const { home, mail, bench } = await makeMoved();
-    makeReadOnly(home, skip);
+    const { home, mail, bench } = await makeReadOnly(skip);
     const place = join(home.path, "run");
     if (name !== "does not exist") mkdirSync(place, { mode: 0o700 });
     make(place);
@@ -111,10 +94,9 @@ describe("a card turned read-only", () => {
   });
 
   test("the hook is called once for a change, and a dry run says what would really happen", async ({ skip }) => {
-    const { home, bench } = await makeMoved();
+    const { home, bench } = await makeReadOnly(skip);
     home.env["TMPDIR"] = home.path;
     home.env["IPCHECK_ON_CHANGE"] = `echo "$IPCHECK_OLD $IPCHECK_NEW" >> '${home.path}/called'`;
-    makeReadOnly(home, skip);
     const dry = await home.run(["--dry-run"], at(0));
     expect(dry).toMatchObject({ exitCode: 4, stderr: expect.stringContaining("EROFS") });
     expect(dry.stdout).toMatch(/would keep the state in the runtime folder[\s\S]*would mail 203\.0\.113\.8/);

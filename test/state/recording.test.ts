@@ -22,6 +22,7 @@ const outageFor = (minutes: number, rest: Partial<Outage> = {}): Outage => {
 };
 const stateOf = (familyState: FamilyState): State => ({ ...EMPTY_STATE, families: { 4: familyState } });
 const recorded = { address: A, since: ago(600), confirmedBy: ["a", "b"] };
+const DAY = 1440;
 
 function record(state: State, decision: LookOutcome["decision"], rest: Partial<RecordingContext> = {}): State {
   const lastLookAt = new Date(NOW.getTime() - HOUR_MS);
@@ -37,6 +38,7 @@ const SILENCE: LookOutcome["decision"] = { kind: "silence" };
 test("a quiet look leaves the very same state, so that nothing is written", () => {
   const state = stateOf({ recorded });
   expect(record(state, UNCHANGED)).toBe(state);
+  expect(record(state, { kind: "unchanged", address: A, seen: A, by: ["c"] })).toBe(state);
   expect(record(state, UNCHANGED, { lastLookAt: undefined })).toBe(state);
 });
 
@@ -56,22 +58,21 @@ describe("an address that was accepted on one vote", () => {
 
 describe("good looks", () => {
   const candidate = { address: B, runs: 2 };
-  const since = ago(0);
+  const [HOUR, LESS] = [
+    { recorded, outage: outageFor(60) },
+    { recorded, outage: outageFor(59) },
+  ];
+  const ACCEPTED = { ...CONFIRMED, kind: "accepted" };
 
   test.each([
-    ["first", {}, CONFIRMED, { kind: "first", address: B, confirmedBy: ["a", "c"], at: since }],
+    ["first", {}, CONFIRMED, { kind: "first", address: B, confirmedBy: ["a", "c"], at: ago(0) }],
     ["first, though an outage before", { outage: outageFor(600) }, CONFIRMED, { kind: "first", outageSince: ago(600) }],
     ["change", { recorded }, CONFIRMED, { kind: "change", old: A, oldSince: ago(600), address: B }],
-    ["accepted", { recorded, candidate }, { ...CONFIRMED, kind: "accepted" }, { kind: "change", isUnconfirmed: true }],
-    [
-      "change after blindness",
-      { recorded, outage: outageFor(60) },
-      CONFIRMED,
-      { kind: "change", outageSince: ago(60) },
-    ],
-    ["change after a short one", { recorded, outage: outageFor(59) }, CONFIRMED, { kind: "change" }],
-    ["back", { recorded, outage: outageFor(60) }, UNCHANGED, { kind: "back", address: A, outageSince: ago(60) }],
-    ["back so soon", { recorded, outage: outageFor(59) }, UNCHANGED, undefined],
+    ["accepted", { recorded, candidate }, ACCEPTED, { kind: "change", isUnconfirmed: true }],
+    ["change after blindness", HOUR, CONFIRMED, { kind: "change", outageSince: ago(60) }],
+    ["change after a short one", LESS, CONFIRMED, { kind: "change" }],
+    ["back", HOUR, UNCHANGED, { kind: "back", address: A, outageSince: ago(60) }],
+    ["back so soon", LESS, UNCHANGED, undefined],
     ["no lone vote any more", { recorded, candidate }, UNCHANGED, undefined],
     ["outage since the future", { recorded, outage: outageFor(-600) }, UNCHANGED, undefined],
   ] as [string, FamilyState, LookOutcome["decision"], object | undefined][])(
@@ -92,15 +93,11 @@ describe("good looks", () => {
     expect(outbox[0]).not.toHaveProperty("oldSince");
   });
 
-  test("the other family, the outbox and the channels stay", () => {
-    const state: State = { ...stateOf({ recorded }), channels: {}, coolDowns: { "a.example": ago(-5) } };
+  test("the other family and what else is remembered stay", () => {
+    const state: State = { ...stateOf({ recorded }), coolDowns: { "a.example": ago(-5) } };
     state.families[6] = { recorded: { address: addressOf("1", 6), confirmedBy: [] } };
-    const next = record(state, CONFIRMED);
-    expect([next.families[6], next.channels, next.coolDowns]).toEqual([
-      state.families[6],
-      state.channels,
-      state.coolDowns,
-    ]);
+    const { families, coolDowns } = record(state, CONFIRMED);
+    expect([families[6], coolDowns]).toEqual([state.families[6], state.coolDowns]);
   });
 });
 
@@ -144,10 +141,8 @@ describe("failed looks", () => {
   });
 
   test("where nothing was ever seen, blindness has no beginning", () => {
-    expect(record(EMPTY_STATE, SILENCE).families[4]?.outage).not.toHaveProperty("since");
-    expect(record(stateOf({ recorded }), SILENCE, { lastLookAt: undefined }).families[4]?.outage).not.toHaveProperty(
-      "since",
-    );
+    const unseen = [record(EMPTY_STATE, SILENCE), record(stateOf({ recorded }), SILENCE, { lastLookAt: undefined })];
+    for (const { families } of unseen) expect(families[4]?.outage).not.toHaveProperty("since");
   });
 });
 
@@ -174,70 +169,37 @@ test("an address is never recorded without a notice that is owed", () => {
 });
 
 describe("the outage that a good look ends", () => {
-  const ended = (outages: (Outage | undefined)[], rest: Partial<Parameters<typeof endedOutage>[1]> = {}) => {
-    const families = Object.fromEntries(
-      outages.map((outage, index) => [index === 0 ? 4 : 6, { recorded, ...(outage && { outage }) }]),
-    );
-    return endedOutage(
-      { ...EMPTY_STATE, families },
-      {
-        families: outages.length === 1 ? [4] : [4, 6],
-        lastLookAt: new Date(ago(60)),
-        reportOutageMs: HOUR_MS,
-        now: NOW,
-        ...rest,
-      },
-    );
-  };
-  const days = (count: number) => ({ lastLookAt: new Date(ago(count * 1440)) });
+  const GONE = { failedAt: ago(5), runs: 9, reason: "" };
+  const week = outageFor(7 * DAY);
+  const SINCE_LAST_WEEK = { since: ago(7 * DAY), isUnwatched: true };
 
-  test.each([
-    ["none", ended([undefined]), undefined],
-    ["an hour", ended([outageFor(60)]), { since: ago(60) }],
-    ["too short", ended([outageFor(59)]), undefined],
-    ["not reported", ended([outageFor(6000)], { reportOutageMs: undefined }), undefined],
-    ["one family of two", ended([undefined, outageFor(6000)]), undefined],
-    ["both: from when the last one was seen", ended([outageFor(90), outageFor(57_600)]), { since: ago(90) }],
-    ["of a family that was never seen", ended([outageFor(90), { ...outageFor(1), since: ago(0) }]), undefined],
-    ["no run for a week", ended([undefined], days(7)), { since: ago(7 * 1440), isUnwatched: true }],
-    [
-      "no run for a week, at a home without IPv6",
-      endedOutage(
-        {
-          ...EMPTY_STATE,
-          families: { 4: { recorded }, 6: { outage: { failedAt: ago(7 * 1440), runs: 9, reason: "" } } },
-        },
-        { families: [4, 6], reportOutageMs: HOUR_MS, now: NOW, ...days(7) },
-      ),
-      { since: ago(7 * 1440), isUnwatched: true },
-    ],
-    [
-      "runs for a week that saw nothing, and IPv6 asked for since today",
-      endedOutage(
-        { ...EMPTY_STATE, families: { 4: { recorded, outage: outageFor(7 * 1440) } } },
-        { families: [4, 6], reportOutageMs: HOUR_MS, now: NOW, ...days(7) },
-      ),
-      undefined,
-    ],
-    ["a daily run", ended([undefined], days(1)), undefined],
-    [
-      "no run for a week, where that is not reported",
-      ended([undefined], { ...days(7), reportOutageMs: undefined }),
-      undefined,
-    ],
-    [
-      "no run for a week, where two are reported",
-      ended([undefined], { ...days(7), reportOutageMs: 14 * 24 * HOUR_MS }),
-      undefined,
-    ],
-    ["a clock that began in 1970", ended([undefined], { lastLookAt: new Date(1000) }), undefined],
-  ])("%s", (_, outage, expected) => expect(outage).toEqual(expected));
+  /** What is known of IPv4, of IPv6 where that is looked at, and when the last good look was. */
+  test.each<[string, FamilyState[], lastLook: number, reportMs: number | undefined, expected: object | undefined]>([
+    ["none", [{ recorded }], 60, HOUR_MS, undefined],
+    ["an hour", [{ recorded, outage: outageFor(60) }], 60, HOUR_MS, { since: ago(60) }],
+    ["too short", [{ recorded, outage: outageFor(59) }], 60, HOUR_MS, undefined],
+    ["not reported", [{ recorded, outage: outageFor(6000) }], 60, undefined, undefined],
+    ["one family of two", [{ recorded }, { recorded, outage: outageFor(6000) }], 60, HOUR_MS, undefined],
+    ["both: the last one seen", [{ outage: outageFor(90) }, { outage: week }], 60, HOUR_MS, { since: ago(90) }],
+    ["of a family never seen", [{ outage: outageFor(90) }, { outage: outageFor(0) }], 60, HOUR_MS, undefined],
+    ["no run for a week", [{ recorded }], 7 * DAY, HOUR_MS, SINCE_LAST_WEEK],
+    ["no run for a week, at a home without IPv6", [{ recorded }, { outage: GONE }], 7 * DAY, HOUR_MS, SINCE_LAST_WEEK],
+    ["runs that saw nothing, and IPv6 since today", [{ recorded, outage: week }, {}], 7 * DAY, HOUR_MS, undefined],
+    ["a daily run", [{ recorded }], DAY, HOUR_MS, undefined],
+    ["no run for a week, where that is not reported", [{ recorded }], 7 * DAY, undefined, undefined],
+    ["no run for a week, where two are reported", [{ recorded }], 7 * DAY, 14 * DAY * MINUTE_MS, undefined],
+    ["a clock that began in 1970", [{ recorded }], 56 * 365 * DAY, HOUR_MS, undefined],
+  ])("%s", (_, [v4 = {}, v6], lastLook, reportOutageMs, expected) => {
+    const state = { ...EMPTY_STATE, families: { 4: v4, ...(v6 && { 6: v6 }) } };
+    const families = v6 ? ([4, 6] as const) : ([4] as const);
+    const context = { families, lastLookAt: new Date(ago(lastLook)), reportOutageMs, now: NOW };
+    expect(endedOutage(state, context)).toEqual(expected);
+  });
 });
 
 describe("the heartbeat", () => {
   const [ME, DAD] = ["me@example.net", "dad@example.net"];
   const served = (minutes: number) => ({ failures: 0, refusals: 0, triedAt: ago(minutes), servedAt: ago(minutes) });
-  const DAY = 1440;
   const enqueueOn = (state: State) =>
     enqueueHeartbeat(state, {
       family: 4,
@@ -262,7 +224,8 @@ describe("the heartbeat", () => {
   test("one who is owed something already holds nobody up, and is not owed two", () => {
     const refused = { failures: 9, refusals: 9, triedAt: ago(60) };
     const first = enqueueOn({ ...home, channels: { [ME]: served(40 * DAY), [DAD]: refused } });
-    const later = { ...acknowledgeAll(first, ME), channels: { ...first.channels, [ME]: served(1) } };
+    const told = acknowledge(first, ME, new Set(first.outbox.map(({ id }) => id)));
+    const later = { ...told, channels: { ...first.channels, [ME]: served(1) } };
     expect(owedBy(later)).toEqual([[ME]]);
     const muchLater = { ...later, channels: { ...later.channels, [ME]: served(40 * DAY) } };
     expect(owedBy(muchLater)).toEqual([[ME], [DAD]]);
@@ -283,12 +246,11 @@ describe("the heartbeat", () => {
   });
 });
 
-const spoke = (minutes: number, about = ""): State => ({
-  ...EMPTY_STATE,
-  spoken: { look: { at: ago(minutes), about } },
-});
-
 describe("stderr speaks", () => {
+  const spoke = (minutes: number, about = ""): State => {
+    return { ...EMPTY_STATE, spoken: { look: { at: ago(minutes), about } } };
+  };
+
   test.each([
     ["at first", EMPTY_STATE, false, true],
     ["not again within a day", spoke(1439), false, false],
@@ -312,7 +274,3 @@ describe("stderr speaks", () => {
     expect(speakOnceADay(EMPTY_STATE, "mail", undefined, context).state).toBe(EMPTY_STATE);
   });
 });
-
-function acknowledgeAll(state: State, channel: string): State {
-  return acknowledge(state, channel, new Set(state.outbox.map(({ id }) => id)));
-}
