@@ -37,7 +37,7 @@ export interface Settings extends PlainSettings {
 /**
  * Reads, checks and builds the configuration. What must never be printed is added to `secrets` as
  * it is found, so that it is known even when the configuration turns out to be unusable.
- * @throws IpcheckError `config` naming every problem at once
+ * @throws ConfigError naming every problem at once
  */
 export function loadSettings(envFileFlag: string | undefined, environment: Environment, secrets: string[]): Settings {
   const findings: Findings = { problems: [], warnings: [], secrets };
@@ -72,7 +72,7 @@ export function loadSettings(envFileFlag: string | undefined, environment: Envir
     origins,
   };
   checkTogether(settings, get, problems);
-  if (problems.length > 0) throw configError(problems, envFile, environment.env);
+  if (problems.length > 0) throw new ConfigError(problems, findPlace(problems, envFile, environment));
   return settings;
 }
 
@@ -128,12 +128,10 @@ function checkNames(envFile: EnvFile | undefined, { env }: Environment, { proble
   const known: readonly string[] = [...VARIABLE_NAMES, ...OTHER_NAMES];
   for (const name of new Set(names)) {
     if (known.includes(name)) continue;
+    const now = RENAMED[name];
     const meant = suggest(name.toUpperCase(), known);
-    problems.push(
-      RENAMED[name]
-        ? `${name}: is called ${RENAMED[name]} now`
-        : `${quote(name)}: no such variable${meant ? `, did you mean ${meant}?` : ""}`,
-    );
+    const question = meant ? `, did you mean ${meant}?` : "";
+    problems.push(now ? `${name}: is called ${now} now` : `${quote(name)}: no such variable${question}`);
   }
   if (envFile?.values["IPCHECK_CONFIG"]) {
     problems.push("IPCHECK_CONFIG: has no effect inside an env file, remove it there");
@@ -227,27 +225,28 @@ function revisionOf({ smtp, from, extraCa }: Settings): string {
   return scryptSync(JSON.stringify(parts), "ipcheck mail settings", 9).toString("base64url");
 }
 
-function configError(problems: string[], envFile: EnvFile | undefined, env: Environment["env"]): IpcheckError {
+/** A configuration that cannot be used; `where` is the place to look at, in parentheses, empty where there is none. */
+export class ConfigError extends IpcheckError {
+  constructor(
+    readonly problems: readonly string[],
+    readonly where: string,
+  ) {
+    const isOne = problems.length === 1;
+    const fact = isOne ? problems[0] : `${problems.length} problems in the configuration`;
+    super("config", `${fact}${where}`, { details: isOne ? [] : problems, hint: cureOf(problems) });
+  }
+}
+
+function findPlace(problems: readonly string[], envFile: EnvFile | undefined, { env }: Environment): string {
+  if (envFile === undefined) return "";
   const isOutside = (problem: string) => {
     // The names that it begins with: of two that do not go together one may stand in the file.
-    const names =
-      problem
-        .split(":", 1)
-        .join()
-        .match(/\bIPCHECK_\w+/gi) ?? [];
+    const [subject = ""] = problem.split(":", 1);
+    const names = subject.match(/\bIPCHECK_\w+/gi) ?? [];
     const isOfFile = / on line \d|inside an env file/.test(problem);
     return names.length > 0 && !isOfFile && names.every((name) => env[name]);
   };
-  const place = envFile && (problems.every(isOutside) ? "environment" : `env file ${quote(envFile.path)}`);
-  const where = place === undefined ? "" : ` (${place})`;
-  const [first = ""] = problems;
-  const hint = cureOf(problems);
-  return problems.length === 1
-    ? new IpcheckError("config", `${first}${where}`, { hint })
-    : new IpcheckError("config", `${problems.length} problems in the configuration${where}`, {
-        details: problems,
-        hint,
-      });
+  return ` (${problems.every(isOutside) ? "environment" : `env file ${quote(envFile.path)}`})`;
 }
 
 /** What 'init' asks for; a file that is missing or a variable of another kind is not its to mend. */
