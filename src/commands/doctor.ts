@@ -308,6 +308,6 @@ async function findSchedule(host: Host) {
   if (!found) return undefined;
   const { scheduler, mailsOutput = false } = found;
   const hasMailer = findMissing(["/usr/sbin/sendmail"]).length === 0;
-  const standstill = await scheduler.findStandstill?.();
-  return { ...found, name: scheduler.name, mailsOutput, hasMailer, standstill };
+  const obstacle = await scheduler.findObstacle?.();
+  return { ...found, name: scheduler.name, mailsOutput, hasMailer, obstacle };
 }

@@ -27,7 +27,7 @@ export const cron: Scheduler = {
     await writeCrontab(editCrontab(table, undefined), table);
   },
   find: async () => findInstalled(await readCrontab().catch(() => "")),
-  async findStandstill() {
+  async findObstacle() {
     if (await isAnyRunning(["cron", "crond", "cronie", "fcron"])) return undefined;
     return { text: "no cron daemon is running", hint: "'sudo systemctl enable --now cron' starts it" };
   },
