@@ -240,6 +240,12 @@ describe("the env file", () => {
     expect(await home.run(["check"])).toMatchObject(SILENCE);
   });
 
+  test("that all can write", async () => {
+    const { home, file } = await makeConfigured();
+    chmodSync(file, 0o666);
+    await expectRefusal(home, 2, /can be written by other users: run chmod 600 \S*\.env/, /hint: whoever can write/);
+  });
+
   test("that may not be read", async () => {
     const { home } = await makeConfigured();
     const options = {

@@ -57,8 +57,6 @@ describe.concurrent("a command line or a configuration that cannot be", () => {
   type Row = [what: string, args: string[], env: Record<string, string>, ...said: RegExp[]];
   const rows: Row[] = [
     ["unknown command", ["chec"], {}, /unknown command 'chec'/, /hint: .*'ipcheck check'/],
-    ["unknown command, two letters swapped", ["chekc"], {}, /'chekc'/, /hint: .*'ipcheck check'/],
-    ["unknown command, far off in a long name", ["vignere"], {}, /'vignere'/, /hint: .*'ipcheck vigenere'/],
     ["help for an unknown command", ["help", "chek"], {}, /unknown command 'chek'/, /hint: .*'ipcheck check'/],
     ["help for nothing known", ["help", "nope"], {}, /unknown command 'nope'/, /hint: .*--help/],
     ["help behind an option", ["--json", "help", "vignere"], {}, /'vignere'/, /'ipcheck vigenere'/],
@@ -80,34 +78,10 @@ describe.concurrent("a command line or a configuration that cannot be", () => {
     ["option without its value", ["--config"], {}, /argument missing/],
     ["a short option with =", ["-c=/dev/null"], {}, /unknown option '-c=\/dev\/null'/, /hint: write -c FILE/],
     ["a short option with =, of a command", ["check", "-c=/x"], {}, /unknown option '-c=\/x'/, /--config=FILE/],
-    ["env file that is a folder", [], { IPCHECK_CONFIG: "/tmp" }, /IPCHECK_CONFIG: \/tmp is a directory/],
     ["env file that is not there, by option", ["--config", "/nope/.env"], {}, /--config: .* does not exist/],
-    ["env file that is not there", [], { IPCHECK_CONFIG: "/nope/.env" }, /IPCHECK_CONFIG: .*does not exist/],
     ["vigenere: both switches", ["vigenere", "--env", "--decode", "K", "x"], {}, /--decode and --env/],
     ["vigenere: extra argument", ["vigenere", "KEY", "four", "word"], {}, /too many arguments/],
-    ["a mistyped variable", [], { IPCHECK_SMTP_PROT: "25" }, /IPCHECK_SMTP_PROT: .*did you mean IPCHECK_SMTP_PORT\?/],
-    ["a placeholder", [], { IPCHECK_TO: "your-phone@mail.invalid" }, /IPCHECK_TO: .*placeholder/],
-    ["a line break", [], { IPCHECK_NAME: "home\nBcc: x@y.example" }, /IPCHECK_NAME: .*one line/],
     ["a terminal's controls in a name", [], { IPCHECK_NAME: "attic\u0007\u001b[2J" }, /IPCHECK_NAME/],
-    ["a fixed port to reach", [], { IPCHECK_REACH_URL: "https://probe.example.net/port/22" }, /\{port\} in its path/],
-    [
-      "{port} as the server's own",
-      [],
-      { IPCHECK_REACH_URL: "https://probe.example.net:{port}/" },
-      /\{port\} in its path/,
-    ],
-    ["another scheme", [], { IPCHECK_REACH_URL: "ftp://probe.example.net/{port}" }, /\{port\} in its path/],
-    [
-      "a password in clear to a distant server",
-      [],
-      {
-        IPCHECK_SMTP_USER: "a@b.example",
-        IPCHECK_SMTP_PASSWORD: "hunter22",
-        IPCHECK_SMTP_SECURITY: "none",
-        IPCHECK_SMTP_HOST: "mail.example",
-      },
-      /IPCHECK_SMTP_SECURITY: .*expected tls or starttls/,
-    ],
     [
       "seven at once",
       [],
@@ -348,19 +322,16 @@ describe.concurrent("vigenere", () => {
   const nonAscii = /warning: 2 characters outside printable ASCII stay readable/;
   const rows: [args: string[], input: string, stdout: string, stderr?: RegExp][] = [
     [["LEMON", "ATTACKATDAWN"], "", "LXFOPVEFRNHR"],
-    [["lemon", "attackatdawn"], "", "lxfopvefrnhr"],
     [["--decode", "LEMON", "LXFOPVEFRNHR"], "", "ATTACKATDAWN"],
     [["LEMON"], "ATTACKATDAWN\n", "LXFOPVEFRNHR"],
     [[], "LEMON\nATTACKATDAWN\n", "LXFOPVEFRNHR"],
     [[], "LEMON\r\nATTACKATDAWN\r\n", "LXFOPVEFRNHR"],
     [[], "LEMON\nATTACKATDAWN", "LXFOPVEFRNHR"],
     [["--decode"], "LEMON\nLXFOPVEFRNHR\nmore\n", "ATTACKATDAWN"],
-    [["b", "abcd efgh ijkl mnop"], "", "bcde!fghi!jklm!nopq"],
     [["--", "b", "-9~z"], "", ".0 a"],
     [["b", "pässwört"], "", "qättxösu", nonAscii],
     [["--decode", "b", "qättxösu"], "", "pässwört", nonAscii],
     [["AAAA", "secret"], "", "secret", /warning: .*leaves the password as it is/],
-    [["0", "secret"], "", "secret", /warning: .*leaves the password as it is/],
   ];
   test.for(rows)("%j %j prints %j", async ([args, input, stdout, stderr = /^$/]) => {
     const run = await vigenere(args, input);
@@ -389,13 +360,7 @@ describe.concurrent("vigenere", () => {
 
   test.for([
     ["LEMON", "abcd efgh ijkl mnop"],
-    ["LEMON", " spaces around "],
-    ["k3y! ", "p#ss\\nword$HOME=$(x)"],
     ["#k", "#hash and 'single'"],
-    ["it's", 'say "hi"'],
-    ['"quoted"', "back\\slash\\\\n"],
-    ["`tick`", "=equals=export A=1"],
-    ["Zz9~", "~~~~~~~~~~~~"],
     ["a b c", "é ñ 🔑 x"],
   ] as const)("--env %j %j reads back as it was", async ([key, password]) => {
     const { exitCode, stdout } = await vigenere(["--env", "--", key, password]);
@@ -539,61 +504,39 @@ describe.concurrent("a mail that cannot be delivered", () => {
 });
 
 describe.concurrent("the env file", () => {
-  async function makeConfigured(mode: number, secret = "") {
-    const mail = await startMail(secret ? { login: { user: USER, password: "hunter22" } } : {});
-    const echo = await startEcho();
-    const home = new Home(runHere).useServices(echo);
+  async function makeConfigured(mode: number, secret: string) {
+    const mail = await startMail({ login: { user: USER, password: "hunter22" } });
+    const home = new Home(runHere).useServices(await startEcho());
     const { env } = new Home().useMail(mail);
     const lines = Object.entries(env).filter(([name]) => /^IPCHECK_(TO|FROM|SMTP)/.test(name));
     const text = lines.map(([name, value]) => `${name}=${value}\n`).join("");
-    return { mail, echo, home, file: writePrivate(envFileOf(home), text + secret, mode) };
+    const file = writePrivate(envFileOf(home), `${text}IPCHECK_SMTP_USER=${USER}\n${secret}`, mode);
+    return { mail, home, file };
   }
-  const SECRET = `IPCHECK_SMTP_USER=${USER}\nIPCHECK_SMTP_PASSWORD=hunter22\n`;
 
-  test.for([
-    ["private, with a password", 0o600, SECRET, false],
-    ["readable by all, without a secret", 0o644, "", false],
-    ["readable by all, with a password", 0o644, SECRET, true],
-    ["readable by the group, with a password", 0o640, SECRET, true],
-  ] as const)("%s", async ([, mode, secret, isWarned]) => {
-    const { mail, home, file } = await makeConfigured(mode, secret);
+  test("that all can read, with a password in it, draws one warning and does its work", async () => {
+    const { mail, home, file } = await makeConfigured(0o644, "IPCHECK_SMTP_PASSWORD=hunter22\n");
     const run = await home.run();
     expect(run).toMatchObject({ exitCode: 0, stdout: "" });
-    expect(run.stderr).toMatch(isWarned ? /^ipcheck: warning: .*chmod 600 [^\n]*\n$/ : /^$/);
-    if (isWarned) expect(run.stderr).toContain(file);
+    expect(run.stderr).toMatch(/^ipcheck: warning: .*chmod 600 [^\n]*\n$/);
+    expect(run.stderr).toContain(file);
     expect(run.stderr).not.toContain("hunter22");
     expect(mail.arrived).toHaveLength(1);
-    expect(statSync(file).mode & 0o777).toBe(mode);
-  });
-
-  test.for([0o660, 0o620, 0o602, 0o666])("that others could write is refused: %o", async (mode) => {
-    const { mail, echo, home, file } = await makeConfigured(mode);
-    const before = listTree(home.path);
-    const run = await home.run();
-    expect(run).toMatchObject({ exitCode: 2, stdout: "" });
-    expect(run.stderr).toMatch(ERROR_AND_HINT);
-    expect(run.stderr).toMatch(/can be written by other users: run chmod 600/);
-    expect(run.stderr).toContain(file);
-    expect([echo.requests, mail.arrived]).toEqual([[], []]);
-    expect(listTree(home.path)).toEqual(before);
+    expect(statSync(file).mode & 0o777).toBe(0o644);
   });
 
   test("what vigenere --env prints logs in", async () => {
     const encoded = await runHere({ args: ["vigenere", "--env", "a key", "hunter22"] });
-    const { mail, home } = await makeConfigured(0o600, `IPCHECK_SMTP_USER=${USER}\n${encoded.stdout}`);
+    const { mail, home } = await makeConfigured(0o600, encoded.stdout);
     expect(await home.run()).toMatchObject(SILENCE);
     expect(mail.logins).toEqual([{ user: USER, password: "hunter22" }]);
   });
 
-  test("is never taken from the working directory, and gives way to the environment", async () => {
-    const { mail, home, file } = await makeConfigured(0o600);
+  test("is never taken from the working directory", async () => {
+    const { mail, home } = await makeConfigured(0o600, "IPCHECK_SMTP_PASSWORD=hunter22\n");
     const cwd = join(home.path, "elsewhere");
-    mkdirSync(cwd);
-    writeFileSync(join(cwd, ".env"), "IPCHECK_FAMILY=nonsense\n", { mode: 0o600 });
+    writePrivate(join(cwd, ".env"), "IPCHECK_FAMILY=nonsense\n");
     expect(await home.run([], { cwd })).toMatchObject(SILENCE);
     expect(mail.arrived).toHaveLength(1);
-    const run = await home.run(["--config", file], { env: { IPCHECK_SMTP_PORT: "nonsense" } });
-    expect(run).toMatchObject({ exitCode: 2 });
-    expect(run.stderr).toContain("IPCHECK_SMTP_PORT");
   });
 });
