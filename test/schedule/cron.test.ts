@@ -52,10 +52,6 @@ describe("the lines", () => {
       }),
     );
   });
-
-  test.for(["", "# comment", "17 * * * *", "@daily x"])("of another kind do no harm: '%s'", (line) => {
-    expect(Array.isArray(readCommand(line))).toBe(true);
-  });
 });
 
 describe("the table", () => {
