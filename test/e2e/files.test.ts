@@ -294,19 +294,6 @@ describe("the env file", () => {
   );
 });
 
-asRoot.each([
-  ["root's, for one group", 0o640, NEIGHBOUR],
-  ["a container's secret", 0o444, 0],
-])("a password file that others can read, and no warning: %s", async (_, mode, gid) => {
-  const home = await makeHome();
-  const path = writePrivate(join(home.path, "password"), "secret horse\n", mode);
-  chownSync(path, 0, gid);
-  Object.assign(home.env, { IPCHECK_SMTP_USER: "pi@example.net", IPCHECK_SMTP_PASSWORD_FILE: path });
-  expect(await home.run(["check"])).toMatchObject(SILENCE);
-  chmodSync(path, 0o644);
-  expect((await home.run(["check"])).stderr).toContain("can be read by other users");
-});
-
 test("init: the backup is for its owner alone, a link stays, and an unsafe folder is refused", async () => {
   const home = new Home(runHere);
   const link = envFileOf(home);

@@ -12,7 +12,6 @@ import {
   authority,
   ERROR_AND_HINT,
   envFileOf,
-  formsOf,
   issue,
   listTree,
   SILENCE,
@@ -54,8 +53,7 @@ describe.concurrent("a command line or a configuration that cannot be", () => {
     IPCHECK_STATE_FILE: "state.json",
     IPCHECK_IPV6_PREFIX: "129",
   };
-  type Row = [what: string, args: string[], env: Record<string, string>, ...said: RegExp[]];
-  const rows: Row[] = [
+  test.for<[what: string, args: string[], env: Record<string, string>, ...said: RegExp[]]>([
     ["unknown command", ["chec"], {}, /unknown command 'chec'/, /hint: .*'ipcheck check'/],
     ["help for an unknown command", ["help", "chek"], {}, /unknown command 'chek'/, /hint: .*'ipcheck check'/],
     ["help for nothing known", ["help", "nope"], {}, /unknown command 'nope'/, /hint: .*--help/],
@@ -88,8 +86,7 @@ describe.concurrent("a command line or a configuration that cannot be", () => {
       SEVEN,
       ...Object.keys(SEVEN).map((name) => new RegExp(`^ipcheck: +${name}: .*expected`, "m")),
     ],
-  ];
-  const expectRefusal = async ([, args, env, ...said]: Row) => {
+  ])("%s", async ([, args, env, ...said]) => {
     const echo = await startEcho();
     const home = new Home(runHere).useServices(echo);
     const before = listTree(home.path);
@@ -100,8 +97,8 @@ describe.concurrent("a command line or a configuration that cannot be", () => {
     expect(stderr).not.toMatch(/hunter22|\p{Cc}(?<!\n)/u);
     expect(echo.requests).toEqual([]);
     expect(listTree(home.path)).toEqual(before);
-  };
-  test.for(rows)("%s", expectRefusal);
+  });
+
   test.for([
     [["--help"], /Usage: ipcheck[\s\S]*vigenere/],
     [["-h"], /Usage: ipcheck/],
@@ -320,7 +317,7 @@ describe.concurrent("check's switches", () => {
 describe.concurrent("vigenere", () => {
   const vigenere = (args: readonly string[], input = "") => runHere({ args: ["vigenere", ...args], input });
   const nonAscii = /warning: 2 characters outside printable ASCII stay readable/;
-  const rows: [args: string[], input: string, stdout: string, stderr?: RegExp][] = [
+  test.for<[args: string[], input: string, stdout: string, stderr?: RegExp]>([
     [["LEMON", "ATTACKATDAWN"], "", "LXFOPVEFRNHR"],
     [["--decode", "LEMON", "LXFOPVEFRNHR"], "", "ATTACKATDAWN"],
     [["LEMON"], "ATTACKATDAWN\n", "LXFOPVEFRNHR"],
@@ -332,8 +329,7 @@ describe.concurrent("vigenere", () => {
     [["b", "pässwört"], "", "qättxösu", nonAscii],
     [["--decode", "b", "qättxösu"], "", "pässwört", nonAscii],
     [["AAAA", "secret"], "", "secret", /warning: .*leaves the password as it is/],
-  ];
-  test.for(rows)("%j %j prints %j", async ([args, input, stdout, stderr = /^$/]) => {
+  ])("%j %j prints %j", async ([args, input, stdout, stderr = /^$/]) => {
     const run = await vigenere(args, input);
     expect(run).toMatchObject({ exitCode: 0, stdout: `${stdout}\n` });
     expect(run.stderr).toMatch(stderr);
@@ -390,93 +386,40 @@ test("vigenere on a terminal shows neither key nor password to whoever answers a
 describe.concurrent("a mail that cannot be delivered", () => {
   const [PASSWORD, KEY] = ["corr3ct h0rse #b4ttery", "Zebra7Quagga"] as const;
   const ENCODED = encodeVigenere(PASSWORD, KEY);
-  const SECRETS = [...formsOf(PASSWORD), "h0rse", ENCODED, KEY];
   const LOGIN = { IPCHECK_SMTP_USER: USER, IPCHECK_SMTP_PASSWORD_VIGENERE: ENCODED, IPCHECK_VIGENERE_KEY: KEY };
   const RIGHT = { user: USER, password: PASSWORD };
+  const WRONG = { user: USER, password: "another" };
   const STARTTLS = { IPCHECK_SMTP_SECURITY: "starttls" };
   const TLS = { IPCHECK_SMTP_SECURITY: "tls" };
+  const NO_HOST = { ...STARTTLS, IPCHECK_SMTP_HOST: "mail.ipcheck-test.invalid" };
   const trust = async () => ({ IPCHECK_CA_FILE: (await authority).caFile });
 
-  interface Setting {
-    mail?: MailServerOptions;
-    /** What the server says of the password, which it may have seen. */
-    refusal?: (password: string) => string;
-    names?: string[];
-    env?: Record<string, string>;
-    isClosed?: true;
-  }
-  type Row = [name: string, setting: Setting, said: RegExp, hint: RegExp];
-  const plain: MailServerOptions = { login: RIGHT };
-  const encrypted = (security: "starttls" | "tls"): Setting => ({
-    mail: { login: RIGHT, security },
-    env: { IPCHECK_SMTP_SECURITY: security },
-  });
-  const FAILURES: Row[] = [
-    [
-      "wrong password",
-      { refusal: () => "5.7.8 Username and Password not accepted" },
-      /refused the login.*5\.7\.8/,
-      /app password/,
-    ],
-    [
-      "wrong password, repeated by the server in every form",
-      { refusal: (password) => `5.7.8 \x1B[2J\x9B ${[USER, ...formsOf(password)].join(" ")}` },
-      /refused the login/,
-      /IPCHECK_SMTP_USER/,
-    ],
-    ["missing STARTTLS", { mail: plain, env: STARTTLS }, /offers no STARTTLS/, /IPCHECK_SMTP_SECURITY=tls/],
-    ["an untrusted certificate", encrypted("starttls"), /of 127\.0\.0\.1 is not trusted/, /IPCHECK_CA_FILE/],
-    ["the same, TLS from the start", encrypted("tls"), /of 127\.0\.0\.1 is not trusted/, /IPCHECK_CA_FILE/],
-    [
-      "another's certificate",
-      { ...encrypted("tls"), names: ["mail.example"] },
-      /made out to another name/,
-      /IPCHECK_SMTP_HOST/,
-    ],
-    [
-      "TLS towards a server that speaks it later",
-      { mail: plain, env: TLS },
-      /no encrypted connection/,
-      /IPCHECK_SMTP_SECURITY/,
-    ],
-    ["a closed port", { isClosed: true }, /refused the connection/, /IPCHECK_SMTP_PORT/],
-    ["no route", { env: { FAIL_CONNECT_CODE: "ENETUNREACH" } }, /no route/, /network/],
-    [
-      "a host that is not there",
-      { env: { ...STARTTLS, IPCHECK_SMTP_HOST: "mail.ipcheck-test.invalid" } },
-      /mail\.ipcheck-test\.invalid has no address/,
-      /IPCHECK_SMTP_HOST/,
-    ],
-  ];
+  /** With `names` in its certificate the server is trusted. */
+  type Server = MailServerOptions & { names?: string[] };
+  const named: Server = { login: RIGHT, security: "tls", names: ["mail.example"] };
 
-  test.for(FAILURES)("%s", async ([, setting, said, hinted]) => {
-    const { refusal, names, isClosed } = setting;
-    const login = { user: USER, password: "another" };
-    const mail = await startMail({
-      ...(refusal ? { login, loginRefusal: refusal } : setting.mail),
-      certificate: await issue(names && { names }),
-    });
-    if (isClosed) await mail.close();
-    const env = { ...LOGIN, ...setting.env, ...(names && (await trust())), FAIL_CONNECT_PORT: String(mail.port) };
+  test.for<[name: string, server: Server, env: Record<string, string>, said: RegExp, hint: RegExp]>([
+    ["a wrong password", { login: WRONG }, {}, /refused the login.*5\.7\.8/, /app password/],
+    ["missing STARTTLS", { login: RIGHT }, STARTTLS, /offers no STARTTLS/, /IPCHECK_SMTP_SECURITY=tls/],
+    ["no trust", { login: RIGHT, security: "starttls" }, STARTTLS, /127\.0\.0\.1 is not trusted/, /IPCHECK_CA_FILE/],
+    ["no trust, TLS at once", { login: RIGHT, security: "tls" }, TLS, /127\.0\.0\.1 is not trusted/, /IPCHECK_CA_FILE/],
+    ["another's certificate", named, TLS, /made out to another name/, /IPCHECK_SMTP_HOST/],
+    ["TLS too early", { login: RIGHT }, TLS, /no encrypted connection/, /IPCHECK_SMTP_SECURITY/],
+    ["a closed port", {}, { IPCHECK_SMTP_PORT: "9" }, /refused the connection/, /IPCHECK_SMTP_PORT/],
+    ["no route", {}, { FAIL_CONNECT_CODE: "ENETUNREACH" }, /no route/, /network/],
+    ["no such host", {}, NO_HOST, /mail\.ipcheck-test\.invalid has no address/, /IPCHECK_SMTP_HOST/],
+  ])("%s", async ([, { names, ...options }, env, said, hinted]) => {
+    const mail = await startMail({ ...options, certificate: await issue(names && { names }) });
     const home = new Home(runHere).useServices(await startEcho()).useMail(mail);
-    const run = (...args: string[]) =>
-      home.run(args, { env, preload: "FAIL_CONNECT_CODE" in env ? [FAILING_CONNECT] : [] });
-    const first = await run();
-    expect(first).toMatchObject({ exitCode: 5, stdout: "" });
-    expect(first.stderr).toMatch(ERROR_AND_HINT);
-    const [error = "", hint = ""] = first.stderr.split("\n");
+    Object.assign(home.env, LOGIN, env, names && (await trust()), { FAIL_CONNECT_PORT: String(mail.port) });
+    const preload = "FAIL_CONNECT_CODE" in env ? [FAILING_CONNECT] : [];
+    const run = await home.run([], { preload });
+    expect(run).toMatchObject({ exitCode: 5, stdout: "", stderr: expect.stringMatching(ERROR_AND_HINT) });
+    const [error = "", hint = ""] = run.stderr.split("\n");
     expect(error).toMatch(/the address is recorded, but owner@example\.net has not been told yet: /);
     expect(error).toMatch(said);
     expect(hint).toMatch(hinted);
-    const loud = await run("-v", "--json");
-    expect(loud.exitCode).toBe(5);
-    for (const secret of SECRETS) {
-      for (const text of [first.stderr, loud.stdout, loud.stderr, JSON.stringify(home.readState())]) {
-        expect(text).not.toContain(secret);
-      }
-    }
-    expect((first.stderr + loud.stderr).replaceAll("\n", "")).not.toMatch(/[\p{Cc}\p{Cf}]/u);
-    expect(mail.logins.length > 0).toBe(refusal !== undefined);
+    expect(mail.logins.length > 0).toBe(options.login === WRONG);
     expect(mail.arrived).toEqual([]);
     expect(home.readState()).toMatchObject({ families: { 4: { recorded: { address: ADDRESS } } }, outbox: [{}] });
   });
