@@ -13,7 +13,7 @@ import { type GlobalOptions, type Host, machineSeed } from "./host";
 
 /** `ipcheck schedule`: prints, installs, removes or shows the schedule. Resolves to the exit code. */
 export async function composeSchedule(
-  action: ScheduleAction,
+  action: "install" | "remove" | "show",
   options: ScheduleOptions & GlobalOptions,
   host: Host,
 ): Promise<number> {
@@ -101,8 +101,6 @@ interface ScheduleOptions {
   print?: boolean;
   yes?: boolean;
 }
-
-type ScheduleAction = "install" | "remove" | "show";
 
 async function install(scheduler: Scheduler, options: ScheduleOptions & GlobalOptions, host: Host): Promise<number> {
   const { output } = host;
