@@ -35,7 +35,11 @@ test.each<Row>([
     read.mailAddress,
     {
       ...asGiven(..."a@example.net first.last+tag@sub.example.co.uk o'neill@example.net root@localhost".split(" ")),
-      "rené@exämple.fr": "rené@xn--exmple-cua.fr",
+      "rosé@Exämple.fr": "rosé@xn--exmple-cua.fr",
+      "dad@ＯＲＡＮＧＥ.example": "dad@orange.example",
+      "dad@faß.example": "dad@xn--fa-hia.example",
+      "dad@例え.テスト": "dad@xn--r8jz45g.xn--zckzah",
+      "root@123": "root@123",
     },
     [
       ..."a @example.net a@ a@b@example.net <a@example.net> a@example.net,b@example.net a@-example.net".split(" "),
@@ -49,7 +53,8 @@ test.each<Row>([
     {
       "": [],
       " a@example.net ,b@example.net, ": ["a@example.net", "b@example.net"],
-      "a@example.net,a@example.net": ["a@example.net"],
+      "Me@Example.NET,me@example.net,Me@example.net": ["Me@example.net", "me@example.net"],
+      "dad@münchen.example,dad@MÜNCHEN.example,dad@xn--mnchen-3ya.example": ["dad@xn--mnchen-3ya.example"],
     },
     ["a@example.net;b@example.net", "a@example.net b@example.net", "a@example.net, b"],
   ],

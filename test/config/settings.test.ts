@@ -394,25 +394,10 @@ describe("problems", () => {
   });
 });
 
-describe("mail addresses", () => {
-  test.each([
-    ["me@example.net, dad@Orange.Example", ["me@example.net", "dad@orange.example"]],
-    ["Me@Example.NET,me@example.net", ["Me@example.net", "me@example.net"]],
-    ["dad@münchen.example,dad@MÜNCHEN.example,dad@xn--mnchen-3ya.example", ["dad@xn--mnchen-3ya.example"]],
-    ["dad@ＯＲＡＮＧＥ.example", ["dad@orange.example"]],
-    ["dad@faß.example", ["dad@xn--fa-hia.example"]],
-    ["dad@例え.テスト", ["dad@xn--r8jz45g.xn--zckzah"]],
-    ["rosé@Example.net", ["rosé@example.net"]],
-    ["root@123", ["root@123"]],
-  ])("%s", (text, expected) => expect(load({ ...MAIL, IPCHECK_TO: text }).recipients).toEqual(expected));
-
-  test("the sender's too", () => {
-    expect(load({ ...MAIL, IPCHECK_FROM: "Pi@Grünwald.Example" }).from).toBe("Pi@xn--grnwald-o2a.example");
-    expect(load({ ...MAIL, IPCHECK_SMTP_USER: "pi@Example.NET" })).toMatchObject({
-      from: "pi@example.net",
-      smtp: { user: "pi@Example.NET" },
-    });
-  });
+test("of the sender's address the domain is written in one way, of the login nothing", () => {
+  expect(load({ ...MAIL, IPCHECK_FROM: "Pi@Grünwald.Example" }).from).toBe("Pi@xn--grnwald-o2a.example");
+  const user = "pi@Example.NET";
+  expect(load({ ...MAIL, IPCHECK_SMTP_USER: user })).toMatchObject({ from: "pi@example.net", smtp: { user } });
 });
 
 describe("IPCHECK_CA_FILE", async () => {
