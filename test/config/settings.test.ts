@@ -273,7 +273,7 @@ describe("problems", () => {
     [{ ...MAIL, IPCHECK_SMTP_SECURITY: "none" }, /^IPCHECK_SMTP_SECURITY: with none the password/],
   ])("%j", (env, expected) => {
     expect(problemsOf(env)).toEqual([expect.stringMatching(expected)]);
-    expect(errorOf(env)?.hint).toMatch(/\.env\.example/);
+    expect(errorOf(env)).toMatchObject({ details: [], hint: expect.stringContaining(".env.example") });
   });
 
   test.each(["localhost", "127.0.0.1", "127.1.2.3", "::1", "LOCALHOST"])("a password in clear may go to %s", (host) => {
