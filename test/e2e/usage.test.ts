@@ -44,15 +44,6 @@ function writeState({ stateFile }: Home, text: string): void {
 }
 
 describe.concurrent("a command line or a configuration that cannot be", () => {
-  const SEVEN = {
-    IPCHECK_SMTP_PORT: "99999",
-    IPCHECK_FAMILY: "5",
-    IPCHECK_TIMEOUT: "fast",
-    IPCHECK_SERVICES: "ftp://services.example/",
-    IPCHECK_TO: "nobody",
-    IPCHECK_STATE_FILE: "state.json",
-    IPCHECK_IPV6_PREFIX: "129",
-  };
   test.for<[what: string, args: string[], env: Record<string, string>, ...said: RegExp[]]>([
     ["unknown command", ["chec"], {}, /unknown command 'chec'/, /hint: .*'ipcheck check'/],
     ["help for an unknown command", ["help", "chek"], {}, /unknown command 'chek'/, /hint: .*'ipcheck check'/],
@@ -81,10 +72,11 @@ describe.concurrent("a command line or a configuration that cannot be", () => {
     ["vigenere: extra argument", ["vigenere", "KEY", "four", "word"], {}, /too many arguments/],
     ["a terminal's controls in a name", [], { IPCHECK_NAME: "attic\u0007\u001b[2J" }, /IPCHECK_NAME/],
     [
-      "seven at once",
+      "two at once",
       [],
-      SEVEN,
-      ...Object.keys(SEVEN).map((name) => new RegExp(`^ipcheck: +${name}: .*expected`, "m")),
+      { IPCHECK_SMTP_PORT: "0", IPCHECK_FAMILY: "5" },
+      /^ipcheck: +IPCHECK_FAMILY: /m,
+      /: +IPCHECK_SMTP_/,
     ],
   ])("%s", async ([, args, env, ...said]) => {
     const echo = await startEcho();

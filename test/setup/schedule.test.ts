@@ -31,8 +31,6 @@ describe.concurrent("the crontab", () => {
 
   test.for<[string, string | undefined, object?]>([
     ["none yet", undefined],
-    ["lines of somebody's", "MAILTO=me\n# mine\n0 3 * * * backup \\%d\n"],
-    ["DOS line ends", "# a\r\n0 3 * * * b\r\n"],
     ["bytes that are no UTF-8", "# \xe9t\xe9 \xff\xfe \x80\n0 3 * * * x\n"],
     ["only an empty line", "\n"],
     ["no end of the last line, and a cron that minds", "# a\n0 3 * * * b"],
