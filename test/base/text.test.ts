@@ -55,6 +55,7 @@ test.each([
   ["IPCHECK_SMPT_HOST", VARIABLES, "IPCHECK_SMTP_HOST"],
   ["IPCHECK_SMTP_POST", VARIABLES, "IPCHECK_SMTP_HOST"],
   ["IPCHECK_TOO", VARIABLES, "IPCHECK_TO"],
+  ["IPCHECK_PASSWORD", VARIABLES, undefined],
   ["HOME", VARIABLES, undefined],
   ["check", [], undefined],
 ])("%s: %s", (word, candidates, expected) => expect(suggest(word, candidates)).toBe(expected));
