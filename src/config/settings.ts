@@ -4,7 +4,7 @@ import { IpcheckError, systemCode } from "../base/errors";
 import { quote, suggest } from "../base/text";
 import { readGuarded } from "../base/trusted-file";
 import { isLoopbackHost } from "../lookup/address";
-import type { DeliverySettings } from "../notify/deliver";
+import type { DeliverySettings, PasswordSource } from "../notify/deliver";
 import { type EnvFile, type Environment, readEnvFile, reasonOf } from "./env-file";
 import { type Findings, resolvePassword } from "./password";
 import { findInvisible } from "./readers";
@@ -12,7 +12,6 @@ import { isSecret, mayRepeat, secretsIn } from "./secrets";
 import {
   type GetText,
   OTHER_NAMES,
-  type PlainSettings,
   RENAMED,
   VARIABLE_NAMES,
   type Values,
@@ -21,15 +20,8 @@ import {
 } from "./variables";
 
 /** The whole configuration, checked: nothing after this point looks at a variable. */
-export interface Settings extends PlainSettings {
+export interface Settings extends ReturnType<typeof build> {
   envFile: EnvFile | undefined;
-  from: string;
-  smtp: DeliverySettings["smtp"];
-  stateFile: string;
-  /** Certificate authorities (PEM) that are trusted besides the usual ones. */
-  extraCa: string | undefined;
-  /** A hash of the mail settings: changed ones are tried at once after a refusal. Slow to compute on purpose. */
-  revision: () => string;
   warnings: string[];
   origins: Origins;
 }
@@ -49,31 +41,52 @@ export function loadSettings(envFileFlag: string | undefined, environment: Envir
   checkNames(envFile, environment, findings);
   const values = readValues(environment, get, problems);
   const password = resolvePassword(values, environment, findings);
-
-  let revision: string | undefined;
-  const settings: Settings = {
-    ...pickPlain(values),
-    envFile,
-    from: values.IPCHECK_FROM ?? "",
-    smtp: {
-      host: values.IPCHECK_SMTP_HOST,
-      port: values.IPCHECK_SMTP_PORT,
-      security: values.IPCHECK_SMTP_SECURITY,
-      user: values.IPCHECK_SMTP_USER,
-      password,
-    },
-    stateFile: values.IPCHECK_STATE_FILE ?? "",
-    extraCa: readCaFile(values.IPCHECK_CA_FILE, environment, problems),
-    revision: () => {
-      revision ??= revisionOf(settings);
-      return revision;
-    },
-    warnings,
-    origins,
-  };
+  const extraCa = readCaFile(values.IPCHECK_CA_FILE, environment, problems);
+  const settings = { ...build(values, password, extraCa), envFile, warnings, origins };
   checkTogether(settings, get, problems);
   if (problems.length > 0) throw new ConfigError(problems, findPlace(problems, envFile, environment));
   return settings;
+}
+
+/** The settings that the variables make; `extraCa` is PEM, trusted besides the usual certificate authorities. */
+function build(values: Values, password: PasswordSource | undefined, extraCa: string | undefined) {
+  const from = values.IPCHECK_FROM ?? "";
+  const smtp = {
+    host: values.IPCHECK_SMTP_HOST,
+    port: values.IPCHECK_SMTP_PORT,
+    security: values.IPCHECK_SMTP_SECURITY,
+    user: values.IPCHECK_SMTP_USER,
+    password,
+  };
+  let revision: string | undefined;
+  return {
+    recipients: values.IPCHECK_TO,
+    from,
+    smtp,
+    machineName: values.IPCHECK_NAME,
+    sshLine: values.IPCHECK_SSH,
+    language: values.IPCHECK_LANG,
+    families: values.IPCHECK_FAMILY,
+    ipv6PrefixLength: values.IPCHECK_IPV6_PREFIX,
+    serviceUrls: values.IPCHECK_SERVICES,
+    acceptRanges: values.IPCHECK_ACCEPT_RANGES,
+    timeoutMs: values.IPCHECK_TIMEOUT,
+    deadlineMs: values.IPCHECK_DEADLINE,
+    stateFile: values.IPCHECK_STATE_FILE ?? "",
+    mailIntervalMs: values.IPCHECK_MAIL_INTERVAL,
+    reportOutageMs: values.IPCHECK_REPORT_OUTAGE,
+    heartbeatMailMs: values.IPCHECK_HEARTBEAT_MAIL,
+    heartbeatUrl: values.IPCHECK_HEARTBEAT_URL,
+    reachPort: values.IPCHECK_REACH_PORT,
+    reachUrl: values.IPCHECK_REACH_URL,
+    onChange: values.IPCHECK_ON_CHANGE,
+    extraCa,
+    /** A hash of the mail settings: changed ones are tried at once after a refusal. Slow to compute on purpose. */
+    revision: () => {
+      revision ??= revisionOf(smtp, from, extraCa);
+      return revision;
+    },
+  };
 }
 
 /** Whether nothing at all has been set: a new installation, or another user's. */
@@ -163,11 +176,6 @@ function readValues(environment: Environment, get: GetText, problems: string[]):
   return values as Values;
 }
 
-function pickPlain(values: Values): PlainSettings {
-  const entries = VARIABLE_NAMES.map((name) => [variable(name).key, values[name]] as const);
-  return Object.fromEntries(entries.filter(([key]) => key !== undefined)) as PlainSettings;
-}
-
 /** Finds what is wrong with variables together. */
 function checkTogether({ smtp, from, recipients, stateFile }: Settings, get: GetText, problems: string[]): void {
   const { user, password, security, host } = smtp;
@@ -218,7 +226,7 @@ function readExtraCas({ env }: Environment): string {
  * By content, because systemd writes a credential anew at each start. It is kept in the state file, and must be no
  * way to try passwords on: so it is slow to compute, and computed only where a pause is set or looked at.
  */
-function revisionOf({ smtp, from, extraCa }: Settings): string {
+function revisionOf(smtp: DeliverySettings["smtp"], from: string, extraCa: string | undefined): string {
   const { host, port, security, user, password } = smtp;
   const source = password?.kind === "value" ? password.value : password?.command;
   const parts = [host, port, security, user, from, source, extraCa];
