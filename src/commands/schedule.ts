@@ -14,7 +14,7 @@ import { type GlobalOptions, type Host, machineSeed } from "./host";
 /** `ipcheck schedule`: prints, installs, removes or shows the schedule. Resolves to the exit code. */
 export async function composeSchedule(
   action: "install" | "remove" | "show",
-  options: ScheduleOptions & GlobalOptions,
+  options: ScheduleOptions,
   host: Host,
 ): Promise<number> {
   const named = namedScheduler(options, host);
@@ -90,7 +90,7 @@ function machineSystemd({ passwordFile }: ScheduleOptions, { env, userName }: Ho
 }
 
 /** The switches of `schedule`. */
-interface ScheduleOptions {
+interface ScheduleOptions extends GlobalOptions {
   cron?: boolean;
   systemd?: boolean;
   system?: boolean;
@@ -102,7 +102,7 @@ interface ScheduleOptions {
   yes?: boolean;
 }
 
-async function install(scheduler: Scheduler, options: ScheduleOptions & GlobalOptions, host: Host): Promise<number> {
+async function install(scheduler: Scheduler, options: ScheduleOptions, host: Host): Promise<number> {
   const { output } = host;
   const every = options.every ?? "1h";
   const everyMinutes = parseInterval(every);

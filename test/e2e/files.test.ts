@@ -93,15 +93,6 @@ describe("the state", () => {
     await expectRefusal(home, 4, /can be written by other users/, /hint: run chmod 600 \S*state\.json/);
   });
 
-  asRoot("of another user, as root: not with a hint that locks the owner out", async () => {
-    const home = await makeHome();
-    chownSync(dirname(home.stateFile), NEIGHBOUR, NEIGHBOUR);
-    await expectRefusal(home, 4, /belongs to another user \(4711\)/, /hint: .*sudo -u '#4711'/);
-    chownSync(dirname(home.stateFile), 0, 0);
-    chownSync(home.stateFile, NEIGHBOUR, NEIGHBOUR);
-    await expectRefusal(home, 4, /belongs to another user \(4711\)/, /hint: .*sudo -u '#4711'/);
-  });
-
   test("the owner's own link into the owner's own folder is followed, and stays", async () => {
     const home = await makeHome();
     const elsewhere = join(home.path, "elsewhere");
@@ -117,18 +108,6 @@ describe("the state", () => {
       /hint: run chmod go-w/,
     );
     expect(home.listStateFolder()).toEqual(["state.json"]);
-  });
-
-  asRoot("a planted link in a sticky folder is refused, and what it leads to stays", async () => {
-    const home = await makeHome();
-    const keys = join(home.path, "authorized_keys");
-    writeFileSync(keys, "ssh-ed25519 AAAA\n", { mode: 0o600 });
-    rmSync(home.stateFile);
-    chmodSync(dirname(home.stateFile), 0o1777);
-    symlinkSync(keys, home.stateFile);
-    lchownSync(home.stateFile, NEIGHBOUR, NEIGHBOUR);
-    await expectRefusal(home, 4, /belongs to another user/, /hint: /);
-    expect(readFileSync(keys, "utf8")).toBe("ssh-ed25519 AAAA\n");
   });
 
   // Whoever pointed the link there: what is kept aside is the link.
@@ -265,10 +244,8 @@ describe("the env file", () => {
   asRoot("of another user, as root", async () => {
     const { home, file } = await makeConfigured();
     chownSync(file, NEIGHBOUR, NEIGHBOUR);
-    await expectRefusal(home, 2, /belongs to another user \(4711\)/, /sudo -u '#4711'/);
-    chownSync(file, 0, 0);
-    chownSync(dirname(file), NEIGHBOUR, NEIGHBOUR);
-    await expectRefusal(home, 2, /belongs to another user \(4711\)/, /sudo -u '#4711'/);
+    const cure = /sudo -u '#4711'.*\n.*hint: whoever can write there/;
+    await expectRefusal(home, 2, /belongs to another user \(4711\)/, cure);
   });
 
   const OBSTACLES: Record<string, (path: string) => void> = {
