@@ -90,6 +90,8 @@ describe("defaults", () => {
       reportOutageMs: 3_600_000,
       heartbeatMailMs: undefined,
       heartbeatUrl: undefined,
+      reachPort: undefined,
+      reachUrl: "https://ifconfig.co/port/{port}",
       onChange: undefined,
       envFile: undefined,
       warnings: [],
