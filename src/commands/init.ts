@@ -8,7 +8,7 @@ import { IpcheckError, StoppedError, systemCode } from "../base/errors";
 import { TerminalPrompter } from "../base/prompts";
 import { quote } from "../base/text";
 import { readGuarded, UnusableFileError } from "../base/trusted-file";
-import { describeChanges, editEnvText } from "../config/env-edit";
+import { describeChanges, editEnvText, repairEnvText } from "../config/env-edit";
 import { defaultEnvFiles, writePrivateFile } from "../config/env-file";
 import { readEnvText } from "../config/env-text";
 import { path as readPath } from "../config/readers";
@@ -93,7 +93,7 @@ class Setup {
   ) {
     this.before = guarded("read", envFile, () => readIfThere(envFile, host));
     this.current = this.before;
-    const { values } = readEnvText(this.before ?? "");
+    const { values } = repairEnvText(this.before ?? "").before;
     const probes = { hasIpv6: () => hasIpv6(host), findMailServers };
     this.interview = new Interview(envFile, values, options, prompter, host, probes);
   }

@@ -34,12 +34,11 @@ export function formatEnvLine(name: string, value: string): string | undefined {
 
 /**
  * An env file's text with other values, and without those that are undefined; every other line stays, comments and
- * line ends included. A line that nothing can be read from, and all but the last of several values, become comments:
- * no run would accept the file. Undefined where no quoting can carry a value.
+ * line ends included. Undefined where no quoting can carry a value.
  * @throws IpcheckError `config` when it is no UTF-8 text
  */
 export function editEnvText(given: string, values: Record<string, string | undefined>): string | undefined {
-  const { text, before } = withoutFaults(given);
+  const { text, before } = repairEnvText(given);
   const lines = splitLines(text);
   const endOfLine = /\r?\n|\r/.exec(text)?.[0] ?? "\n";
   const missing: [string, string][] = [];
@@ -68,11 +67,12 @@ export function editEnvText(given: string, values: Record<string, string | undef
   return isIntact && after.problems.length === 0 ? result : undefined;
 }
 
-function splitLines(text: string): string[] {
-  return text.split(/(?<=\r\n|\r(?!\n)|[\n\u2028\u2029])/);
-}
-
-function withoutFaults(given: string): { text: string; before: EnvText } {
+/**
+ * An env file's text as a run would accept it, and what it then says: a line that nothing can be read from, and all but
+ * the last of several values, become comments.
+ * @throws IpcheckError `config` when it is no UTF-8 text
+ */
+export function repairEnvText(given: string): { text: string; before: EnvText } {
   for (let text = given; ; ) {
     const before = readEnvText(text);
     if (before.problems.length === 0) return { text, before };
@@ -85,6 +85,10 @@ function withoutFaults(given: string): { text: string; before: EnvText } {
     for (let line = fault.line; line <= fault.endLine; line++) lines[line - 1] = `# ${lines[line - 1]}`;
     text = lines.join("");
   }
+}
+
+function splitLines(text: string): string[] {
+  return text.split(/(?<=\r\n|\r(?!\n)|[\n\u2028\u2029])/);
 }
 
 /** The statement with another value; 'export' before it and a comment behind it stay, where they can. */

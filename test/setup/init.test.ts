@@ -579,6 +579,13 @@ describe.concurrent("by switches", () => {
     expect(readText(home)).toContain(`#IPCHECK_LANG=en\nIPCHECK_LANG=en\n`);
   });
 
+  test("what stands below a quote that is never closed is kept, too", async () => {
+    const home = await makeHome();
+    writePrivate(envFileOf(home), `A='x\n${KEPT}`);
+    expect(await init(home)).toMatchObject({ exitCode: 0 });
+    expect(readText(home)).toBe(`# A='x\n${KEPT}`);
+  });
+
   test("a mistake that init does not ask about is reported after the file is written", async () => {
     const { home } = await makeKept({ IPCHECK_TIMEOUT: "soon" });
     const stderr = expect.stringMatching(/IPCHECK_TIMEOUT.*\n.*correct it there/);
