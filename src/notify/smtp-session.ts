@@ -79,7 +79,7 @@ export class SmtpSession {
     // a copy of it. As much again as the rest of the run's deadline is what a run can afford.
     this.after(2 * timeoutMs, () => this.fail(this.silence()));
     if (signal.aborted) this.endUnlessSent();
-    else signal.addEventListener("abort", this.endUnlessSent, { once: true });
+    else signal.addEventListener("abort", this.endUnlessSent, { signal: this.ending.signal });
   }
 
   /** Resolves the name, connects, waits for the greeting and encrypts. */
@@ -206,7 +206,6 @@ export class SmtpSession {
   /** Lets go of everything at once; nothing of the conversation goes on. */
   close(): void {
     for (const timer of this.timers) clearTimeout(timer);
-    this.settings.signal.removeEventListener("abort", this.endUnlessSent);
     this.ending.abort();
     this.connection?.close();
     for (const socket of this.sockets) socket.destroy();
@@ -222,7 +221,7 @@ export class SmtpSession {
   }
 
   private after(ms: number, act: () => void): void {
-    this.timers.push(setTimeout(act, Math.min(NEVER_MS, Math.max(0, ms))));
+    this.timers.push(setTimeout(act, Math.max(0, ms)));
   }
 
   private step<T>(work: Promise<T>): Promise<T> {

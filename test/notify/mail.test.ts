@@ -207,13 +207,19 @@ describe.concurrent("a login that is configured", () => {
     expect(server.conversations.flat().filter((line) => /^(AUTH|MAIL)/.test(line))).toEqual([]);
   });
 
-  test("and taken: the probe logs in and sends nothing", async () => {
-    const server = await startScriptedSmtp(await certificate);
-    closers.push(server.close);
-    const probe = await probeMail({ ...(await optionsFor(server.port)), timeoutMs: 5000 }, (text) => text);
-    expect(probe).toMatchObject({ isConnected: true, isLoggedIn: true, tls: { version: "TLSv1.3" } });
-    expect(probe.failure).toBeUndefined();
-  });
+  test.for([
+    [true, {}],
+    [false, { login: undefined }],
+  ] as const)(
+    "and taken: the probe logs in and sends nothing; without one it does not: %s",
+    async ([isLoggedIn, changes]) => {
+      const server = await startScriptedSmtp(await certificate);
+      closers.push(server.close);
+      const probe = await probeMail({ ...(await optionsFor(server.port, changes)), timeoutMs: 5000 }, (text) => text);
+      expect(probe).toEqual({ isConnected: true, isLoggedIn, tls: expect.objectContaining({ version: "TLSv1.3" }) });
+      expect(server.logins).toHaveLength(isLoggedIn ? 1 : 0);
+    },
+  );
 });
 
 describe.concurrent("encryption", () => {
