@@ -1,6 +1,7 @@
 import { connect, isIP, isIPv6, type Socket } from "node:net";
 import { Readable } from "node:stream";
 import { TLSSocket, connect as tlsConnect } from "node:tls";
+import { promisify } from "node:util";
 import SMTPConnection from "nodemailer/lib/smtp-connection";
 import { isTlsCode, systemCode } from "../base/errors";
 import { type ResolvedAddress, resolveHost, trustOptions } from "../base/network";
@@ -102,7 +103,7 @@ export class SmtpSession {
       if (await isTlsPort()) this.fail(failure("ETLSFIRST", "no greeting"));
     });
     try {
-      await this.step(callback((done) => connection.connect(done)));
+      await this.step(promisify(connection.connect).call(connection));
     } catch (error) {
       if (systemCode(error) !== "ECONNECTION") throw error;
       if (await isTlsPort()) throw failure("ETLSFIRST", "no greeting");
@@ -156,7 +157,7 @@ export class SmtpSession {
       const response = _ehloLines.find((line) => /^AUTH\b/i.test(line)) ?? "";
       throw Object.assign(failure("ENOAUTH", "no login for a password"), { response });
     }
-    await this.step(callback((done) => connection.login({ user: login.user, pass: login.password }, done)));
+    await this.step(promisify(connection.login).call(connection, { user: login.user, pass: login.password }));
   }
 
   /** Encryption in use; undefined on a connection in clear. */
@@ -190,7 +191,7 @@ export class SmtpSession {
     const report: SendReport = { accepted: [], refused };
     try {
       const { accepted } = await this.step(
-        callback<{ accepted: string[] }>((done) => connection.send(envelope, this.observed(message), done)),
+        promisify(connection.send).call(connection, envelope, this.observed(message)),
       );
       report.accepted = to.filter((recipient) => accepted.includes(toPath(recipient)));
     } catch (error) {
@@ -295,10 +296,6 @@ export class SmtpSession {
 
 function failure(code: string, message: string): Error {
   return Object.assign(new Error(message), { code });
-}
-
-function callback<T>(start: (done: (error?: Error | null, result?: T) => void) => void): Promise<T> {
-  return new Promise((resolve, reject) => start((error, result) => (error ? reject(error) : resolve(result as T))));
 }
 
 /** As it stands in the envelope: dots at the ends or side by side, which some providers give out, need quotes there. */
