@@ -133,7 +133,6 @@ export class SmtpSession {
       socketTimeout: NEVER_MS,
       // It would wait five seconds more for the server to close.
       socketCloseTimeout: 0,
-      maxResponseSize: MAX_RECEIVED_BYTES,
     }) as Connection;
     const { _onData } = connection;
     // The library queues and answers every line of a server that floods, after its end too; here it gets no more of them.
