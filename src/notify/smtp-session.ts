@@ -1,6 +1,7 @@
 import { connect, isIP, isIPv6, type Socket } from "node:net";
 import { Readable } from "node:stream";
 import { TLSSocket, connect as tlsConnect } from "node:tls";
+import { promisify } from "node:util";
 import SMTPConnection from "nodemailer/lib/smtp-connection";
 import { isTlsCode, systemCode } from "../base/errors";
 import { type ResolvedAddress, resolveHost, trustOptions } from "../base/network";
@@ -79,7 +80,7 @@ export class SmtpSession {
     // a copy of it. As much again as the rest of the run's deadline is what a run can afford.
     this.after(2 * timeoutMs, () => this.fail(this.silence()));
     if (signal.aborted) this.endUnlessSent();
-    else signal.addEventListener("abort", this.endUnlessSent, { once: true });
+    else signal.addEventListener("abort", this.endUnlessSent, { signal: this.ending.signal });
   }
 
   /** Resolves the name, connects, waits for the greeting and encrypts. */
@@ -102,7 +103,7 @@ export class SmtpSession {
       if (await isTlsPort()) this.fail(failure("ETLSFIRST", "no greeting"));
     });
     try {
-      await this.step(callback((done) => connection.connect(done)));
+      await this.step(promisify(connection.connect).call(connection));
     } catch (error) {
       if (systemCode(error) !== "ECONNECTION") throw error;
       if (await isTlsPort()) throw failure("ETLSFIRST", "no greeting");
@@ -132,7 +133,6 @@ export class SmtpSession {
       socketTimeout: NEVER_MS,
       // It would wait five seconds more for the server to close.
       socketCloseTimeout: 0,
-      maxResponseSize: MAX_RECEIVED_BYTES,
     }) as Connection;
     const { _onData } = connection;
     // The library queues and answers every line of a server that floods, after its end too; here it gets no more of them.
@@ -156,7 +156,7 @@ export class SmtpSession {
       const response = _ehloLines.find((line) => /^AUTH\b/i.test(line)) ?? "";
       throw Object.assign(failure("ENOAUTH", "no login for a password"), { response });
     }
-    await this.step(callback((done) => connection.login({ user: login.user, pass: login.password }, done)));
+    await this.step(promisify(connection.login).call(connection, { user: login.user, pass: login.password }));
   }
 
   /** Encryption in use; undefined on a connection in clear. */
@@ -190,7 +190,7 @@ export class SmtpSession {
     const report: SendReport = { accepted: [], refused };
     try {
       const { accepted } = await this.step(
-        callback<{ accepted: string[] }>((done) => connection.send(envelope, this.observed(message), done)),
+        promisify(connection.send).call(connection, envelope, this.observed(message)),
       );
       report.accepted = to.filter((recipient) => accepted.includes(toPath(recipient)));
     } catch (error) {
@@ -206,7 +206,6 @@ export class SmtpSession {
   /** Lets go of everything at once; nothing of the conversation goes on. */
   close(): void {
     for (const timer of this.timers) clearTimeout(timer);
-    this.settings.signal.removeEventListener("abort", this.endUnlessSent);
     this.ending.abort();
     this.connection?.close();
     for (const socket of this.sockets) socket.destroy();
@@ -222,7 +221,7 @@ export class SmtpSession {
   }
 
   private after(ms: number, act: () => void): void {
-    this.timers.push(setTimeout(act, Math.min(NEVER_MS, Math.max(0, ms))));
+    this.timers.push(setTimeout(act, Math.max(0, ms)));
   }
 
   private step<T>(work: Promise<T>): Promise<T> {
@@ -296,10 +295,6 @@ export class SmtpSession {
 
 function failure(code: string, message: string): Error {
   return Object.assign(new Error(message), { code });
-}
-
-function callback<T>(start: (done: (error?: Error | null, result?: T) => void) => void): Promise<T> {
-  return new Promise((resolve, reject) => start((error, result) => (error ? reject(error) : resolve(result as T))));
 }
 
 /** As it stands in the envelope: dots at the ends or side by side, which some providers give out, need quotes there. */

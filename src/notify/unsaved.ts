@@ -21,19 +21,17 @@ export function prepareUnsaved(
   { before, stateFile }: StateBefore,
   { place, channels, now }: { place: SaveResult["place"]; channels: readonly string[]; now: Date },
 ): State {
-  const { unsaved } = state;
   const known = new Set(before.outbox.map(({ id }) => id));
   const isNew = ({ id }: AddressEvent) => !known.has(id);
-  const hasNews = state.outbox.some((event) => isNew(event) && isMove(event));
   const outbox = state.outbox
     .filter((event) => !isNew(event) || isMove(event) || place !== "nowhere")
     .map((event) => (isNew(event) ? withStableId(event) : event));
-  const isReminderDue = !hasNews && unsaved !== undefined && isDue(unsaved.remindedAt, REPEAT_AFTER_MS, now);
-  const next = isReminderDue
-    ? enqueueReminders({ ...state, outbox }, { stateFile, channels, now })
-    : { ...state, outbox };
-  const remindedAt = unsaved && !hasNews && !isReminderDue ? unsaved.remindedAt : now.toISOString();
-  return { ...next, unsaved: { remindedAt } };
+  const remindedAt = now.toISOString();
+  const hasNews = state.outbox.some((event) => isNew(event) && isMove(event));
+  if (hasNews || !state.unsaved) return { ...state, outbox, unsaved: { remindedAt } };
+  const last = state.unsaved.remindedAt;
+  if (!isDue(last, REPEAT_AFTER_MS, now)) return { ...state, outbox, unsaved: { remindedAt: last } };
+  return { ...enqueueReminders({ ...state, outbox }, { stateFile, channels, now }), unsaved: { remindedAt } };
 }
 
 /** Owes once more how the addresses differ from what the state file says: to everybody who was told of it. */

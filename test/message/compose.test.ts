@@ -4,19 +4,19 @@ import { composeMessage, type MessageFacts } from "../../src/notify/message/comp
 import { safeTimeZone } from "../../src/notify/message/formatter";
 import { CATALOGS, type Catalog, fill, LANGUAGES, type Language } from "../../src/notify/message/languages";
 import { type AddressEvent, EMPTY_STATE, isState } from "../../src/state/state";
-import { compose, composeExample, EACH_MESSAGE, factsIn, KINDS } from "./examples";
+import { compose, composeExample, EACH_MESSAGE, factsIn, KINDS, type Kind } from "./examples";
 import { hostileText } from "./hostile-text";
 import { parseHtml, visibleText } from "./parse-html";
 
-const [CHANGE] = KINDS["change"] as [AddressEvent];
-const [BACK] = KINDS["back"] as [AddressEvent];
-const [TEST] = KINDS["test"] as [AddressEvent];
+const [CHANGE] = KINDS.change;
+const [BACK] = KINDS.back;
+const [TEST] = KINDS.test;
 const V6: AddressEvent = { ...CHANGE, id: "six", family: 6, address: "2001:db8:1::9", old: "2001:db8::7" };
 const wordsOf = (text: string) => text.split(/[\s:]+(?=\s|$)|\s+/).filter((word) => !/^(#+|--?|)$/.test(word));
 const flat = (text: string) => text.replace(/\s+/g, " ");
 
 // What every mail of the kind must tell besides its addresses, in the words of each language.
-const FACTS: Record<string, Record<Language, string[]>> = {
+const FACTS: Record<Kind, Record<Language, string[]>> = {
   first: {
     en: ["watched from now on", "ipify, deSEC and nnev.de", "9 September 2026 at 05:00 CEST"],
     fr: ["désormais surveillée", "ipify, deSEC et nnev.de", "9 septembre 2026 à 05:00"],
@@ -81,7 +81,7 @@ const FACTS: Record<string, Record<Language, string[]>> = {
 
 describe.each(EACH_MESSAGE)("the mail $kind in $language", ({ kind, language }) => {
   const { subject, text, html } = composeExample(kind, language);
-  const addresses = (KINDS[kind] ?? []).map(({ address }) => address);
+  const addresses = KINDS[kind].map(({ address }) => address);
 
   test("begins its subject with the machine, and has the address where a phone shows it", () => {
     expect(subject).toMatch(/^grange\u00a0?: /);
@@ -94,7 +94,7 @@ describe.each(EACH_MESSAGE)("the mail $kind in $language", ({ kind, language }) 
     const always = ["IPv4", "grange", "raspberrypi", "1.0.0", "IPCHECK_TO", "31 "];
     const keys = factsIn(language).hostKeys.map(({ fingerprint, type }) => `${fingerprint} (${type})`);
     const logins = addresses.slice(-1).map((address) => `ssh -p 2222 pi@${address}`);
-    for (const fact of [...(FACTS[kind]?.[language] ?? ["none"]), ...addresses, ...logins, ...always, ...keys]) {
+    for (const fact of [...FACTS[kind][language], ...addresses, ...logins, ...always, ...keys]) {
       expect(flat(`${subject} ${text}`)).toContain(fact);
     }
     expect(wordsOf(visibleText(html))).toEqual(wordsOf(text));
@@ -157,7 +157,7 @@ function splitWords(text: string): string[] {
   return words.match(/\p{L}{2,}/gu) ?? [];
 }
 
-const several = (folded: number) => (KINDS["several"] ?? []).map((one) => (one.folded ? { ...one, folded } : one));
+const several = (folded: number) => KINDS.several.map((one) => (one.folded ? { ...one, folded } : one));
 const [HOUR_MS, DAY_MS] = [3_600_000, 86_400_000];
 const heldFor = (ms: number) => [{ ...CHANGE, oldSince: new Date(Date.parse(CHANGE.at) - ms).toISOString() }];
 const UNSEEN: AddressEvent[] = [{ ...TEST, confirmedBy: [] }];
@@ -274,7 +274,7 @@ test("the bars of IPv6 addresses fit into 80 columns", () => {
     at: new Date(Date.UTC(2026, 5, 1 + day, day % 24)).toISOString(),
     address: `2001:db8:1234:5678:90ab:cdef:1234:${(0x5000 + day).toString(16)}`,
   }));
-  const six = (KINDS["several"] ?? []).filter(({ family }) => family === 6);
+  const six = KINDS.several.filter(({ family }) => family === 6);
   const { text } = compose(six, { ...factsIn("en"), history });
   expect(text.split("\n").filter((line) => line.length > 80)).toEqual([]);
 });
@@ -299,8 +299,8 @@ test("whatever the names are: no tag, no control character, and the words arrive
 test.each(LANGUAGES)("%s: however long the name, a phone shows the address in the subject", (language) => {
   const longest = { address: "198.151.100.123", old: "203.100.113.107" };
   for (const machineName of ["pi", "raspberrypi", "raspberrypi-in-the-attic", "☕".repeat(60), "\u0007".repeat(30)]) {
-    for (const kind of Object.keys(KINDS).filter((name) => name !== "mixed")) {
-      const events = (KINDS[kind] ?? []).map((event) => (event.family === 4 ? { ...event, ...longest } : event));
+    for (const kind of (Object.keys(KINDS) as Kind[]).filter((name) => name !== "mixed")) {
+      const events = KINDS[kind].map((event) => (event.family === 4 ? { ...event, ...longest } : event));
       const { subject } = compose(events, { ...factsIn(language), machineName });
       expect(subject.slice(0, 40)).toContain(longest.address);
       expect(subject.slice(0, 2)).toBe(machineName === "\u0007".repeat(30) ? "\\u" : machineName.slice(0, 2));

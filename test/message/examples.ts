@@ -17,7 +17,7 @@ const CHANGE = { old: HOME, oldSince: JULY };
 const BACK = event("back", HOME, { ...CHANGE, outageSince: "2026-09-08T00:00:00.000Z" });
 
 /** One mail of every kind: the events that it tells. */
-export const KINDS: Readonly<Record<string, AddressEvent[]>> = {
+export const KINDS = {
   first: [event("first", HOME, { at: "2026-09-09T03:00:00.000Z" })],
   change: [event("change", MOVED, CHANGE)],
   several: [
@@ -51,10 +51,13 @@ export const KINDS: Readonly<Record<string, AddressEvent[]>> = {
     event("back", HOME, { ...CHANGE, outageSince: "2026-09-09T01:12:00.000Z" }),
   ],
   unwatched: [event("change", MOVED, { ...CHANGE, outageSince: "2026-09-02T03:12:00.000Z", isUnwatched: true })],
-};
+} satisfies Record<string, [AddressEvent, ...AddressEvent[]]>;
+export type Kind = keyof typeof KINDS;
 
 /** Every kind in every language, for `test.each`. */
-export const EACH_MESSAGE = Object.keys(KINDS).flatMap((kind) => LANGUAGES.map((language) => ({ kind, language })));
+export const EACH_MESSAGE = (Object.keys(KINDS) as Kind[]).flatMap((kind) =>
+  LANGUAGES.map((language) => ({ kind, language })),
+);
 
 export function factsIn(language: Language): MessageFacts {
   return {
@@ -78,8 +81,8 @@ export function factsIn(language: Language): MessageFacts {
   };
 }
 
-export function composeExample(kind: string, language: Language, facts: Partial<MessageFacts> = {}): MailMessage {
-  return compose(KINDS[kind] ?? [], { ...factsIn(language), ...facts });
+export function composeExample(kind: Kind, language: Language, facts: Partial<MessageFacts> = {}): MailMessage {
+  return compose(KINDS[kind], { ...factsIn(language), ...facts });
 }
 
 /** A mail that can be composed, and is: a bug is thrown. */

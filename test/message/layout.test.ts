@@ -12,7 +12,7 @@ const FLAGS =
   "--disable-component-update --disable-sync --dump-dom";
 
 // One line for two addresses of IPv4, one line each for two of IPv6.
-const LONGEST = (KINDS["change"] ?? []).flatMap((event) => [
+const LONGEST = KINDS.change.flatMap((event) => [
   { ...event, address: "198.151.100.123", old: "203.100.113.107" },
   {
     ...event,

@@ -2,7 +2,6 @@ import fc from "fast-check";
 import { beforeAll, expect, test } from "vitest";
 import { quote } from "../../src/base/text";
 import { sendMail } from "../../src/notify/mail";
-import type { AddressEvent } from "../../src/state/state";
 import { startEcho, startMail } from "../setup/workbench";
 import type { EchoServer } from "../support/echo-server";
 import { Home } from "../support/home";
@@ -38,7 +37,7 @@ const header = (mail: Arrived | undefined, name: string) => mail && new Map(head
 
 /** Mails about a change to two recipients; what was written, and what arrived. */
 async function mailNamed(machineName: string, host = "pi", ssh = "ssh pi@{ip}", operator = "ipify") {
-  const [change] = KINDS["change"] as [AddressEvent];
+  const [change] = KINDS.change;
   const facts = { ...factsIn("fr"), machineName, hostName: host, sshLine: ssh };
   const message = compose([{ ...change, confirmedBy: [operator] }], facts);
   const before = server.arrived.length;

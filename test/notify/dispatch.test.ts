@@ -2,9 +2,10 @@ import { beforeEach, expect, test } from "vitest";
 import { IpcheckError } from "../../src/base/errors";
 import type { CheckReport } from "../../src/commands/check-run";
 import { type CheckRules, channelsOf, Dispatch } from "../../src/notify/dispatch";
+import { prepareUnsaved } from "../../src/notify/unsaved";
 import type { Outcome } from "../../src/state/outbox";
 import { type AddressEvent, EMPTY_STATE, HISTORY, HOOK, STDOUT, type State } from "../../src/state/state";
-import { addressOf, FakeHome, GREYLISTED, OK, REFUSED, RULES } from "../support/fake-home";
+import { addressOf, FakeHome, GREYLISTED, HOUR_MS, OK, REFUSED, RULES } from "../support/fake-home";
 
 const [A, B] = ["a@example.net", "b@example.net"] as const;
 
@@ -73,6 +74,16 @@ test("a state that becomes unwritable after a mail: the outcome is kept elsewher
   // Known to the state file under these ids already.
   expect(home.mails).toMatchObject([{ events: [{ id: "1" }, { id: "2" }] }, { events: [{ id: "2" }] }]);
   expect(run.state.outbox).toEqual([]);
+});
+
+test("news that cannot be written is a reminder: the next one comes a day later", () => {
+  const unsaved = { remindedAt: new Date(home.now.getTime() - 23 * HOUR_MS).toISOString() };
+  const [before, state] = [
+    { ...EMPTY_STATE, unsaved },
+    { ...EMPTY_STATE, unsaved, outbox: [event("1")] },
+  ];
+  const next = prepareUnsaved(state, { before }, { place: "runtime folder", channels: [HISTORY, A], now: home.now });
+  expect(next.unsaved).toEqual({ remindedAt: home.now.toISOString() });
 });
 
 const BUG = new TypeError("spawn E2BIG");

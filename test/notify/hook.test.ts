@@ -35,6 +35,7 @@ test.for([
   const news = told.map((line) => line.replace("IPCHECK_", "")).filter((line) => /^(COUNT|UNC)/.test(line));
   expect(news.toSorted().join(" ")).toBe(expected);
   const known: readonly string[] = [...OTHER_NAMES, ...VARIABLE_NAMES];
+  expect(told.join()).not.toContain("s3cret");
   expect(told.map((line) => line.split("=")[0]).filter((name = "") => !known.includes(name))).toEqual([]);
 });
 
