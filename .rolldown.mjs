@@ -34,9 +34,9 @@ export default defineConfig([
   },
   {
     ...shared,
-    input: "src/write-manual.ts",
+    input: "src/manual.ts",
     // The commands themselves: nothing is run.
     external: [...shared.external, /^\.\/commands\/.*\.js$/],
-    output: { file: "build/write-manual.cjs", format: "cjs", codeSplitting: false },
+    output: { file: "build/manual.cjs", format: "cjs", codeSplitting: false },
   },
 ]);

@@ -40,7 +40,7 @@ test("every import inside src leads to a file", () => {
 });
 
 /** From the top down: a room imports from itself and from those below it; lookup and schedule stand side by side. */
-const ROOMS = ["main", "write-manual", "cli", "commands", "config", "notify", "state", "lookup", "schedule", "base"];
+const ROOMS = ["main", "manual", "cli", "commands", "config", "notify", "state", "lookup", "schedule", "base"];
 
 test("imports go only down the list of rooms", () => {
   const wrong = IMPORTS.filter(({ from, to }) => {
@@ -55,7 +55,7 @@ test("imports go only down the list of rooms", () => {
 
 /** Which file may use a package. */
 const PACKAGES: Record<string, RegExp> = {
-  commander: /^(cli|commands\/manual)$/,
+  commander: /^(cli|manual)$/,
   "nodemailer/lib/mail-composer": /^notify\/mail$/,
   "nodemailer/lib/smtp-connection": /^notify\/smtp-session$/,
   "nodemailer/lib/well-known": /^notify\/providers$/,
@@ -73,7 +73,7 @@ test("each package has one file", () => {
 /** The files that may touch the world; every other one is pure. */
 const EFFECTS: Record<string, string> = {
   main: "main",
-  "write-manual": "write-manual",
+  manual: "manual",
   base: "atomic-file command file-stream network prompts trusted-file",
   config: "env-file password settings",
   lookup: "client lookup source-address",
@@ -98,7 +98,7 @@ test("only a few files touch the world", () => {
 test("only main looks at the process, besides asking for the platform, and while a child must end with it", () => {
   const readers = FILES.filter(({ path, text }) => {
     const others = text.replace(path === "base/command.ts" ? /\bprocess\.(on|off|pid)\b/g : "", "");
-    return !["main.ts", "write-manual.ts"].includes(path) && /\bprocess\.(?!platform\b|kill\b)/.test(others);
+    return !["main.ts", "manual.ts"].includes(path) && /\bprocess\.(?!platform\b|kill\b)/.test(others);
   });
   expect(readers.map(({ path }) => path)).toEqual([]);
 });

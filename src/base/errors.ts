@@ -14,21 +14,19 @@ export type ErrorCode = keyof typeof EXIT_CODES;
 
 /** A known way to fail: printed as one `error:` line and, where there is one, one `hint:` line. */
 export class IpcheckError extends Error {
-  readonly code: ErrorCode;
+  override readonly name = "IpcheckError";
   readonly hint: string | undefined;
   /** Lines that belong between the error and its hint, such as one reason per service. */
   readonly details: readonly string[];
 
   constructor(
-    code: ErrorCode,
+    readonly code: ErrorCode,
     message: string,
-    options: { hint?: string | undefined; details?: readonly string[]; cause?: unknown } = {},
+    { hint, details = [], cause }: { hint?: string | undefined; details?: readonly string[]; cause?: unknown } = {},
   ) {
-    super(message, { cause: options.cause });
-    this.name = "IpcheckError";
-    this.code = code;
-    this.hint = options.hint;
-    this.details = options.details ?? [];
+    super(message, { cause });
+    this.hint = hint;
+    this.details = details;
   }
 }
 
@@ -42,7 +40,6 @@ export function asIpcheckError(error: unknown): IpcheckError {
 export class StoppedError extends IpcheckError {
   constructor(remains = "nothing was written") {
     super("usage", `stopped; ${remains}`);
-    this.name = "StoppedError";
   }
 }
 

@@ -16,23 +16,14 @@ export type Redact = (text: string) => string;
 export class Redactor {
   /** May be added to at any time; what was added is taken out from then on. */
   readonly secrets: string[] = [];
-  private forms: string[] = [];
-  private pattern = /(?!)/u;
-  private builtFor = 0;
 
   readonly redact: Redact = (text) => {
-    this.build();
-    const redacted = text.replace(this.pattern, "[redacted]");
-    return redacted.includes("…") ? this.forms.reduce(withoutCutForm, redacted) : redacted;
-  };
-
-  private build(): void {
-    if (this.builtFor === this.secrets.length) return;
-    this.builtFor = this.secrets.length;
     // Longest first: a secret that contains another must not leave its rest standing.
-    this.forms = [...new Set(this.secrets.flatMap(formsOf))].sort((a, b) => b.length - a.length);
-    if (this.forms.length > 0) this.pattern = new RegExp(this.forms.map(patternOf).join("|"), "gu");
-  }
+    const forms = [...new Set(this.secrets.flatMap(formsOf))].sort((a, b) => b.length - a.length);
+    if (forms.length === 0) return text;
+    const redacted = text.replace(new RegExp(forms.map(patternOf).join("|"), "gu"), "[redacted]");
+    return redacted.includes("…") ? forms.reduce(withoutCutForm, redacted) : redacted;
+  };
 }
 
 function formsOf(secret: string): string[] {

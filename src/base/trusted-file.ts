@@ -64,31 +64,16 @@ export function openTrusted<T>(
   who: Principal,
   work: (file: number, stats: Stats) => T,
 ): T {
-  const { file, stats } = openChecked(path, flags, who);
-  try {
-    return work(file, stats);
-  } finally {
-    closeSync(file);
-  }
-}
-
-/**
- * The same for a caller who closes the file.
- * @throws UnusableFileError, NodeJS.ErrnoException
- */
-export function openChecked(path: string, flags: number, who: Principal): { file: number; stats: Stats } {
   // Non-blocking, so that a pipe in the file's place cannot hold us up. Unknown on Windows.
   const file = openSync(path, flags | (constants.O_NONBLOCK ?? 0), 0o600);
   try {
     const stats = fstatSync(file);
     if (!stats.isFile()) throw new UnusableFileError(stats.isDirectory() ? "is a directory" : "is no regular file");
-    const fault = checkOwner(path, stats, who);
-    if (fault) throw new UnusableFileError(fault.fact, fault.cure);
+    refuseOthers(path, stats, who);
     guardFolders(path, who);
-    return { file, stats };
-  } catch (error) {
+    return work(file, stats);
+  } finally {
     closeSync(file);
-    throw error;
   }
 }
 
@@ -99,10 +84,7 @@ export function openChecked(path: string, flags: number, who: Principal): { file
  */
 export function guardFolders(path: string, who: Principal): void {
   if (who.uid === undefined) return;
-  const check = (place: string, stats: Stats) => {
-    const fault = checkOwner(place, stats, who);
-    if (fault) throw new UnusableFileError(`lies in ${quote(place)}, which ${fault.fact}`, fault.cure);
-  };
+  const check = (place: string, stats: Stats) => refuseOthers(place, stats, who, `lies in ${quote(place)}, which `);
   // Not resolve(path): a '..' behind a symbolic link leads elsewhere than its text says.
   const ahead = (isAbsolute(path) ? path : `${resolve(".")}/${path}`).split("/");
   let at = "/";
@@ -148,22 +130,23 @@ export function findFault({ uid, gid, mode }: Ownership, who: Principal): "forei
   return (mode & 0o002) !== 0 || ((mode & 0o020) !== 0 && !isOwnGroup) ? "writable" : undefined;
 }
 
-function checkOwner(
-  path: string,
-  { uid, gid, mode }: Stats,
-  who: Principal,
-): { fact: string; cure: string } | undefined {
+/**
+ * Refuses what another user owns or could write; `prefix` begins the fact.
+ * @throws UnusableFileError
+ */
+function refuseOthers(path: string, { uid, gid, mode }: Stats, who: Principal, prefix = ""): void {
   // Whoever has the root directory is root: in a user namespace (rootless containers, hardened systemd units of a
   // user) root's files seem to be nobody's.
   const owner = who.uid !== undefined && uid === lstatSync("/").uid ? 0 : uid;
   const fault = findFault({ uid: owner, gid, mode }, who);
   if (fault === "foreign") {
     const asOwner = `do not run ipcheck as root, but as that user: sudo -u '#${uid}' …`;
-    return { fact: `belongs to another user (${uid})`, cure: who.uid === 0 ? asOwner : "use one of your own" };
+    const cure = who.uid === 0 ? asOwner : "use one of your own";
+    throw new UnusableFileError(`${prefix}belongs to another user (${uid})`, cure);
   }
-  if (fault === undefined || isModeless(path)) return undefined;
+  if (fault === undefined || isModeless(path)) return;
   const change = (mode & constants.S_IFMT) === constants.S_IFDIR ? "go-w" : "600";
-  return { fact: "can be written by other users", cure: `run chmod ${change} ${quote(path)}` };
+  throw new UnusableFileError(`${prefix}can be written by other users`, `run chmod ${change} ${quote(path)}`);
 }
 
 /** Whether group or others may read a file, by modes alone; not where it was handed over so on purpose. */

@@ -15,7 +15,7 @@ import { type CheckReport, check, type Dependencies, withoutEffects } from "./ch
 import { deliveryContext, type GlobalOptions, type Host, lookupOptions } from "./host";
 
 /** `ipcheck check`: loads the configuration, takes the lock, runs, pings. Resolves to the exit code. */
-export async function composeCheck(options: CheckOptions & GlobalOptions, host: Host): Promise<number> {
+export async function runCheck(options: CheckOptions & GlobalOptions, host: Host): Promise<number> {
   const settings = loadSettings(options.config, host, host.output.redactor.secrets);
   const store = openStore(settings.stateFile, host);
   // Until the very end: a warning that cannot be written, because nobody reads, must not hold the lock for ever.

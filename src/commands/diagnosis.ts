@@ -5,9 +5,10 @@ import { explain, type FailureKind, mostSpecific } from "../lookup/failures";
 import { describe, explainLookup, type LookupResult, seenAddress } from "../lookup/lookup-result";
 import { PLAIN_HTTP } from "../lookup/services";
 import type { InterfaceAddress } from "../lookup/source-address";
-import type { Standstill } from "../schedule/plan";
+import type { Obstacle } from "../schedule/plan";
 import { isOverdue, type LockCondition } from "../state/lock";
 import { channelName, HOOK, type LoadedState, type State } from "../state/state";
+import type { FoundSchedule } from "./schedule";
 import { describePending, pendingChannels, type StatusRules } from "./status";
 
 /** One line of `doctor`: what was looked at, how it is, and what to do. */
@@ -248,17 +249,14 @@ export function diagnoseLock({ run, strangers, cure }: LockCondition, deadlineMs
   return failure(title, "locked", text, `end it with 'kill -9 ${pid}'`);
 }
 
-interface FoundSchedule {
+/** Of a schedule what is judged here, with the name of its scheduler. */
+type JudgedSchedule = Pick<FoundSchedule, "command" | "missing" | "isOutdated"> & {
   name: string;
-  command: string[];
-  missing: string[];
-  /** Has an option of version 1.0.0 that is an error now. */
-  isOutdated?: boolean;
-  standstill: Standstill | undefined;
-}
+  obstacle: Obstacle | undefined;
+};
 
 /** Whether the schedule that was found still leads to a node and a script. */
-export function diagnoseSchedule(found: FoundSchedule | undefined): Finding {
+export function diagnoseSchedule(found: JudgedSchedule | undefined): Finding {
   const title = "schedule";
   if (!found) {
     return warning(title, "none is installed", "'ipcheck schedule install' does it");
@@ -279,9 +277,9 @@ export function diagnoseSchedule(found: FoundSchedule | undefined): Finding {
       "'ipcheck schedule install' writes the new command",
     );
   }
-  if (found.standstill) {
-    const text = `${found.standstill.text}, so nothing is run by the ${found.name}`;
-    return warning(title, text, found.standstill.hint);
+  if (found.obstacle) {
+    const text = `${found.obstacle.text}, so nothing is run by the ${found.name}`;
+    return warning(title, text, found.obstacle.hint);
   }
   return ok(title, `${found.name} runs ${quote(found.command.join(" "))}`);
 }

@@ -6,7 +6,7 @@ import { type Progress, startProgress } from "../base/output";
 import { quote } from "../base/text";
 import { localTime } from "../base/time";
 import { describeSetting } from "../config/secrets";
-import { isUnconfigured, loadSettings, type Settings } from "../config/settings";
+import { ConfigError, isUnconfigured, loadSettings, type Settings } from "../config/settings";
 import { VARIABLE_NAMES } from "../config/variables";
 import { isLoopbackHost } from "../lookup/address";
 import { seenAddress } from "../lookup/lookup-result";
@@ -55,7 +55,7 @@ const MARKS: Record<Finding["status"], string> = {
 };
 
 /** `ipcheck doctor`: looks at everything the job needs, touches nothing. Resolves to the exit code of the gravest finding. */
-export async function composeDoctor(options: DoctorOptions & GlobalOptions, host: Host): Promise<number> {
+export async function runDoctor(options: DoctorOptions & GlobalOptions, host: Host): Promise<number> {
   const { output } = host;
   const progress = host.isStderrTerminal && !options.json ? startProgress(host.openStderr()) : undefined;
   const checks: Finding[] = [];
@@ -190,13 +190,10 @@ function loadOrError(store: Store): LoadedState | IpcheckError {
 }
 
 function* configProblems(error: unknown): Generator<Finding> {
-  const { message, details, hint } = asIpcheckError(error);
-  const problems = details.length > 0 ? [...details] : [message];
-  const last = problems.pop() ?? "";
-  for (const text of problems) yield failure("configuration", "config", text);
-  // One problem names its file itself.
-  const where = (details.length > 0 && / \((env file .*|environment)\)$/.exec(message)?.[0]) || "";
-  yield failure("configuration", "config", last + where, hint);
+  if (!(error instanceof ConfigError)) throw error;
+  const { problems, where, hint } = error;
+  for (const text of problems.slice(0, -1)) yield failure("configuration", "config", text);
+  yield failure("configuration", "config", `${problems.at(-1)}${where}`, hint);
 }
 
 function* configuration(settings: Settings): Generator<Finding> {
@@ -311,6 +308,6 @@ async function findSchedule(host: Host) {
   if (!found) return undefined;
   const { scheduler, mailsOutput = false } = found;
   const hasMailer = findMissing(["/usr/sbin/sendmail"]).length === 0;
-  const standstill = await scheduler.findStandstill?.();
-  return { ...found, name: scheduler.name, mailsOutput, hasMailer, standstill };
+  const obstacle = await scheduler.findObstacle?.();
+  return { ...found, name: scheduler.name, mailsOutput, hasMailer, obstacle };
 }

@@ -1,49 +1,18 @@
+import { randomInt } from "node:crypto";
 import { IpcheckError, StoppedError } from "../base/errors";
-import type { Output } from "../base/output";
-import type { Choice, TerminalPrompter } from "../base/prompts";
+import { type Choice, SecretPrompt, type TerminalPrompter } from "../base/prompts";
 import { quote } from "../base/text";
 import { formatEnvLines } from "../config/env-edit";
 import { findProblem, VARIABLE_NAMES, type VariableName, variable } from "../config/variables";
-import { encodeWithNewKey } from "../config/vigenere";
+import { encodeVigenere } from "../config/vigenere";
 import { CATALOGS, LANGUAGES } from "../notify/message/languages";
 import { findProvider } from "../notify/providers";
 import type { FailedOutcome } from "../state/outbox";
-
-/** The switches of `init`: one for every question. */
-export interface InitOptions {
-  to?: string;
-  from?: string;
-  user?: string;
-  smtpHost?: string;
-  smtpPort?: string;
-  smtpSecurity?: string;
-  relay?: boolean;
-  password?: string;
-  passwordStdin?: boolean;
-  passwordCommand?: string;
-  store?: string;
-  name?: string;
-  ssh?: string;
-  family?: string;
-  lang?: string;
-  send?: boolean;
-  schedule?: boolean;
-  yes?: boolean;
-}
-
-/** What the machine suggests where nothing is configured yet. */
-interface InterviewDependencies {
-  hostName: string;
-  userName: string;
-  language: string;
-  passwordFile: string;
-  detectIpv6(): Promise<boolean>;
-  findMailServers(domain: string): Promise<{ host: string; port: string }[]>;
-  readPasswordFromStdin(): Promise<string | undefined>;
-}
+import type { Host } from "./host";
 
 interface Question {
-  option: keyof InitOptions;
+  /** The switch that answers it. */
+  option: string;
   /** In a list of what can be changed. */
   label: string;
   message: string;
@@ -94,95 +63,121 @@ const QUESTIONS = {
     message: "Language of the mails?",
     choices: LANGUAGES.map((value) => ({ value, label: CATALOGS[value].name })),
   },
-} as const satisfies Record<string, Question>;
+  IPCHECK_SMTP_PASSWORD_COMMAND: {
+    option: "passwordCommand",
+    label: "the command that prints the password",
+    message: "Which command prints the password on its first line?",
+  },
+} as const satisfies Partial<Record<VariableName, Question>>;
 
 type Name = keyof typeof QUESTIONS;
 
-const NAMES = Object.keys(QUESTIONS) as Name[];
+/** Those whose answer may be shown. */
+const NAMES = (Object.keys(QUESTIONS) as Name[]).filter((name) => variable(name).secret === undefined);
+
+/** The switches of `init`. */
+export type InitOptions = Partial<Record<(typeof QUESTIONS)[Name]["option"], string>> & {
+  relay?: boolean;
+  password?: string;
+  passwordStdin?: boolean;
+  store?: string;
+  send?: boolean;
+  schedule?: boolean;
+  yes?: boolean;
+};
 
 const PASSWORD: Choice = { value: "password", label: "the password" };
 const STORE: Choice = { value: "store", label: "how the password is kept" };
 
 const NEEDED = "something is needed here";
 
-const STORES: Record<string, Choice & { names: string[] }> = Object.fromEntries(
-  [
-    {
-      value: "vigenere",
-      label: "encoded in the env file",
-      hint: "hides it from a glance, and from nobody else",
-      names: ["IPCHECK_SMTP_PASSWORD_VIGENERE", "IPCHECK_VIGENERE_KEY"],
-    },
-    {
-      value: "clear",
-      label: "in clear in the env file",
-      hint: "whoever reads the file has it; so with encoding",
-      names: ["IPCHECK_SMTP_PASSWORD"],
-    },
-    {
-      value: "file",
-      label: "in a file of its own",
-      hint: "as readable as the env file, but easier to keep out of backups",
-      names: ["IPCHECK_SMTP_PASSWORD_FILE"],
-    },
-    {
-      value: "command",
-      label: "printed by a command",
-      hint: "such as pass; it must work without you being there",
-      names: ["IPCHECK_SMTP_PASSWORD_COMMAND"],
-    },
-  ].map((store) => [store.value, store]),
-);
+/** How the password can be kept, and in which variables. */
+const STORES: readonly (Choice & { names: VariableName[] })[] = [
+  {
+    value: "vigenere",
+    label: "encoded in the env file",
+    hint: "hides it from a glance, and from nobody else",
+    names: ["IPCHECK_SMTP_PASSWORD_VIGENERE", "IPCHECK_VIGENERE_KEY"],
+  },
+  {
+    value: "clear",
+    label: "in clear in the env file",
+    hint: "whoever reads the file has it; so with encoding",
+    names: ["IPCHECK_SMTP_PASSWORD"],
+  },
+  {
+    value: "file",
+    label: "in a file of its own",
+    hint: "as readable as the env file, but easier to keep out of backups",
+    names: ["IPCHECK_SMTP_PASSWORD_FILE"],
+  },
+  {
+    value: "command",
+    label: "printed by a command",
+    hint: "such as pass; it must work without you being there",
+    names: ["IPCHECK_SMTP_PASSWORD_COMMAND"],
+  },
+];
+
+/** A mail relay on this machine, where nothing is configured. */
+const RELAY = { IPCHECK_SMTP_HOST: "localhost", IPCHECK_SMTP_PORT: "25", IPCHECK_SMTP_SECURITY: "none" } as const;
+
+/** What only the network can tell, within seconds. */
+interface Probes {
+  hasIpv6(): Promise<boolean>;
+  findMailServers(domain: string): Promise<{ host: string; port: string }[]>;
+}
 
 /** Puts the questions that no switch answers, and collects what the env file is to say. */
 export class Interview {
-  /** The new values; what is undefined is taken out of the file. */
-  readonly answers: Record<string, string | undefined> = {};
+  /** What the env file says, as far as it can be meant, and is to say; what is undefined is taken out of it. */
+  readonly answers: Partial<Record<VariableName, string | undefined>> = {};
   passwordFile: { path: string; password: string } | undefined;
-  /** What nobody was asked, with its value. */
-  private readonly settled = new Map<Name, string>();
-
-  /** What the file says, as far as it can be meant: it is what every answer begins from. */
-  private readonly existing: Record<string, string>;
+  private readonly unasked = new Set<Name>();
+  /** Where a password is kept that is to have a file of its own. */
+  private readonly passwordPath: string;
 
   constructor(
+    envFile: string,
     values: Record<string, string>,
-    private readonly options: InitOptions,
+    private options: InitOptions,
     /** Undefined where nobody can be asked. */
     private readonly prompter: TerminalPrompter | undefined,
-    private readonly dependencies: InterviewDependencies,
-    private readonly output: Output,
+    private readonly host: Host,
+    private readonly probes: Probes,
   ) {
-    const isMeant = (name: VariableName) =>
-      values[name] && values[name] !== variable(name).placeholder && findProblem(name, values[name]) === undefined;
-    this.existing = Object.fromEntries(VARIABLE_NAMES.filter(isMeant).map((name) => [name, values[name] ?? ""]));
-    for (const name of NAMES) if (values[name] && !isMeant(name)) this.answers[name] = undefined;
+    for (const name of VARIABLE_NAMES) {
+      const value = values[name];
+      if (!value) continue;
+      const isMeant = value !== variable(name).placeholder && findProblem(name, value) === undefined;
+      if (isMeant) this.answers[name] = value;
+      else if (NAMES.includes(name as Name)) this.answers[name] = undefined;
+    }
+    this.passwordPath = this.answers.IPCHECK_SMTP_PASSWORD_FILE ?? envFile.replace(/[^/\\]*$/, "smtp-password");
   }
 
   async run(): Promise<void> {
-    const { existing, options, prompter, dependencies } = this;
-    const sure = Object.keys(existing).length > 0 ? "keep" : "sure";
-    await this.settle("IPCHECK_TO", existing["IPCHECK_TO"]);
-    await this.chooseServer();
-    if (this.get("IPCHECK_SMTP_USER")) await this.choosePassword();
+    const { answers, options, prompter } = this;
+    // In a file that says something, what is a default so far stays one.
+    const isNew = Object.values(answers).every((value) => value === undefined);
+    await this.ask("IPCHECK_TO", answers.IPCHECK_TO);
+    const user = answers.IPCHECK_SMTP_USER;
+    await this.chooseMailbox();
+    if (answers.IPCHECK_SMTP_USER !== undefined) await this.choosePassword(answers.IPCHECK_SMTP_USER === user);
     if (prompter || options.ssh !== undefined) {
-      await this.settle("IPCHECK_SSH", existing["IPCHECK_SSH"] ?? `ssh ${dependencies.userName}@{ip}`);
+      await this.ask("IPCHECK_SSH", answers.IPCHECK_SSH ?? this.defaultOf("IPCHECK_SSH"));
     }
-    await this.settle("IPCHECK_NAME", existing["IPCHECK_NAME"] ?? dependencies.hostName, sure);
-    if (prompter || options.family !== undefined) {
-      const known = options.family ?? existing["IPCHECK_FAMILY"] ?? (sure === "keep" ? "4" : undefined);
-      await this.settle("IPCHECK_FAMILY", known ?? ((await dependencies.detectIpv6()) ? "both" : "4"), sure);
-    }
-    await this.settle("IPCHECK_LANG", existing["IPCHECK_LANG"] ?? dependencies.language, sure);
+    this.assume("IPCHECK_NAME", isNew ? this.defaultOf("IPCHECK_NAME") : undefined);
+    if (options.family !== undefined || (prompter && !isNew)) this.assume("IPCHECK_FAMILY");
+    else if (prompter) this.assume("IPCHECK_FAMILY", (await this.probes.hasIpv6()) ? "both" : "4");
+    this.assume("IPCHECK_LANG", isNew ? this.defaultOf("IPCHECK_LANG") : undefined);
   }
 
   /** What nobody was asked, as lines to show. */
   describeSettled(): string[] {
-    const store = STORES[this.store() ?? ""];
-    return [
-      ...[...this.settled.keys()].map((name) => this.describe(name)),
-      ...(store ? [`the password: ${store.label}`] : []),
-    ];
+    const store = this.store();
+    const lines = NAMES.filter((name) => this.unasked.has(name)).map((name) => this.describe(name));
+    return store ? [...lines, `the password: ${store.label}`] : lines;
   }
 
   /**
@@ -196,47 +191,47 @@ export class Interview {
     if (this.get("IPCHECK_SMTP_USER")) options.push(PASSWORD, STORE);
     const first = blamed.flatMap((value) => options.filter((option) => option.value === value));
     const rest = options.filter((option) => !first.includes(option));
-    const chosen = await this.ask.select({ message, options: [...first, ...others, ...rest] });
+    const chosen = await this.person.select({ message, options: [...first, ...others, ...rest] });
+    // A switch answers its question once: put again, it is for the person to answer.
+    this.options = {};
     if (others.some(({ value }) => value === chosen)) return chosen;
     await this.putAgain(chosen);
     return undefined;
   }
 
   private async putAgain(chosen: string): Promise<void> {
-    const user = this.get("IPCHECK_SMTP_USER");
-    if (chosen === PASSWORD.value) return this.takePassword(this.store() ?? "vigenere");
+    const store = this.store()?.value;
+    if (chosen === PASSWORD.value) return this.setPassword(store ?? "vigenere");
     if (chosen === STORE.value) {
       const message = "How is the password kept?";
-      const initial = this.store();
-      return this.takePassword(await this.ask.select({ message, options: Object.values(STORES), initial }));
+      return this.setPassword(await this.person.select({ message, options: STORES, initial: store }));
     }
-    if (chosen === "IPCHECK_SMTP_USER") {
-      await this.chooseServer(true);
-      const isOther = this.get(chosen) !== undefined && this.get(chosen) !== user;
-      return isOther ? this.takePassword(this.store() ?? "vigenere") : undefined;
+    const name = chosen as Name;
+    const before = this.get(name);
+    if (name === "IPCHECK_SMTP_USER") {
+      await this.chooseMailbox();
+      const user = this.get(name);
+      return user === undefined || user === before ? undefined : this.setPassword(store ?? "vigenere");
     }
-    this.answers[chosen] = await this.prompt(chosen as Name, this.get(chosen));
-    const security = this.get("IPCHECK_SMTP_SECURITY");
-    if (chosen === "IPCHECK_SMTP_PORT" && security !== "none") {
-      this.answers["IPCHECK_SMTP_SECURITY"] = usualSecurity(this.answers[chosen]);
+    this.answers[name] = await this.prompt(name, before);
+    if (name === "IPCHECK_SMTP_PORT" && this.get("IPCHECK_SMTP_SECURITY") !== "none") {
+      this.answers.IPCHECK_SMTP_SECURITY = usualSecurity(this.answers[name]);
     }
   }
 
-  private get ask(): TerminalPrompter {
+  private get person(): TerminalPrompter {
     if (!this.prompter) throw new Error("nobody can be asked");
     return this.prompter;
   }
 
-  /** A switch answers its question once: put again, it is for the person to answer. */
-  private take<K extends keyof InitOptions>(option: K): InitOptions[K] {
-    const given = this.options[option];
-    delete this.options[option];
-    return given;
+  /** What is configured by now; of what nobody was asked, the default too. */
+  private get(name: Name): string | undefined {
+    return this.answers[name] ?? (this.unasked.has(name) ? this.defaultOf(name) : undefined);
   }
 
-  private get(name: string): string | undefined {
-    const value = name in this.answers ? this.answers[name] : (this.existing[name] ?? this.settled.get(name as Name));
-    return value || undefined;
+  private defaultOf(name: VariableName): string | undefined {
+    const { default: usual } = variable(name);
+    return typeof usual === "function" ? usual(this.host, (other) => this.answers[other]) : usual;
   }
 
   private describe(name: Name): string {
@@ -245,34 +240,32 @@ export class Interview {
     return `${label}: ${choices?.find((choice) => choice.value === value)?.label ?? quote(value)}`;
   }
 
+  /** The switch's value, else a person's answer, for which `suggestion` stands there. */
+  private async ask(name: Name, suggestion: string | undefined): Promise<void> {
+    const { option, label } = QUESTIONS[name];
+    const isGiven = this.options[option] !== undefined;
+    if (this.prompter && !isGiven) this.answers[name] = await this.prompt(name, suggestion);
+    else if (isGiven || suggestion !== undefined) this.assume(name, suggestion);
+    else throw missing(label, flagOf(name));
+  }
+
   /**
-   * The switch's value, else a person's answer, for which `suggestion` stands there. Nobody is asked what is `sure`; what
-   * is to be kept is not even written where it is a default so far.
+   * Asks nobody: the switch's value, else `value`; without either what is configured stays, and is not even written where
+   * it is a default so far.
    */
-  private async settle(
-    name: Name,
-    suggestion: string | undefined,
-    how: "ask" | "sure" | "keep" = "ask",
-  ): Promise<string> {
-    const given = this.take(QUESTIONS[name].option);
-    let value = given ?? suggestion;
-    if (this.prompter && given === undefined && (how === "ask" || suggestion === undefined)) {
-      value = await this.prompt(name, suggestion);
-    } else if (value !== undefined) {
-      this.settled.set(name, value);
-    }
-    if (value === undefined) throw missing(QUESTIONS[name].label, flagOf(name));
-    if (how === "keep" && given === undefined) return value;
-    this.answers[name] = this.requireValid(name, name === "IPCHECK_SSH" ? readSshAnswer(value) : value);
-    return value;
+  private assume(name: Name, value?: string): void {
+    this.unasked.add(name);
+    const chosen = this.options[QUESTIONS[name].option] ?? value;
+    if (chosen === undefined) return;
+    this.answers[name] = this.requireValid(name, name === "IPCHECK_SSH" ? readSshAnswer(chosen) : chosen);
   }
 
   private async prompt(name: Name, suggestion: string | undefined, mayBeEmpty = false): Promise<string> {
     const { message, choices }: Question = QUESTIONS[name];
-    if (choices) return this.ask.select({ message, options: choices, initial: suggestion });
+    if (choices) return this.person.select({ message, options: choices, initial: suggestion });
     const isSsh = name === "IPCHECK_SSH";
     const read = isSsh ? readSshAnswer : (text: string) => text.trim();
-    const answer = await this.ask.text({
+    const answer = await this.person.text({
       message,
       initial: isSsh && suggestion !== undefined ? shortenSshLine(suggestion) : suggestion,
       validate: (text) => (text.trim() === "" ? (mayBeEmpty ? undefined : NEEDED) : findProblem(name, read(text))),
@@ -286,121 +279,111 @@ export class Interview {
     return value;
   }
 
-  private async chooseServer(isAnew = false): Promise<void> {
-    const { existing, options, answers, prompter } = this;
-    const before = isAnew ? this.get("IPCHECK_SMTP_USER") : existing["IPCHECK_SMTP_USER"];
-    const isRelay = before === undefined && existing["IPCHECK_SMTP_HOST"] !== undefined;
-    let user = this.take("relay") ? "" : this.take("user");
+  private async chooseMailbox(): Promise<void> {
+    const { answers, options, prompter } = this;
+    const before = answers.IPCHECK_SMTP_USER;
+    const isRelay = before === undefined && answers.IPCHECK_SMTP_HOST !== undefined;
+    let user = options.relay ? "" : options.user;
     if (user === undefined && prompter) user = await this.prompt("IPCHECK_SMTP_USER", before, true);
     user ??= before ?? (isRelay ? "" : undefined);
     if (user === undefined) throw missing(QUESTIONS.IPCHECK_SMTP_USER.label, "--user");
-    if (user === "") return this.chooseRelay(isRelay);
-    answers["IPCHECK_SMTP_USER"] = this.requireValid("IPCHECK_SMTP_USER", user);
+    if (user === "") return this.useRelay(isRelay);
+    answers.IPCHECK_SMTP_USER = this.requireValid("IPCHECK_SMTP_USER", user);
 
     const isSame = user === before;
-    const provider = findProvider(user);
-    if (provider?.note && !isSame) await this.note(provider.note);
-    if (provider?.isUnusable && !isSame && prompter && !(await prompter.confirm("Go on with it all the same?"))) {
-      throw new StoppedError();
-    }
-    // Without a server in the file it is the default.
-    const usual = isSame ? (this.get("IPCHECK_SMTP_HOST") ?? "smtp.gmail.com") : provider?.host;
-    const found =
-      usual === undefined && options.smtpHost === undefined && prompter ? await this.search(user) : undefined;
-    const host = await this.settle("IPCHECK_SMTP_HOST", usual ?? found?.host, isSame ? "keep" : usual ? "sure" : "ask");
-    const isSameServer = isSame && host === usual;
-    const known = [found, provider].find((server) => server?.host === host);
-    const usualPort = isSameServer ? (this.get("IPCHECK_SMTP_PORT") ?? "587") : known && String(known.port);
-    const guess = options.smtpSecurity === "tls" ? "465" : "587";
-    const port = await this.settle(
-      "IPCHECK_SMTP_PORT",
-      usualPort ?? guess,
-      isSameServer ? "keep" : usualPort ? "sure" : "ask",
-    );
-    const isKept = isSameServer && port === usualPort;
-    const kept = isKept ? this.get("IPCHECK_SMTP_SECURITY") : undefined;
-    const theirs = known === provider && port === usualPort ? provider?.security : undefined;
-    await this.settle("IPCHECK_SMTP_SECURITY", kept ?? theirs ?? usualSecurity(port), isKept ? "keep" : "sure");
+    const { note, isUnusable } = (isSame ? undefined : findProvider(user)) ?? {};
+    if (note) await this.note(note);
+    if (isUnusable && prompter && !(await prompter.confirm("Go on with it all the same?"))) throw new StoppedError();
+    await this.chooseServer(user, isSame);
     if (options.from !== undefined || findProblem("IPCHECK_FROM", user) !== undefined) {
-      await this.settle("IPCHECK_FROM", existing["IPCHECK_FROM"]);
+      await this.ask("IPCHECK_FROM", answers.IPCHECK_FROM);
     } else if (!isSame) {
-      answers["IPCHECK_FROM"] = undefined;
+      answers.IPCHECK_FROM = undefined;
     }
   }
 
-  private async chooseRelay(isSame: boolean): Promise<void> {
-    const { existing, answers } = this;
-    answers["IPCHECK_SMTP_USER"] = undefined;
+  private async useRelay(isRelay: boolean): Promise<void> {
+    const { answers } = this;
+    answers.IPCHECK_SMTP_USER = undefined;
     this.keepPassword({});
-    const usual = (name: Name, fallback: string) => (isSame ? existing[name] : undefined) ?? fallback;
-    await this.settle("IPCHECK_SMTP_HOST", usual("IPCHECK_SMTP_HOST", "localhost"), isSame ? "keep" : "sure");
-    await this.settle("IPCHECK_SMTP_PORT", usual("IPCHECK_SMTP_PORT", "25"), isSame ? "keep" : "sure");
-    await this.settle("IPCHECK_SMTP_SECURITY", usual("IPCHECK_SMTP_SECURITY", "none"), isSame ? "keep" : "sure");
-    await this.settle("IPCHECK_FROM", existing["IPCHECK_FROM"] ?? answers["IPCHECK_TO"]?.split(",")[0]?.trim());
+    for (const name of ["IPCHECK_SMTP_HOST", "IPCHECK_SMTP_PORT", "IPCHECK_SMTP_SECURITY"] as const) {
+      this.assume(name, isRelay ? undefined : RELAY[name]);
+    }
+    await this.ask("IPCHECK_FROM", answers.IPCHECK_FROM ?? answers.IPCHECK_TO?.split(",")[0]?.trim());
+  }
+
+  /** The server in use, as it is, while the login is the same; else that of the login's domain. */
+  private async chooseServer(user: string, isSame: boolean): Promise<void> {
+    const inUse = (name: Name) => (isSame ? (this.answers[name] ?? this.defaultOf(name)) : undefined);
+    const [usedHost, usedPort] = [inUse("IPCHECK_SMTP_HOST"), inUse("IPCHECK_SMTP_PORT")];
+    const provider = findProvider(user);
+    const known = provider ?? (isSame ? undefined : await this.search(user));
+    if (isSame || provider) this.assume("IPCHECK_SMTP_HOST", isSame ? undefined : provider?.host);
+    else await this.ask("IPCHECK_SMTP_HOST", known?.host);
+
+    const host = this.get("IPCHECK_SMTP_HOST");
+    if (host === usedHost) this.assume("IPCHECK_SMTP_PORT");
+    else if (host === known?.host) this.assume("IPCHECK_SMTP_PORT", String(known?.port));
+    else await this.ask("IPCHECK_SMTP_PORT", this.options.smtpSecurity === "tls" ? "465" : "587");
+
+    const port = this.get("IPCHECK_SMTP_PORT");
+    const isUnchanged = host === usedHost && port === usedPort;
+    this.assume("IPCHECK_SMTP_SECURITY", isUnchanged ? undefined : usualSecurity(port));
   }
 
   /** The best of the servers that answer where those of the login's domain usually are. */
   private async search(user: string): Promise<{ host: string; port: string } | undefined> {
     const domain = user.slice(user.lastIndexOf("@") + 1);
+    if (!this.prompter || this.options.smtpHost !== undefined) return undefined;
     if (!user.includes("@") || findProblem("IPCHECK_SMTP_HOST", domain) !== undefined) return undefined;
     await this.note(`looking for the mail server of ${domain} …`);
-    const found = await this.dependencies.findMailServers(domain);
+    const found = await this.probes.findMailServers(domain);
     const places = found.map(({ host, port }) => `${host}:${port}`).join(", ");
     await this.note(places ? `these answer: ${places}` : "no server answers where one would be expected");
     return found[0];
   }
 
   /** How the password is kept; undefined where there is none, or more than one. */
-  private store(): string | undefined {
-    const found = Object.values(STORES).filter(({ names }) => names.some((name) => this.get(name) !== undefined));
-    return found.length === 1 && found[0]?.names.every((name) => this.get(name) !== undefined)
-      ? found[0].value
-      : undefined;
+  private store(): (typeof STORES)[number] | undefined {
+    const has = (name: VariableName) => this.answers[name] !== undefined;
+    const [store, ...others] = STORES.filter(({ names }) => names.some(has));
+    return others.length === 0 && store?.names.every(has) ? store : undefined;
   }
 
-  private async choosePassword(): Promise<void> {
-    const { options, existing, answers } = this;
-    const isSame = answers["IPCHECK_SMTP_USER"] === existing["IPCHECK_SMTP_USER"];
-    const before = this.store();
-    const store = this.take("store") ?? (options.passwordCommand === undefined ? (before ?? "vigenere") : "command");
-    if (!(store in STORES)) throw new IpcheckError("usage", "--store: expected vigenere, clear, file or command");
-    await this.takePassword(store, isSame && store === before);
+  private async choosePassword(isSameLogin: boolean): Promise<void> {
+    const { passwordCommand, store: given } = this.options;
+    const before = this.store()?.value;
+    const store = given ?? (passwordCommand === undefined ? (before ?? "vigenere") : "command");
+    if (!STORES.some(({ value }) => value === store)) {
+      throw new IpcheckError("usage", "--store: expected vigenere, clear, file or command");
+    }
+    await this.setPassword(store, isSameLogin && store === before);
   }
 
-  private async takePassword(store: string, canKeep = false): Promise<void> {
-    if (store === "command") return this.takeCommand(canKeep);
+  private async setPassword(store: string, canKeep = false): Promise<void> {
+    if (store === "command") {
+      // The one that is there may hold a secret: it is no suggestion.
+      if (canKeep && this.options.passwordCommand === undefined) return;
+      await this.ask("IPCHECK_SMTP_PASSWORD_COMMAND", undefined);
+      return this.keepPassword({ IPCHECK_SMTP_PASSWORD_COMMAND: this.answers.IPCHECK_SMTP_PASSWORD_COMMAND });
+    }
     const password = await this.readPassword(canKeep);
     if (password === undefined) return;
-    this.output.redactor.secrets.push(password);
-    const path = this.existing["IPCHECK_SMTP_PASSWORD_FILE"] ?? this.dependencies.passwordFile;
-    if (store === "file") this.keepPassword({ IPCHECK_SMTP_PASSWORD_FILE: path });
+    this.host.output.redactor.secrets.push(password);
+    const path = this.passwordPath;
+    if (store === "file") this.keepPassword({ IPCHECK_SMTP_PASSWORD_FILE: path }, { path, password });
     else if (store === "clear") this.keepPassword({ IPCHECK_SMTP_PASSWORD: password });
-    else this.keepPassword(encodeWithNewKey(password, (values) => formatEnvLines(values) !== undefined));
-    this.passwordFile = store === "file" ? { path, password } : undefined;
+    else this.keepPassword(encodeWithNewKey(password));
   }
 
-  private async takeCommand(canKeep: boolean): Promise<void> {
-    const name = "IPCHECK_SMTP_PASSWORD_COMMAND";
-    const given = this.take("passwordCommand");
-    // The one that is there may hold a secret: it is no suggestion.
-    if (given === undefined && canKeep) return;
-    const validate = (text: string) => (text ? findProblem(name, text) : NEEDED);
-    const message = "Which command prints the password on its first line?";
-    const command = given ?? (await this.prompter?.text({ message, validate }));
-    if (command === undefined) throw missing("the command that prints the password", "--password-command");
-    const problem = validate(command);
-    if (problem !== undefined) throw new IpcheckError("usage", `--password-command: ${problem}`);
-    this.keepPassword({ [name]: command });
-  }
-
+  /** Undefined where the one that is there is to be kept. */
   private async readPassword(canKeep: boolean): Promise<string | undefined> {
-    const { prompter, dependencies } = this;
-    const isOnStdin = this.take("passwordStdin");
-    const given = this.take("password") ?? (isOnStdin ? await dependencies.readPasswordFromStdin() : undefined);
-    const { note = "" } = findProvider(this.get("IPCHECK_SMTP_USER") ?? "") ?? {};
-    const what = note.includes("app password") ? "App password" : "Password";
-    const message = `${what} of ${this.get("IPCHECK_SMTP_USER")}${canKeep ? " (Enter keeps the one that is there)" : ""}`;
-    const entered = given ?? (await prompter?.secret(message, { mayBeEmpty: canKeep }));
+    const isOnStdin = this.options.passwordStdin;
+    const given = this.options.password ?? (isOnStdin ? await this.readLineOfStdin() : undefined);
+    const user = this.answers.IPCHECK_SMTP_USER ?? "";
+    const what = findProvider(user)?.note?.includes("app password") ? "App password" : "Password";
+    const message = `${what} of ${user}${canKeep ? " (Enter keeps the one that is there)" : ""}`;
+    const entered = given ?? (await this.prompter?.secret(message, { mayBeEmpty: canKeep }));
     if (!entered && canKeep && !isOnStdin) return undefined;
     if (!entered) throw missing("the password", "--password-stdin");
     // Google shows an app password in four groups; the spaces, of whatever kind, are no part of it.
@@ -415,13 +398,21 @@ export class Interview {
     return password;
   }
 
+  private async readLineOfStdin(): Promise<string | undefined> {
+    const prompt = new SecretPrompt(this.host.openStdin(), this.host.openStderr());
+    const line = await prompt.ask("Password: ");
+    prompt.close();
+    return line;
+  }
+
   /** The one source of the password; every other is taken out. */
-  private keepPassword(source: Record<string, string>): void {
-    for (const name of Object.values(STORES).flatMap(({ names }) => names)) this.answers[name] = source[name];
+  private keepPassword(source: typeof this.answers, file?: typeof this.passwordFile): void {
+    this.passwordFile = file;
+    for (const name of STORES.flatMap(({ names }) => names)) this.answers[name] = source[name];
   }
 
   private note(text: string): Promise<void> {
-    return this.prompter ? this.prompter.say(text) : this.output.note(text);
+    return this.prompter ? this.prompter.say(text) : this.host.output.note(text);
   }
 }
 
@@ -446,6 +437,19 @@ export function shortenSshLine(line: string): string {
   return line.replace(/^ssh (?:-p (\d+) )?([a-z_][\w.-]*)@\{ip\}$/i, (_, port, user) =>
     port ? `${user}:${port}` : user,
   );
+}
+
+/**
+ * The encoded password with a key made for it, as the two variables; other keys are tried until an env file can carry
+ * the values.
+ */
+function encodeWithNewKey(password: string): Record<string, string> {
+  for (let attempt = 0; attempt < 100; attempt++) {
+    const key = Array.from({ length: 16 }, () => String.fromCharCode(65 + randomInt(26))).join("");
+    const values = { IPCHECK_SMTP_PASSWORD_VIGENERE: encodeVigenere(password, key), IPCHECK_VIGENERE_KEY: key };
+    if (formatEnvLines(values) !== undefined) return values;
+  }
+  throw new IpcheckError("usage", "no key makes this password fit into an env file", { hint: "choose --store file" });
 }
 
 function usualSecurity(port: string | undefined): string {

@@ -1,10 +1,11 @@
+import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { connect } from "node:net";
 import { networkInterfaces } from "node:os";
 import { resolve } from "node:path";
 import { Deadline } from "../base/deadline";
 import { IpcheckError, StoppedError, systemCode } from "../base/errors";
-import { SecretPrompt, TerminalPrompter } from "../base/prompts";
+import { TerminalPrompter } from "../base/prompts";
 import { quote } from "../base/text";
 import { readGuarded, UnusableFileError } from "../base/trusted-file";
 import { describeChanges, editEnvText } from "../config/env-edit";
@@ -12,7 +13,6 @@ import { defaultEnvFiles, writePrivateFile } from "../config/env-file";
 import { readEnvText } from "../config/env-text";
 import { path as readPath } from "../config/readers";
 import { loadSettings } from "../config/settings";
-import { localeLanguage } from "../config/variables";
 import { findSpecialRange } from "../lookup/address";
 import { look } from "../lookup/lookup";
 import { isGood, type LookupResult } from "../lookup/lookup-result";
@@ -22,7 +22,7 @@ import { openStateFile } from "../state/state-file";
 import { deliveryContext, type GlobalOptions, type Host, lookAtAllFamilies, lookupOptions } from "./host";
 import { type InitOptions, Interview } from "./init-questions";
 import { offerReach } from "./reach";
-import { composeSchedule, findSchedules } from "./schedule";
+import { findSchedules, runSchedule } from "./schedule";
 
 const NEW_FILE = "# Written by 'ipcheck init'. Every variable is described in .env.example.\n";
 
@@ -30,7 +30,7 @@ const NEW_FILE = "# Written by 'ipcheck init'. Every variable is described in .e
  * `ipcheck init`: asks what no switch answers, shows and writes what changes in the env file, offers a test mail and
  * the schedule. Resolves to the exit code.
  */
-export async function composeInit(options: InitOptions & GlobalOptions, host: Host): Promise<number> {
+export async function runInit(options: InitOptions & GlobalOptions, host: Host): Promise<number> {
   const isAsking = host.isStdinTerminal && !options.yes;
   if (!isAsking && !options.yes) {
     throw new IpcheckError("usage", "nobody can be asked, for this is no terminal", {
@@ -48,11 +48,15 @@ export async function composeInit(options: InitOptions & GlobalOptions, host: Ho
   const envFile = named === undefined ? (usual.find((path) => existsSync(path)) ?? usual[0]) : resolve(named);
   if (envFile === undefined) throw new IpcheckError("usage", "no home folder is known: name a file with --config");
   const prompter = isAsking ? new TerminalPrompter(host.openStdin(), host.openStderr()) : undefined;
-  const draft = new Draft(envFile, options, prompter, host);
-  if (!(await draft.settle())) return 0;
+  const setup = new Setup(envFile, options, prompter, host);
+  if (!(await setup.agree())) {
+    await host.output.note("nothing was written");
+    return 0;
+  }
+  await setup.write();
   try {
     const wantsTest = options.send ?? (prompter ? await prompter.confirm("Send a test mail now?") : false);
-    const exitCode = wantsTest ? await draft.tryMail() : 0;
+    const exitCode = wantsTest ? await setup.tryMail() : 0;
     // What else stands in the file, and in the environment, counts too.
     const settings = loadSettings(envFile, host, host.output.redactor.secrets);
     const isInstalled = await offerSchedule(options, named === undefined ? undefined : envFile, host);
@@ -71,11 +75,13 @@ export async function composeInit(options: InitOptions & GlobalOptions, host: Ho
   }
 }
 
-/** The env file that `init` is about to write. */
-class Draft {
+/** The env file and the answers for it: shown, written, and tried until a mail gets through. */
+class Setup {
   private readonly before: string | undefined;
+  /** What the env file says by now. */
+  private current: string | undefined;
+  private readonly backedUp = new Set<string>();
   private readonly interview: Interview;
-  private written: string | undefined;
   /** Undefined until the first test mail. */
   private lookupResults: readonly LookupResult[] | undefined;
 
@@ -86,49 +92,52 @@ class Draft {
     private readonly host: Host,
   ) {
     this.before = guarded("read", envFile, () => readIfThere(envFile, host));
-    const dependencies = {
-      hostName: host.hostName,
-      // Under sudo: the user who called it, not root.
-      userName: (host.uid === 0 && host.env["SUDO_USER"]) || host.userName,
-      language: localeLanguage(host.env),
-      passwordFile: envFile.replace(/[^/\\]*$/, "smtp-password"),
-      detectIpv6: () => detectIpv6(host),
-      findMailServers,
-      readPasswordFromStdin: async () => {
-        const prompt = new SecretPrompt(host.openStdin(), host.openStderr());
-        const password = await prompt.ask("Password: ");
-        prompt.close();
-        return password;
-      },
-    };
-    this.interview = new Interview(readEnvText(this.before ?? "").values, options, prompter, dependencies, host.output);
+    this.current = this.before;
+    const { values } = readEnvText(this.before ?? "");
+    const probes = { hasIpv6: () => hasIpv6(host), findMailServers };
+    this.interview = new Interview(envFile, values, options, prompter, host, probes);
   }
 
-  /** Runs the interview, shows what changes, and writes it by consent; resolves to whether there was consent. */
-  async settle(): Promise<boolean> {
-    const { prompter, interview, host } = this;
+  /** Puts the questions and shows what changes; resolves to whether that is to be written. */
+  async agree(): Promise<boolean> {
+    const { prompter, interview } = this;
     await interview.run();
     for (;;) {
-      const changes = await this.show();
-      if (!prompter) break;
+      const hasChanges = await this.show();
+      if (!prompter) return true;
       await prompter.say("These are settled:", ...interview.describeSettled());
       const chosen = await prompter.select({
-        message: changes ? "Write this?" : "Nothing changes. Go on?",
+        message: hasChanges ? "Write this?" : "Nothing changes. Go on?",
         options: [
           { value: "yes", label: "yes" },
           { value: "change", label: "no, change an answer first" },
           { value: "no", label: "no, stop here" },
         ],
       });
-      if (chosen === "yes") break;
-      if (chosen === "no") {
-        await host.output.note("nothing was written");
-        return false;
-      }
+      if (chosen !== "change") return chosen === "yes";
       await interview.change("Which one?");
     }
-    await this.write();
-    return true;
+  }
+
+  async write(): Promise<void> {
+    const { envFile, current, host, text } = this;
+    const { passwordFile } = this.interview;
+    if (passwordFile) {
+      const path = readPath(passwordFile.path, host);
+      if ("expected" in path) {
+        throw new IpcheckError("config", `IPCHECK_SMTP_PASSWORD_FILE: expected ${path.expected}`);
+      }
+      this.save(path.value, `${passwordFile.password}\n`);
+    }
+    if (text === current) return;
+    const backup = this.save(envFile, text);
+    this.current = text;
+    await host.output.note(`written: ${quote(envFile)}${backup ? ` (the one before is ${quote(backup)})` : ""}`);
+    const [old, now] = [current ?? "", text].map((one) => readEnvText(one).values["IPCHECK_SMTP_PASSWORD_FILE"]);
+    if (!old || now) return;
+    const left = readPath(old, host);
+    if ("expected" in left || !existsSync(left.value)) return;
+    await host.output.note(`${quote(old)} still holds a password; ipcheck reads it no longer`);
   }
 
   /** Sends the test mail, and asks for what is to blame until it is taken; resolves to the exit code. */
@@ -176,6 +185,7 @@ class Draft {
     }
   }
 
+  /** What the env file is to say. */
   private get text(): string {
     const text = editEnvText(this.before ?? NEW_FILE, this.interview.answers);
     if (text !== undefined) return text;
@@ -186,38 +196,20 @@ class Draft {
 
   /** Resolves to whether there is anything to write. */
   private async show(): Promise<boolean> {
-    const { envFile, interview, host } = this;
-    const changes = describeChanges(this.written ?? this.before ?? "", this.text);
+    const { envFile, current, interview, host } = this;
+    const changes = describeChanges(current ?? "", this.text);
     if (interview.passwordFile) changes.push(`+ the password in ${quote(interview.passwordFile.path)}`);
-    const title = `${quote(envFile)}${(this.written ?? this.before) === undefined ? " (new)" : ""}`;
+    const title = `${quote(envFile)}${current === undefined ? " (new)" : ""}`;
     const lines = changes.length > 0 ? changes.map((line) => `  ${line}`) : ["  (nothing changes)"];
     await host.output.print(`\n${title}:\n${lines.join("\n")}\n`);
     return changes.length > 0;
   }
 
-  private async write(): Promise<void> {
-    const { envFile, interview, host, text } = this;
-    const { passwordFile } = interview;
-    // Only the first write makes a backup: later ones would replace it by our own first attempt.
-    const isFirst = this.written === undefined;
-    const write = (path: string, content: string) =>
-      guarded("write", path, () => writePrivateFile(path, content, isFirst, host));
-    if (passwordFile) {
-      const path = readPath(passwordFile.path, host);
-      if ("expected" in path) {
-        throw new IpcheckError("config", `IPCHECK_SMTP_PASSWORD_FILE: expected ${path.expected}`);
-      }
-      write(path.value, `${passwordFile.password}\n`);
-    }
-    if (text === (this.written ?? this.before)) return;
-    const backup = write(envFile, text);
-    this.written = text;
-    await host.output.note(`written: ${quote(envFile)}${backup ? ` (the one before is ${quote(backup)})` : ""}`);
-    const [old, now] = [this.before ?? "", text].map((one) => readEnvText(one).values["IPCHECK_SMTP_PASSWORD_FILE"]);
-    if (!old || now) return;
-    const left = readPath(old, host);
-    if ("expected" in left || !existsSync(left.value)) return;
-    await host.output.note(`${quote(old)} still holds a password; ipcheck reads it no longer`);
+  /** Writes a file; returns the path of its backup, which later writes do not replace by our own first attempt. */
+  private save(path: string, text: string): string | undefined {
+    const hasBackup = !this.backedUp.has(path);
+    this.backedUp.add(path);
+    return guarded("write", path, () => writePrivateFile(path, text, hasBackup, this.host));
   }
 }
 
@@ -254,52 +246,45 @@ function guarded<T>(verb: "read" | "write", path: string, work: () => T): T {
   }
 }
 
-/** Installs the schedule, by consent; resolves to the exit code. */
-async function offerSchedule(options: InitOptions, configFile: string | undefined, host: Host): Promise<number> {
-  if (options.schedule === false || (options.schedule === undefined && options.yes)) return 0;
-  const found = options.schedule ? undefined : await findSchedule(configFile, host);
-  if (found !== undefined) {
-    await host.output.note(`the schedule is there already (${found})`);
-    return 0;
+/** Installs the schedule, by consent, unless one is there; resolves to the exit code. */
+async function offerSchedule(
+  { schedule, yes }: InitOptions,
+  configFile: string | undefined,
+  host: Host,
+): Promise<number> {
+  if (schedule === false || (schedule === undefined && yes)) return 0;
+  if (!schedule) {
+    for await (const { files, isOutdated, missing, scheduler, ...found } of findSchedules(host)) {
+      const isUsable = files && !isOutdated && missing.length === 0;
+      if (!isUsable || found.configFile !== configFile) continue;
+      await host.output.note(`the schedule is there already (${scheduler.name})`);
+      return 0;
+    }
   }
   const config = configFile !== undefined && { config: configFile };
-  return composeSchedule("install", { ...config, ...(options.yes && { yes: true }) }, host);
-}
-
-/** The scheduler that runs this very configuration already. */
-async function findSchedule(configFile: string | undefined, host: Host): Promise<string | undefined> {
-  for await (const { files, isOutdated, missing, scheduler, ...found } of findSchedules(host)) {
-    if (files && !isOutdated && missing.length === 0 && found.configFile === configFile) return scheduler.name;
-  }
-  return undefined;
+  return runSchedule({ ...config, ...(yes && { yes }) }, host, ["install"]);
 }
 
 /** How long the suggestion for an answer may take. */
 const PROBE_MS = 4000;
 
 /** Whether this machine has a public IPv6 address that the world sees. */
-export async function detectIpv6(host: Host): Promise<boolean> {
+async function hasIpv6(host: Host): Promise<boolean> {
   const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
   const isPublic = addresses.some(({ family, address }) => family === "IPv6" && !findSpecialRange(6, address));
   if (!isPublic) return false;
   const deadline = new Deadline(PROBE_MS, host.monotonicMs);
+  const usual = { serviceUrls: undefined, acceptRanges: [], ipv6PrefixLength: 64, extraCa: undefined };
+  const options = lookupOptions({ ...usual, timeoutMs: PROBE_MS }, deadline, host);
   try {
-    const rules = {
-      serviceUrls: undefined,
-      acceptRanges: [],
-      ipv6PrefixLength: 64,
-      timeoutMs: PROBE_MS,
-      extraCa: undefined,
-    };
-    const lookup = lookupOptions(rules, deadline, host);
-    return isGood(await look({ family: 6, recorded: undefined, candidate: undefined, coolDowns: {} }, lookup));
+    return isGood(await look({ family: 6, recorded: undefined, candidate: undefined, coolDowns: {} }, options));
   } finally {
     deadline.clear();
   }
 }
 
 /** Where a domain's mail server usually is, the best first (RFC 8314 prefers 465), as far as it takes a connection. */
-export async function findMailServers(domain: string): Promise<{ host: string; port: string }[]> {
+async function findMailServers(domain: string): Promise<{ host: string; port: string }[]> {
   const places = ["smtp", "mail"].flatMap((name) =>
     ["465", "587"].map((port) => ({ host: `${name}.${domain}`, port })),
   );
@@ -307,16 +292,14 @@ export async function findMailServers(domain: string): Promise<{ host: string; p
   return places.filter((_, index) => answers[index]);
 }
 
-function takesConnection({ host, port }: { host: string; port: string }): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ host, port: Number(port), autoSelectFamilyAttemptTimeout: PROBE_MS / 4 });
-    const end = (isAnswer: boolean) => {
-      clearTimeout(timer);
-      socket.destroy();
-      resolve(isAnswer);
-    };
-    const timer = setTimeout(() => end(false), PROBE_MS);
-    socket.once("connect", () => end(true));
-    socket.once("error", () => end(false));
-  });
+async function takesConnection({ host, port }: { host: string; port: string }): Promise<boolean> {
+  const socket = connect({ host, port: Number(port), autoSelectFamilyAttemptTimeout: PROBE_MS / 4 });
+  try {
+    await once(socket, "connect", { signal: AbortSignal.timeout(PROBE_MS) });
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
 }

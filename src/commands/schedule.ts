@@ -12,11 +12,7 @@ import { windowsTask } from "../schedule/windows";
 import { type GlobalOptions, type Host, machineSeed } from "./host";
 
 /** `ipcheck schedule`: prints, installs, removes or shows the schedule. Resolves to the exit code. */
-export async function composeSchedule(
-  action: ScheduleAction,
-  options: ScheduleOptions & GlobalOptions,
-  host: Host,
-): Promise<number> {
+export async function runSchedule(options: ScheduleOptions, host: Host, [action]: readonly string[]): Promise<number> {
   const named = namedScheduler(options, host);
   if (action === "install") return install(named ?? (await usualScheduler(host)), options, host);
   const schedulers = named ? [named] : allSchedulers(host);
@@ -90,7 +86,7 @@ function machineSystemd({ passwordFile }: ScheduleOptions, { env, userName }: Ho
 }
 
 /** The switches of `schedule`. */
-interface ScheduleOptions {
+interface ScheduleOptions extends GlobalOptions {
   cron?: boolean;
   systemd?: boolean;
   system?: boolean;
@@ -102,9 +98,7 @@ interface ScheduleOptions {
   yes?: boolean;
 }
 
-type ScheduleAction = "install" | "remove" | "show";
-
-async function install(scheduler: Scheduler, options: ScheduleOptions & GlobalOptions, host: Host): Promise<number> {
+async function install(scheduler: Scheduler, options: ScheduleOptions, host: Host): Promise<number> {
   const { output } = host;
   const every = options.every ?? "1h";
   const everyMinutes = parseInterval(every);
@@ -125,7 +119,8 @@ async function install(scheduler: Scheduler, options: ScheduleOptions & GlobalOp
   };
   const { nodePath, scriptPath, configFile } = schedule;
   checkPaths([nodePath, scriptPath, configFile, options.passwordFile, host.home, host.env["XDG_CONFIG_HOME"]]);
-  if (options.system && !options.print) checkConfiguration(configFile, nodePath);
+  const isMissing = configFile !== undefined && findMissing([nodePath, configFile]).includes(configFile);
+  if (options.system && !options.print) checkConfiguration(configFile, isMissing);
   await output.print(scheduler.describe(schedule).trimEnd());
   if (options.print) return 0;
   if (kept !== undefined) await output.note(`--config ${quote(kept)} is kept from the schedule that was there`);
@@ -140,7 +135,7 @@ async function install(scheduler: Scheduler, options: ScheduleOptions & GlobalOp
   const replaced = await guarded(() => scheduler.install(schedule));
   for (const line of replaced) await output.note(`it takes the place of your own line: ${line}`);
   await output.note(`installed (${scheduler.name}); 'ipcheck schedule remove' takes it away without a trace`);
-  if (configFile !== undefined && findMissing([nodePath, configFile]).includes(configFile)) {
+  if (isMissing) {
     await output.warn(
       `${quote(configFile)} is not there, or cannot be read: until it is, every run ends with an error`,
     );
@@ -149,14 +144,14 @@ async function install(scheduler: Scheduler, options: ScheduleOptions & GlobalOp
 }
 
 /** @throws IpcheckError `usage`: the machine's timer has a user of its own, and would find no configuration */
-function checkConfiguration(configFile: string | undefined, nodePath: string): void {
+function checkConfiguration(configFile: string | undefined, isMissing: boolean): void {
   const hint = "'sudo ipcheck --config /etc/ipcheck/env init' writes one; then name it here with --config";
   if (configFile === undefined) {
     throw new IpcheckError("usage", "--system needs a configuration by name, because it runs as a user of its own", {
       hint,
     });
   }
-  if (findMissing([nodePath, configFile]).includes(configFile)) {
+  if (isMissing) {
     throw new IpcheckError("usage", `--config ${quote(configFile)}: there is no such file, or it cannot be read`, {
       hint: `${hint}; if it is there, sudo reads it`,
     });

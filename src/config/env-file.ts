@@ -4,7 +4,7 @@ import { makeDirectory, replaceFile, resolveLinks } from "../base/atomic-file";
 import { systemCode } from "../base/errors";
 import { quote } from "../base/text";
 import { guardFolders, openTrusted, type Principal, readGuarded } from "../base/trusted-file";
-import { readEnvText } from "./env-text";
+import { type EnvText, readEnvText } from "./env-text";
 
 /** Where the program runs, as far as the configuration depends on it. */
 export interface Environment extends Principal {
@@ -19,11 +19,8 @@ export interface Environment extends Principal {
 }
 
 /** An env file as read. */
-export interface EnvFile {
+export interface EnvFile extends EnvText {
   path: string;
-  values: Record<string, string>;
-  /** The number of the line on which each name was given. */
-  lines: Record<string, number>;
   isReadableByOthers: boolean;
 }
 
@@ -44,9 +41,9 @@ export function readEnvFile(
     try {
       const who = isCredential(path, environment) ? { uid: undefined } : environment;
       const { text, isReadableByOthers } = readGuarded(path, who, MAX_ENV_FILE_BYTES);
-      const { values, lines, problems: found } = readEnvText(text);
-      problems.push(...found);
-      return { path, values, lines, isReadableByOthers };
+      const read = readEnvText(text);
+      problems.push(...read.problems);
+      return { ...read, path, isReadableByOthers };
     } catch (error) {
       const isMissing = ["ENOENT", "ENOTDIR"].includes(systemCode(error));
       if (isMissing && explicit === undefined) continue;

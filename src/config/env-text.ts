@@ -26,54 +26,54 @@ const SWALLOWED = /\n\s*(?:export\s+)?IPCHECK_\w+(?:\s*=|:\s)/;
  */
 export function readEnvText(given: string): EnvText {
   const result: EnvText = { values: {}, lines: {}, statements: [], problems: [] };
-  // An invisible mark that Windows editors write; dotenv, too, knows all these line ends.
-  const text = given.replace(/^\uFEFF/, "").replace(/\r\n?|[\u2028\u2029]/g, "\n");
+  // An invisible mark that Windows editors write; dotenv, too, knows all these line ends. Every line gets one.
+  const text = `${given.replace(/^\uFEFF/, "").replace(/\r\n?|[\u2028\u2029]/g, "\n")}\n`;
   const undecodable = /[\0\uFFFD]/.exec(text);
   if (undecodable) {
-    const line = text.slice(0, undecodable.index).split("\n").length;
+    const line = countLines(text.slice(0, undecodable.index));
     return { ...result, problems: [`line ${line}: is not UTF-8 text, save the file as UTF-8`] };
   }
   let end = 0;
-  for (let start = 0, line = 1; start <= text.length; line += countLines(text, start, end), start = end + 1) {
-    end = endOfLine(text, start);
+  for (let start = 0, line = 1; start < text.length; line += countLines(text.slice(start, end)), start = end + 1) {
+    end = text.indexOf("\n", start);
     const first = text.slice(start, end);
     if (/^\s*(#|$)/.test(first)) continue;
+    const complain = (what: string) => result.problems.push(`line ${line}: ${what}`);
     const assignment = ASSIGNMENT.exec(first);
     const statement = { name: assignment?.[1], line, endLine: line };
     result.statements.push(statement);
     if (!assignment) {
       const name = /^\s*(?:export\s+)?(IPCHECK_[A-Z0-9_]+)/.exec(first)?.[1] ?? "NAME";
-      result.problems.push(`line ${line}: expected ${name}=value, a comment or a blank line`);
+      complain(`expected ${name}=value, a comment or a blank line`);
       continue;
     }
     const valueAt = start + assignment[0].length;
-    const quote = text[valueAt] ?? "";
+    const quote = /^['"`]/.exec(text.slice(valueAt, end))?.[0];
     QUOTED.lastIndex = valueAt;
-    if (/['"`]/.test(quote) && QUOTED.test(text)) {
+    if (quote && QUOTED.test(text)) {
       end = QUOTED.lastIndex;
-    } else if (/['"`]/.test(quote) && !text.slice(valueAt + 1, end).includes(quote)) {
+    } else if (quote && !text.slice(valueAt + 1, end).includes(quote)) {
       // The end of the value is unknown, so nothing behind it can be read either.
       statement.name = undefined;
-      result.problems.push(`line ${line}: the quote (${quote}) in front of the value is never closed`);
+      complain(`the quote (${quote}) in front of the value is never closed`);
       return result;
     } else if (/^[^#]*[^\s#]#/.test(text.slice(valueAt - 1, end))) {
-      result.problems.push(`line ${line}: the value would end at the # in it, put the whole value between quotes`);
+      complain("the value would end at the # in it, put the whole value between quotes");
       continue;
     }
     if (/^[“”‘’].*[“”‘’]\s*$/.test(text.slice(valueAt, end))) {
       // Typed by a word processor: dotenv takes them for a part of the value. Between plain quotes they are meant.
-      result.problems.push(`line ${line}: the quotes around the value are typographic ones, type ' or " instead`);
+      complain("the quotes around the value are typographic ones, type ' or \" instead");
       continue;
     }
-    if (SWALLOWED.test(text.slice(start, end))) {
+    const whole = text.slice(start, end);
+    if (SWALLOWED.test(whole)) {
       // The quote was meant to be closed before; a variable of ours would be lost in a value of somebody else's.
-      result.problems.push(
-        `line ${line}: the value goes on over a line that sets another variable, close its quote (${quote})`,
-      );
+      complain(`the value goes on over a line that sets another variable, close its quote (${quote})`);
       continue;
     }
-    statement.endLine = line + countLines(text, start, end) - 1;
-    take(text.slice(start, end), line, result);
+    statement.endLine = line + countLines(whole) - 1;
+    take(whole, line, result);
   }
   return result;
 }
@@ -92,13 +92,6 @@ function take(assignment: string, line: number, { values, lines, problems }: Env
   lines[name] ??= line;
 }
 
-function endOfLine(text: string, from: number): number {
-  const end = text.indexOf("\n", from);
-  return end < 0 ? text.length : end;
-}
-
-function countLines(text: string, start: number, end: number): number {
-  let count = 1;
-  for (let at = text.indexOf("\n", start); at >= 0 && at < end; at = text.indexOf("\n", at + 1)) count++;
-  return count;
+function countLines(text: string): number {
+  return text.split("\n").length;
 }

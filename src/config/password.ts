@@ -63,13 +63,12 @@ export function resolvePassword(
 }
 
 function decode(encoded: string, key: string | undefined, problems: string[]): string | undefined {
-  if (key === undefined) {
-    problems.push("IPCHECK_SMTP_PASSWORD_VIGENERE: needs IPCHECK_VIGENERE_KEY, the key it was encoded with");
-  } else if (!isVigenereKey(key)) {
-    problems.push("IPCHECK_VIGENERE_KEY: expected printable ASCII characters only");
-  } else {
-    return decodeVigenere(encoded, key);
-  }
+  if (key !== undefined && isVigenereKey(key)) return decodeVigenere(encoded, key);
+  problems.push(
+    key === undefined
+      ? "IPCHECK_SMTP_PASSWORD_VIGENERE: needs IPCHECK_VIGENERE_KEY, the key it was encoded with"
+      : "IPCHECK_VIGENERE_KEY: expected printable ASCII characters only",
+  );
   return undefined;
 }
 

@@ -4,7 +4,7 @@ import { IpcheckError, systemCode } from "../base/errors";
 import { quote, suggest } from "../base/text";
 import { readGuarded } from "../base/trusted-file";
 import { isLoopbackHost } from "../lookup/address";
-import type { DeliverySettings } from "../notify/deliver";
+import type { DeliverySettings, PasswordSource } from "../notify/deliver";
 import { type EnvFile, type Environment, readEnvFile, reasonOf } from "./env-file";
 import { type Findings, resolvePassword } from "./password";
 import { findInvisible } from "./readers";
@@ -12,7 +12,6 @@ import { isSecret, mayRepeat, secretsIn } from "./secrets";
 import {
   type GetText,
   OTHER_NAMES,
-  type PlainSettings,
   RENAMED,
   VARIABLE_NAMES,
   type Values,
@@ -21,15 +20,8 @@ import {
 } from "./variables";
 
 /** The whole configuration, checked: nothing after this point looks at a variable. */
-export interface Settings extends PlainSettings {
+export interface Settings extends ReturnType<typeof build> {
   envFile: EnvFile | undefined;
-  from: string;
-  smtp: DeliverySettings["smtp"];
-  stateFile: string;
-  /** Certificate authorities (PEM) that are trusted besides the usual ones. */
-  extraCa: string | undefined;
-  /** A hash of the mail settings: changed ones are tried at once after a refusal. Slow to compute on purpose. */
-  revision: () => string;
   warnings: string[];
   origins: Origins;
 }
@@ -37,7 +29,7 @@ export interface Settings extends PlainSettings {
 /**
  * Reads, checks and builds the configuration. What must never be printed is added to `secrets` as
  * it is found, so that it is known even when the configuration turns out to be unusable.
- * @throws IpcheckError `config` naming every problem at once
+ * @throws ConfigError naming every problem at once
  */
 export function loadSettings(envFileFlag: string | undefined, environment: Environment, secrets: string[]): Settings {
   const findings: Findings = { problems: [], warnings: [], secrets };
@@ -49,31 +41,52 @@ export function loadSettings(envFileFlag: string | undefined, environment: Envir
   checkNames(envFile, environment, findings);
   const values = readValues(environment, get, problems);
   const password = resolvePassword(values, environment, findings);
+  const extraCa = readCaFile(values.IPCHECK_CA_FILE, environment, problems);
+  const settings = { ...build(values, password, extraCa), envFile, warnings, origins };
+  checkTogether(settings, get, problems);
+  if (problems.length > 0) throw new ConfigError(problems, findPlace(problems, envFile, environment));
+  return settings;
+}
 
+/** The settings that the variables make; `extraCa` is PEM, trusted besides the usual certificate authorities. */
+function build(values: Values, password: PasswordSource | undefined, extraCa: string | undefined) {
+  const from = values.IPCHECK_FROM ?? "";
+  const smtp = {
+    host: values.IPCHECK_SMTP_HOST,
+    port: values.IPCHECK_SMTP_PORT,
+    security: values.IPCHECK_SMTP_SECURITY,
+    user: values.IPCHECK_SMTP_USER,
+    password,
+  };
   let revision: string | undefined;
-  const settings: Settings = {
-    ...pickPlain(values),
-    envFile,
-    from: values.IPCHECK_FROM ?? "",
-    smtp: {
-      host: values.IPCHECK_SMTP_HOST,
-      port: values.IPCHECK_SMTP_PORT,
-      security: values.IPCHECK_SMTP_SECURITY,
-      user: values.IPCHECK_SMTP_USER,
-      password,
-    },
+  return {
+    recipients: values.IPCHECK_TO,
+    from,
+    smtp,
+    machineName: values.IPCHECK_NAME,
+    sshLine: values.IPCHECK_SSH,
+    language: values.IPCHECK_LANG,
+    families: values.IPCHECK_FAMILY,
+    ipv6PrefixLength: values.IPCHECK_IPV6_PREFIX,
+    serviceUrls: values.IPCHECK_SERVICES,
+    acceptRanges: values.IPCHECK_ACCEPT_RANGES,
+    timeoutMs: values.IPCHECK_TIMEOUT,
+    deadlineMs: values.IPCHECK_DEADLINE,
     stateFile: values.IPCHECK_STATE_FILE ?? "",
-    extraCa: readCaFile(values.IPCHECK_CA_FILE, environment, problems),
+    mailIntervalMs: values.IPCHECK_MAIL_INTERVAL,
+    reportOutageMs: values.IPCHECK_REPORT_OUTAGE,
+    heartbeatMailMs: values.IPCHECK_HEARTBEAT_MAIL,
+    heartbeatUrl: values.IPCHECK_HEARTBEAT_URL,
+    reachPort: values.IPCHECK_REACH_PORT,
+    reachUrl: values.IPCHECK_REACH_URL,
+    onChange: values.IPCHECK_ON_CHANGE,
+    extraCa,
+    /** A hash of the mail settings: changed ones are tried at once after a refusal. Slow to compute on purpose. */
     revision: () => {
-      revision ??= revisionOf(settings);
+      revision ??= revisionOf(smtp, from, extraCa);
       return revision;
     },
-    warnings,
-    origins,
   };
-  checkTogether(settings, get, problems);
-  if (problems.length > 0) throw configError(problems, envFile, environment.env);
-  return settings;
 }
 
 /** Whether nothing at all has been set: a new installation, or another user's. */
@@ -128,12 +141,10 @@ function checkNames(envFile: EnvFile | undefined, { env }: Environment, { proble
   const known: readonly string[] = [...VARIABLE_NAMES, ...OTHER_NAMES];
   for (const name of new Set(names)) {
     if (known.includes(name)) continue;
+    const now = RENAMED[name];
     const meant = suggest(name.toUpperCase(), known);
-    problems.push(
-      RENAMED[name]
-        ? `${name}: is called ${RENAMED[name]} now`
-        : `${quote(name)}: no such variable${meant ? `, did you mean ${meant}?` : ""}`,
-    );
+    const question = meant ? `, did you mean ${meant}?` : "";
+    problems.push(now ? `${name}: is called ${now} now` : `${quote(name)}: no such variable${question}`);
   }
   if (envFile?.values["IPCHECK_CONFIG"]) {
     problems.push("IPCHECK_CONFIG: has no effect inside an env file, remove it there");
@@ -163,11 +174,6 @@ function readValues(environment: Environment, get: GetText, problems: string[]):
     if ("value" in result) values[name] = result.value;
   }
   return values as Values;
-}
-
-function pickPlain(values: Values): PlainSettings {
-  const entries = VARIABLE_NAMES.map((name) => [variable(name).key, values[name]] as const);
-  return Object.fromEntries(entries.filter(([key]) => key !== undefined)) as PlainSettings;
 }
 
 /** Finds what is wrong with variables together. */
@@ -220,34 +226,35 @@ function readExtraCas({ env }: Environment): string {
  * By content, because systemd writes a credential anew at each start. It is kept in the state file, and must be no
  * way to try passwords on: so it is slow to compute, and computed only where a pause is set or looked at.
  */
-function revisionOf({ smtp, from, extraCa }: Settings): string {
+function revisionOf(smtp: DeliverySettings["smtp"], from: string, extraCa: string | undefined): string {
   const { host, port, security, user, password } = smtp;
   const source = password?.kind === "value" ? password.value : password?.command;
   const parts = [host, port, security, user, from, source, extraCa];
   return scryptSync(JSON.stringify(parts), "ipcheck mail settings", 9).toString("base64url");
 }
 
-function configError(problems: string[], envFile: EnvFile | undefined, env: Environment["env"]): IpcheckError {
+/** A configuration that cannot be used; `where` is the place to look at, in parentheses, empty where there is none. */
+export class ConfigError extends IpcheckError {
+  constructor(
+    readonly problems: readonly string[],
+    readonly where: string,
+  ) {
+    const isOne = problems.length === 1;
+    const fact = isOne ? problems[0] : `${problems.length} problems in the configuration`;
+    super("config", `${fact}${where}`, { details: isOne ? [] : problems, hint: cureOf(problems) });
+  }
+}
+
+function findPlace(problems: readonly string[], envFile: EnvFile | undefined, { env }: Environment): string {
+  if (envFile === undefined) return "";
   const isOutside = (problem: string) => {
     // The names that it begins with: of two that do not go together one may stand in the file.
-    const names =
-      problem
-        .split(":", 1)
-        .join()
-        .match(/\bIPCHECK_\w+/gi) ?? [];
+    const [subject = ""] = problem.split(":", 1);
+    const names = subject.match(/\bIPCHECK_\w+/gi) ?? [];
     const isOfFile = / on line \d|inside an env file/.test(problem);
     return names.length > 0 && !isOfFile && names.every((name) => env[name]);
   };
-  const place = envFile && (problems.every(isOutside) ? "environment" : `env file ${quote(envFile.path)}`);
-  const where = place === undefined ? "" : ` (${place})`;
-  const [first = ""] = problems;
-  const hint = cureOf(problems);
-  return problems.length === 1
-    ? new IpcheckError("config", `${first}${where}`, { hint })
-    : new IpcheckError("config", `${problems.length} problems in the configuration${where}`, {
-        details: problems,
-        hint,
-      });
+  return ` (${problems.every(isOutside) ? "environment" : `env file ${quote(envFile.path)}`})`;
 }
 
 /** What 'init' asks for; a file that is missing or a variable of another kind is not its to mend. */

@@ -8,8 +8,6 @@ export type GetText = (name: VariableName) => string | undefined;
 
 /** What the program knows of a variable; what it means is told in `.env.example`, and from there in the man page. */
 interface Variable {
-  /** The name in the settings, where a setting is the value of this variable alone. */
-  key?: string;
   read: read.Read<unknown>;
   /** The text that a user could have written with the same effect. */
   default?: string | ((environment: Environment, get: GetText) => string | undefined);
@@ -26,7 +24,7 @@ interface Variable {
 
 /** Every variable a user may set; settings, the typo guard, `.env.example`, `init` and `doctor` go by this table. */
 export const VARIABLES = {
-  IPCHECK_TO: { key: "recipients", read: read.mailAddresses, default: "", placeholder: "your-phone@mail.invalid" },
+  IPCHECK_TO: { read: read.mailAddresses, default: "", placeholder: "your-phone@mail.invalid" },
   IPCHECK_FROM: { read: read.mailAddress, default: defaultSender },
   IPCHECK_SMTP_HOST: { read: read.host, default: "smtp.gmail.com" },
   IPCHECK_SMTP_PORT: { read: read.port, default: "587" },
@@ -37,28 +35,23 @@ export const VARIABLES = {
   IPCHECK_VIGENERE_KEY: { read: read.anyText, placeholder: "your key", secret: "all" },
   IPCHECK_SMTP_PASSWORD_FILE: { read: read.path, isProse: true },
   IPCHECK_SMTP_PASSWORD_COMMAND: { read: read.anyText, secret: "arguments", isProse: true },
-  IPCHECK_NAME: { key: "machineName", read: read.anyText, default: ({ hostName }) => hostName, isProse: true },
-  IPCHECK_SSH: { key: "sshLine", read: read.sshLine, default: defaultSshLine },
-  IPCHECK_LANG: { key: "language", read: read.language, default: ({ env }) => localeLanguage(env) },
-  IPCHECK_FAMILY: { key: "families", read: read.families, default: "4" },
-  IPCHECK_IPV6_PREFIX: { key: "ipv6PrefixLength", read: read.prefixLength, default: "64" },
-  IPCHECK_SERVICES: { key: "serviceUrls", read: read.serviceUrls, secret: "login" },
-  IPCHECK_ACCEPT_RANGES: { key: "acceptRanges", read: read.cidrs, default: "" },
-  IPCHECK_TIMEOUT: { key: "timeoutMs", read: read.durationWithin(1000, 300_000), default: "5s" },
-  IPCHECK_DEADLINE: { key: "deadlineMs", read: read.durationWithin(1000, 3_600_000), default: "2m" },
+  IPCHECK_NAME: { read: read.anyText, default: ({ hostName }) => hostName, isProse: true },
+  IPCHECK_SSH: { read: read.sshLine, default: defaultSshLine },
+  IPCHECK_LANG: { read: read.language, default: ({ env }) => localeLanguage(env) },
+  IPCHECK_FAMILY: { read: read.families, default: "4" },
+  IPCHECK_IPV6_PREFIX: { read: read.prefixLength, default: "64" },
+  IPCHECK_SERVICES: { read: read.serviceUrls, secret: "login" },
+  IPCHECK_ACCEPT_RANGES: { read: read.cidrs, default: "" },
+  IPCHECK_TIMEOUT: { read: read.durationWithin(1000, 300_000), default: "5s" },
+  IPCHECK_DEADLINE: { read: read.durationWithin(1000, 3_600_000), default: "2m" },
   IPCHECK_STATE_FILE: { read: read.path, default: defaultStateFile, isProse: true },
-  IPCHECK_MAIL_INTERVAL: { key: "mailIntervalMs", read: read.duration, default: "15m" },
-  IPCHECK_REPORT_OUTAGE: { key: "reportOutageMs", read: read.durationOrOff, default: "1h" },
-  IPCHECK_HEARTBEAT_MAIL: { key: "heartbeatMailMs", read: read.durationOrOff, default: "off" },
-  IPCHECK_HEARTBEAT_URL: { key: "heartbeatUrl", read: read.webUrl, secret: "path" },
-  IPCHECK_REACH_PORT: { key: "reachPort", read: read.port },
-  IPCHECK_REACH_URL: {
-    key: "reachUrl",
-    read: read.reachUrl,
-    default: "https://ifconfig.co/port/{port}",
-    secret: "login",
-  },
-  IPCHECK_ON_CHANGE: { key: "onChange", read: read.anyText, secret: "arguments", isProse: true },
+  IPCHECK_MAIL_INTERVAL: { read: read.duration, default: "15m" },
+  IPCHECK_REPORT_OUTAGE: { read: read.durationOrOff, default: "1h" },
+  IPCHECK_HEARTBEAT_MAIL: { read: read.durationOrOff, default: "off" },
+  IPCHECK_HEARTBEAT_URL: { read: read.webUrl, secret: "path" },
+  IPCHECK_REACH_PORT: { read: read.port },
+  IPCHECK_REACH_URL: { read: read.reachUrl, default: "https://ifconfig.co/port/{port}", secret: "login" },
+  IPCHECK_ON_CHANGE: { read: read.anyText, secret: "arguments", isProse: true },
   IPCHECK_CA_FILE: { read: read.path, isProse: true },
 } as const satisfies Record<string, Variable>;
 
@@ -74,13 +67,6 @@ type ValueOf<Row> = Row extends { read: read.Read<infer Value> }
     ? Value
     : Value | undefined
   : never;
-
-/** The settings that are made of one variable each, by their keys. */
-export type PlainSettings = {
-  [Name in VariableName as (typeof VARIABLES)[Name] extends { key: infer Key extends string }
-    ? Key
-    : never]: Values[Name];
-};
 
 /** One row of the table, with the optional columns visible. */
 export function variable(name: VariableName): Variable {

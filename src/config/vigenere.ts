@@ -1,6 +1,3 @@
-import { randomInt } from "node:crypto";
-import { IpcheckError } from "../base/errors";
-
 // Vigenère over four alphabets, so that digits, symbols and spaces of a password are shifted too.
 // For letters alone it is the textbook cipher: any Vigenère tool decodes a Google app password.
 // It is obfuscation against a glance over the shoulder, and nothing more.
@@ -38,7 +35,6 @@ function shiftText(text: string, key: string, direction: 1 | -1): string {
   if (!isVigenereKey(key)) throw new RangeError("a Vigenère key is one or more printable ASCII characters");
   const shifts = [...key].map((character) => alphabetOf(character)?.indexOf(character) ?? 0);
   let consumed = 0;
-  // Code points, not UTF-16 units, so that an emoji passes through whole.
   const shifted = [...text].map((character) => {
     const alphabet = alphabetOf(character);
     if (!alphabet) return character;
@@ -46,23 +42,4 @@ function shiftText(text: string, key: string, direction: 1 | -1): string {
     return alphabet.at((alphabet.indexOf(character) + shift) % alphabet.length);
   });
   return shifted.join("");
-}
-
-const [LETTERS] = ALPHABETS;
-
-/**
- * The encoded password with a key made for it, as the two variables; other keys are tried until
- * an env file can carry the values.
- * @throws IpcheckError `usage` when none does
- */
-export function encodeWithNewKey(
-  password: string,
-  isWritable: (values: Record<string, string>) => boolean,
-): Record<string, string> {
-  for (let attempt = 0; attempt < 100; attempt++) {
-    const key = Array.from({ length: 16 }, () => LETTERS[randomInt(LETTERS.length)]).join("");
-    const values = { IPCHECK_SMTP_PASSWORD_VIGENERE: encodeVigenere(password, key), IPCHECK_VIGENERE_KEY: key };
-    if (isWritable(values)) return values;
-  }
-  throw new IpcheckError("usage", "no key makes this password fit into an env file", { hint: "choose --store file" });
 }

@@ -11,7 +11,7 @@ import type { FailedOutcome, Outcome } from "../state/outbox";
 import type { AddressEvent } from "../state/state";
 import type { Notice } from "./dispatch";
 import { sendMail } from "./mail";
-import { composeMessageSafely, type HostKey, type MessageFacts } from "./message/compose";
+import { composeMessage, type HostKey, type MessageFacts } from "./message/compose";
 import type { Language, Unwritable } from "./message/languages";
 import type { SmtpServer } from "./smtp-errors";
 
@@ -66,7 +66,7 @@ export async function deliver(
   const remainingMs = () => Math.max(0, endsAt - performance.now());
   const login = await fetchLogin(server, context);
   if ("ok" in login) return new Map(notice.recipients.map((recipient) => [recipient, login]));
-  const { message, bug } = composeMessageSafely(notice.events, {
+  const facts = {
     ...settings,
     hostName,
     version,
@@ -78,10 +78,11 @@ export async function deliver(
     // It may fail without costing the mail.
     reach: await reachOf(notice, settings, { ...context, remainingMs }).catch(() => undefined),
     restartedMinutesAgo: restartedBefore(notice.events, context.uptimeMs()),
-  });
-  if (bug !== undefined) context.onBug(bug);
-  const redact = (text: string) => redactor.redact(text);
-  const options = { server, login: login.value, from, machineName, extraCa, signal, remainingMs, redact };
+  };
+  const message = composeMessage(notice.events, facts, context.onBug);
+  const { redact } = redactor;
+  const isTest = notice.events.some(({ kind }) => kind === "test");
+  const options = { server, login: login.value, from, machineName, extraCa, signal, remainingMs, redact, isTest };
   return sendMail(notice, message, options);
 }
 
@@ -135,14 +136,17 @@ export async function fetchLogin(
   { env, signal, redactor }: Pick<DeliveryContext, "env" | "signal" | "redactor">,
 ): Promise<{ value: { user: string; password: string } | undefined } | FailedOutcome> {
   if (user === undefined || password === undefined) return { value: undefined };
-  const { stdout, failure } =
-    password.kind === "value"
-      ? { stdout: password.value, failure: undefined }
-      : await runCommand(password.command, { env, signal, timeoutMs: PASSWORD_COMMAND_TIMEOUT_MS });
-  const secret = password.kind === "value" ? stdout : (stdout.split(/\r?\n/, 1)[0] ?? "");
+  const keepSecret = (secret: string) => redactor.secrets.push(secret, `\0${user}\0${secret}`);
+  if (password.kind === "value") {
+    keepSecret(password.value);
+    return { value: { user, password: password.value } };
+  }
+  const timeoutMs = PASSWORD_COMMAND_TIMEOUT_MS;
+  const { stdout, failure } = await runCommand(password.command, { env, signal, timeoutMs });
+  const [secret = ""] = stdout.split(/\r?\n/, 1);
   // Far more is no password, and no pattern for the redactor could be made of it.
-  const isPlausible = password.kind === "value" || secret.length <= MAX_PASSWORD_LENGTH;
-  if (isPlausible) redactor.secrets.push(secret, `\0${user}\0${secret}`);
+  const isPlausible = secret.length <= MAX_PASSWORD_LENGTH;
+  if (isPlausible) keepSecret(secret);
   if (failure === undefined && secret !== "" && isPlausible) return { value: { user, password: secret } };
   const problem = isPlausible
     ? (failure ?? "printed no password on its first line")

@@ -13,16 +13,7 @@ import {
   recordOutcome,
 } from "../state/outbox";
 import { speakOnceADay } from "../state/recording";
-import {
-  type AddressEvent,
-  channelName,
-  forStateFile,
-  HISTORY,
-  HOOK,
-  type SaveResult,
-  STDOUT,
-  type State,
-} from "../state/state";
+import { type AddressEvent, forStateFile, HISTORY, HOOK, type SaveResult, STDOUT, type State } from "../state/state";
 import { prepareUnsaved, type StateBefore } from "./unsaved";
 
 /** What `check` needs of the configuration. */
@@ -62,9 +53,9 @@ export interface Notice {
   /** How much of the run's time that is left it may take: others wait for theirs. @default 1 */
   share?: number;
   /** The state file cannot be used, so this will be repeated until it is mended: its system error code. */
-  stateError?: string;
+  stateError?: string | undefined;
   /** Why an earlier try to deliver it failed. */
-  lateReason?: string;
+  lateReason?: string | undefined;
 }
 
 /** What is known when telling begins. */
@@ -123,21 +114,23 @@ export class Dispatch {
   }
 
   /** Saves the state, if need be in the runtime folder. */
-  save(): void {
-    this.saveResult = this.dependencies.save(this.state, this.start.lastLookAt);
-    if (this.saveResult.place === "state file") {
+  save(): SaveResult {
+    let result = this.dependencies.save(this.state, this.start.lastLookAt);
+    if (result.place === "state file") {
       if (this.state.unsaved) this.state = forStateFile(this.state);
     } else if (!this.isUnsaved) {
       this.isUnsaved = true;
-      const { place, error } = this.saveResult;
+      const { place, error } = result;
       // Notices that are being sent keep their ids.
       if (!this.isTelling) {
         const rules = { place, channels: channelsOf(this.rules), now: this.dependencies.now() };
         this.state = prepareUnsaved(this.state, this.start, rules);
       }
       this.reportUnsaved(place, error);
-      this.saveResult = this.dependencies.save(this.state, this.start.lastLookAt);
+      result = this.dependencies.save(this.state, this.start.lastLookAt);
     }
+    this.saveResult = result;
+    return result;
   }
 
   /** Tells everybody what they are owed, and keeps each outcome before the next is tried. */
@@ -191,8 +184,8 @@ export class Dispatch {
   }
 
   // Saves before the first mail, because only this shows a full disk: the mail then says that it will be repeated.
-  private ensureSaved(): void {
-    if (!this.saveResult) this.save();
+  private ensureSaved(): SaveResult {
+    return this.saveResult ?? this.save();
   }
 
   private appendOwedHistory(): void {
@@ -218,16 +211,14 @@ export class Dispatch {
     });
     this.waiting = waiting;
     for (const [index, { channels, events }] of deliveries.entries()) {
-      this.ensureSaved();
-      const lateReason = channels.map((channel) => this.state.channels[channel]?.reason).find((reason) => reason);
+      const saved = this.ensureSaved();
       const notice = {
         id: noticeId(events),
         recipients: channels,
         events,
         share: 1 / (deliveries.length - index),
-        ...(this.saveResult &&
-          "error" in this.saveResult && { stateError: systemCode(this.saveResult.error.cause) || "unknown" }),
-        ...(lateReason !== undefined && { lateReason }),
+        stateError: "error" in saved ? systemCode(saved.error.cause) || "unknown" : undefined,
+        lateReason: channels.map((channel) => this.state.channels[channel]?.reason).find((reason) => reason),
       };
       const outcomes = await this.attempt(() => dependencies.mail(notice));
       for (const channel of channels) {
@@ -275,8 +266,11 @@ export class Dispatch {
       return;
     }
     const reasons = owing.map((channel) => {
-      const name = channel === HOOK ? "the command in IPCHECK_ON_CHANGE" : channelName(channel);
-      return `${name} has not been told yet: ${this.reasonFor(channel)}`;
+      const name = channel === HOOK ? "the command in IPCHECK_ON_CHANGE" : channel;
+      const reason = this.state.channels[channel]?.reason ?? "not tried yet";
+      const deferred = this.waiting.find((wait) => wait.channel === channel);
+      const next = deferred ? ` (next try after ${localTime(deferred.until)})` : "";
+      return `${name} has not been told yet: ${reason}${next}`;
     });
     const hint = owing.map((channel) => this.state.channels[channel]?.hint).find((text) => text !== undefined);
     const what = reasons.length === 1 ? reasons[0] : `${reasons.length} have not been told yet`;
@@ -286,12 +280,6 @@ export class Dispatch {
     });
     // Who is concerned, not why: a server finds other words, and other reasons, every hour.
     this.report("undelivered", error, owing.join(" "));
-  }
-
-  private reasonFor(channel: string): string {
-    const deferred = this.waiting.find((wait) => wait.channel === channel);
-    const reason = this.state.channels[channel]?.reason ?? "not tried yet";
-    return deferred ? `${reason} (next try after ${localTime(deferred.until)})` : reason;
   }
 
   private get whatIsKnown(): string {

@@ -2,7 +2,7 @@ import { runCommand } from "../base/command";
 import type { Redact } from "../base/redaction";
 import type { Outcome } from "../state/outbox";
 import type { AddressEvent } from "../state/state";
-import { composeMessageSafely, type MessageFacts } from "./message/compose";
+import { composeMessage, type MessageFacts } from "./message/compose";
 
 /** Whatever is left of the run's deadline; a hook that takes longer is killed and tried again in the next run. */
 const HOOK_TIMEOUT_MS = 30_000;
@@ -23,8 +23,7 @@ interface HookContext {
 export async function runHook(command: string, event: AddressEvent, context: HookContext): Promise<Outcome> {
   // Nothing of our configuration goes with it: it holds the password.
   const inherited = Object.entries(context.env).filter(([name]) => !/^(IPCHECK_|CREDENTIALS_DIRECTORY$)/i.test(name));
-  const { message, bug } = composeMessageSafely([event], { ...context.facts, hostKeys: [], history: [] });
-  if (bug !== undefined) context.onBug(bug);
+  const message = composeMessage([event], { ...context.facts, hostKeys: [], history: [] }, context.onBug);
   const { failure } = await runCommand(command, {
     env: {
       ...Object.fromEntries(inherited),

@@ -14,6 +14,8 @@ export interface MailOptions extends Omit<SessionSettings, "timeoutMs"> {
   /** What is left of the run's deadline. */
   remainingMs(): number;
   redact: Redact;
+  /** Of a test mail, which is not sent again. */
+  isTest?: boolean;
 }
 
 /** With less than this there is no use in beginning another conversation. */
@@ -36,51 +38,46 @@ export async function sendMail(
     for (const [index, recipient] of alone.entries()) {
       const shareMs = options.remainingMs() / (alone.length - index);
       if (shareMs < LEAST_MS) break;
-      outcomes.set(recipient, outcomeOf(recipient, await attempt([recipient], raw, shareMs, options), options));
+      const failed = (error: unknown): SendReport => ({ accepted: [], refused: new Map(), error });
+      const own = await attempt([recipient], raw, shareMs, options).catch(failed);
+      outcomes.set(recipient, outcomeOf(recipient, own, options));
     }
     return outcomes;
   } catch (error) {
-    return new Map(recipients.map((recipient) => [recipient, explainSmtp(error, options.server, options.redact)]));
+    return new Map(recipients.map((recipient) => [recipient, explainSmtp(error, options)]));
   }
 }
 
-interface Attempt extends SendReport {
-  /** The server was reached, the login taken, and the envelope begun. */
-  hasBegun: boolean;
-}
-
 /** Whether the message failed for all because of something that may be true for one of them only. */
-function mayConcernOne({ error, isUnknown, hasBegun }: Attempt): boolean {
+function mayConcernOne({ error, isUnknown }: SendReport): boolean {
   // After the final dot without an answer another try would make copies; what is said to MAIL is about the sender.
-  return error !== undefined && hasBegun && !isUnknown && (error as { command?: unknown }).command !== "MAIL FROM";
+  return error !== undefined && !isUnknown && (error as { command?: unknown }).command !== "MAIL FROM";
 }
 
+/** Sends the message once; rejects where the server is not reached, or does not take the login. */
 async function attempt(
   recipients: readonly string[],
   raw: Buffer,
   timeoutMs: number,
   options: MailOptions,
-): Promise<Attempt> {
-  const failed = (error: unknown) => ({ accepted: [], refused: new Map(), error, hasBegun: false });
-  if (timeoutMs < LEAST_MS) return failed(Object.assign(new Error("no time left"), { code: "EDEADLINE" }));
+): Promise<SendReport> {
+  if (timeoutMs < LEAST_MS) throw Object.assign(new Error("no time left"), { code: "EDEADLINE" });
   const session = new SmtpSession({ ...options, timeoutMs });
   try {
     await session.connect();
     await session.logIn();
-    return { ...(await session.send(options.from, recipients, raw)), hasBegun: true };
-  } catch (error) {
-    return failed(error);
+    return await session.send(options.from, recipients, raw);
   } finally {
     session.close();
   }
 }
 
 /** Success only for a recipient whom the server accepted, together with the message; a reason for everybody else. */
-function outcomeOf(recipient: string, report: SendReport, { server, redact }: MailOptions): Outcome {
+function outcomeOf(recipient: string, report: SendReport, options: MailOptions): Outcome {
   const { accepted, refused, error, isUnknown } = report;
   if (accepted.includes(recipient)) return { ok: true };
   const explain = isUnknown && !refused.has(recipient) ? explainUnknown : explainSmtp;
-  return explain(refused.get(recipient) ?? error, server, redact);
+  return explain(refused.get(recipient) ?? error, options);
 }
 
 function buildMessage({ id, recipients }: Notice, message: MailMessage, { from, machineName }: MailOptions) {

@@ -52,20 +52,16 @@ const RULES: readonly { host: RegExp; note: string; isUnusable?: boolean }[] = [
   },
 ];
 
-/** The hint where a login is refused; undefined for a server without a rule of its own. */
-export function loginNote(host: string): string | undefined {
-  return ruleOf(host)?.note;
+/** What must be known of logging in at a mail server; undefined where it has no rule of its own. */
+export function findRule(host: string) {
+  return RULES.find((rule) => rule.host.test(host));
 }
 
 /** The provider of a mail address, by its domain; undefined where no table knows it. */
 export function findProvider(address: string): MailProvider | undefined {
   const provider = lookUp(address);
-  const rule = provider && ruleOf(provider.host);
-  return rule ? { ...provider, note: rule.note, isUnusable: rule.isUnusable } : provider;
-}
-
-function ruleOf(host: string) {
-  return RULES.find((rule) => rule.host.test(host));
+  const rule = provider && findRule(provider.host);
+  return provider && { ...provider, note: rule?.note, isUnusable: rule?.isUnusable };
 }
 
 function lookUp(address: string): MailProvider | undefined {

@@ -5,7 +5,7 @@ import type { Redact } from "../base/redaction";
 import { quote } from "../base/text";
 import { isLoopbackHost } from "../lookup/address";
 import type { FailedOutcome } from "../state/outbox";
-import { loginNote } from "./providers";
+import { findRule } from "./providers";
 
 export interface SmtpServer {
   host: string;
@@ -13,13 +13,20 @@ export interface SmtpServer {
   security: "tls" | "starttls" | "none";
 }
 
+interface ExplainOptions {
+  server: SmtpServer;
+  redact: Redact;
+  /** Of a test mail, which is no notice that stays owed. */
+  isTest?: boolean;
+}
+
 /** What became of a delivery that failed with an error of nodemailer, the system or the session. */
-export function explainSmtp(error: unknown, server: SmtpServer, redact: Redact): FailedOutcome {
-  const failure = readError(error, redact);
+export function explainSmtp(error: unknown, options: ExplainOptions): FailedOutcome {
+  const failure = readError(error, options);
   const { code, reply, said, isPermanent } = failure;
   // Refused for now (RFC 3207, 4: 454), STARTTLS is offered all the same.
   const isReply = (reply >= 400 && !(code === "ETLS" && reply >= 500)) || /^E(NO)?AUTH$/.test(code);
-  const [reason, hint, about] = isReply ? explainReply(failure, server) : explainConnection(failure, server);
+  const [reason, hint, about] = isReply ? explainReply(failure) : explainConnection(failure);
   return {
     ok: false,
     isPermanent,
@@ -30,50 +37,51 @@ export function explainSmtp(error: unknown, server: SmtpServer, redact: Redact):
 }
 
 /** The outcome where the whole message was sent and no answer came: it may have arrived (RFC 1047). */
-export function explainUnknown(error: unknown, server: SmtpServer, redact: Redact): FailedOutcome {
-  const { code, said } = readError(error, redact);
+export function explainUnknown(error: unknown, options: ExplainOptions): FailedOutcome {
+  const { code, said, where } = readError(error, options);
   const how = said ? `answered neither yes nor no (${quote(said, 120)})` : "broke off the connection";
   const what = code === "ETIMEDOUT" || code === "ESILENT" ? "did not answer in time" : how;
   return {
     ok: false,
     isPermanent: false,
     isUnknown: true,
-    reason: `${server.host}:${server.port} was sent the whole message and ${what}, so it is not known whether it keeps it`,
-    hint: "look into the mailbox; the same message is sent again, at growing intervals, until the server confirms it",
+    reason: `${where} was sent the whole message and ${what}, so it is not known whether it keeps it`,
+    hint: options.isTest
+      ? "look into the mailbox before you send it again"
+      : "look into the mailbox; the same message is sent again, at growing intervals, until the server confirms it",
   };
 }
 
 /** What an error says in machine-readable form; its texts are quoted, and the server's words looked at last. */
-interface Failure {
-  /** A system or TLS code, nodemailer's own such as `EAUTH`, or one of the session's. */
-  code: string;
-  /** The text of the error, for causes that have no code of their own. */
-  message: string;
-  /** The server's reply code, 0 where there was none. */
-  reply: number;
-  /** The server's words. */
-  said: string;
-  /** The verb of the SMTP command that was answered. */
-  command: string;
-  /** Subject and detail of the enhanced status code, such as `7.1`; empty where there is none. */
-  status: string;
-  /** Refused for good: time does not heal it. */
-  isPermanent: boolean;
-}
+type Failure = ReturnType<typeof readError>;
 
-function readError(error: unknown, redact: Redact): Failure {
+function readError(error: unknown, { server, redact, isTest }: ExplainOptions) {
   const fields = Object(error) as Record<string, unknown>;
   const text = (name: string) => (typeof fields[name] === "string" ? fields[name] : "");
+  // A system or TLS code, nodemailer's own such as `EAUTH`, or one of the session's.
   const code = text("originalCode") || text("code");
   const reply = typeof fields["responseCode"] === "number" ? fields["responseCode"] : 0;
   const said = redact(text("response"));
   const [command = ""] = text("command").split(" ", 1);
+  // Of the enhanced status code: subject and detail, such as `7.1`.
   const [, severity = "", status = ""] = /^\d{3}[ -]([245])\.(\d{1,3}\.\d{1,3})\b/m.exec(said) ?? [];
   const isHealedByTime = severity === "4" || /^(2\.2|3\.\d+|4\.\d+|5\.3)$/.test(status) || LIMIT.test(said);
   // How older servers say 'too many recipients' (RFC 5321, 4.5.3.1.10), or that the mailbox is full (4.2.2).
   const isOld552 = reply === 552 && (command === "RCPT" || status === "");
   const isPermanent = reply >= 500 && code !== "ETLS" && !isHealedByTime && !isOld552;
-  return { code, message: redact(text("message")), reply, said, command, status, isPermanent };
+  return {
+    ...server,
+    where: `${server.host}:${server.port}`,
+    code,
+    message: redact(text("message")),
+    reply,
+    said,
+    command,
+    status,
+    isPermanent,
+    // The hint where only time helps.
+    tryAgain: isTest ? "send the test again a little later" : "the next run tries again; nothing is lost",
+  };
 }
 
 /** Words for a limit that passes with time: not every server has a status code for it. */
@@ -91,8 +99,6 @@ const SENDER = /\bsender\b.*\b(reject|refuse|denied|not owned|not allowed|verif|
 const OLD_TLS =
   /UNSUPPORTED_PROTOCOL|PROTOCOL_VERSION|VERSION_TOO_LOW|KEY_TOO_SMALL|MD_TOO_WEAK|HANDSHAKE_FAILURE|INSUFFICIENT_SECURITY|NO_SHARED_CIPHER|UNSAFE_LEGACY/;
 
-/** For a notice, which stays owed; a test mail does not, and replaces this hint. */
-export const TRY_AGAIN = "the next run tries again; nothing is lost";
 const SENDER_HINT = "look at IPCHECK_FROM: it must usually be the mailbox of IPCHECK_SMTP_USER";
 const USUAL_PORTS = "look at IPCHECK_SMTP_SECURITY and IPCHECK_SMTP_PORT: tls belongs to 465, starttls to 587";
 const NO_UTF8 = [
@@ -104,22 +110,22 @@ type Explanation = readonly [reason: string, hint: string, about?: FailedOutcome
 
 // What follows is read from top to bottom: the enhanced status code tells more than the command that was answered.
 
-function explainReply(failure: Failure, server: SmtpServer): Explanation {
+function explainReply(failure: Failure): Explanation {
   const [what, ...rest] =
-    explainAccess(failure, server) ?? explainStatus(failure) ?? explainPolicy(failure) ?? explainCommand(failure);
-  return [`${server.host}:${server.port} ${what}`, ...rest];
+    explainAccess(failure) ?? explainStatus(failure) ?? explainPolicy(failure) ?? explainCommand(failure);
+  return [`${failure.where} ${what}`, ...rest];
 }
 
 /** Who may send mail here, and how. */
-function explainAccess(failure: Failure, server: SmtpServer): Explanation | undefined {
-  const { code, reply, said, status, isPermanent } = failure;
-  const note = loginNote(server.host);
+function explainAccess(failure: Failure): Explanation | undefined {
+  const { code, reply, said, status, isPermanent, tryAgain } = failure;
+  const note = findRule(failure.host)?.note;
   if (code === "ENOAUTH" && said) {
     const hint = note ?? "look at IPCHECK_SMTP_PORT (587 or 465), or use a mailbox of another provider";
     return ["offers no login with a password, so the mail was not sent", hint];
   }
   if (code === "ENOAUTH") {
-    const hint = `for a server that wants none leave IPCHECK_SMTP_USER out; else look at ${portOf(server)}`;
+    const hint = `for a server that wants none leave IPCHECK_SMTP_USER out; else look at ${portOf(failure)}`;
     return ["offers no login, so the mail was not sent", hint, "server"];
   }
   if (reply === 538 || /^7\.1[01]$/.test(status) || (reply === 530 && /TLS|encrypt/i.test(said))) {
@@ -129,9 +135,9 @@ function explainAccess(failure: Failure, server: SmtpServer): Explanation | unde
   if (/^1\.[78]$|^7\.60$/.test(status) || (code !== "EAUTH" && SENDER.test(said))) {
     return [isPermanent ? "refused the sender" : "does not take the sender's address for now", SENDER_HINT, "sender"];
   }
-  if (code === "EAUTH" && reply >= 400 && reply < 500) return ["cannot check the login now", TRY_AGAIN];
+  if (code === "EAUTH" && reply >= 400 && reply < 500) return ["cannot check the login now", tryAgain];
   if (code === "EAUTH" && reply >= 500 && reply < 530) {
-    const hint = note ?? `look at ${portOf(server)}, or use a mailbox of another provider`;
+    const hint = note ?? `look at ${portOf(failure)}, or use a mailbox of another provider`;
     return ["takes no login with a password", hint, "login"];
   }
   if (code === "EAUTH" || status === "7.8") {
@@ -142,17 +148,16 @@ function explainAccess(failure: Failure, server: SmtpServer): Explanation | unde
   return ["wants a login", "set IPCHECK_SMTP_USER and a password; 'ipcheck init' asks for them", "login"];
 }
 
-function explainStatus({ reply, said, command, status, isPermanent }: Failure): Explanation | undefined {
+function explainStatus({ reply, said, command, status, isPermanent, tryAgain }: Failure): Explanation | undefined {
   if (/^1\.([1236]|10)$/.test(status)) {
     const what = isPermanent ? "refused the recipient" : "cannot take mail for this recipient yet";
     return [what, "look for a typing error in IPCHECK_TO", "recipient"];
   }
   if (status === "2.2" || (reply === 552 && status === "" && command !== "RCPT")) {
-    return ["says that the recipient's mailbox is full", `make room in it; ${TRY_AGAIN}`];
+    return ["says that the recipient's mailbox is full", `make room in it; ${tryAgain}`];
   }
-  if (status === "4.5" || LIMIT.test(said))
-    return ["says that a limit is reached", `it passes with time; ${TRY_AGAIN}`];
-  if (reply !== 421 && /^[34]\./.test(status)) return ["cannot take the mail now", TRY_AGAIN];
+  if (status === "4.5" || LIMIT.test(said)) return ["says that a limit is reached", `it passes with time; ${tryAgain}`];
+  if (reply !== 421 && /^[34]\./.test(status)) return ["cannot take the mail now", tryAgain];
   return status === "6.7" ? NO_UTF8 : undefined;
 }
 
@@ -170,49 +175,50 @@ function explainPolicy({ said, command, status, isPermanent }: Failure): Explana
   ];
 }
 
-function explainCommand({ reply, command }: Failure): Explanation {
+function explainCommand({ reply, command, tryAgain }: Failure): Explanation {
   const isRefused = reply >= 500;
-  if (reply === 421) return ["is closing for now", TRY_AGAIN];
+  if (reply === 421) return ["is closing for now", tryAgain];
   if (command === "MAIL" && isRefused) return ["refused the sender", SENDER_HINT, "sender"];
-  if (command === "MAIL") return ["cannot take mail from this sender now", TRY_AGAIN];
+  if (command === "MAIL") return ["cannot take mail from this sender now", tryAgain];
   if (command === "RCPT" && isRefused && reply !== 552) {
     const typo = "look for a typing error in IPCHECK_TO; a server that relays only for its own users wants a login";
     const hint = reply === 550 || reply === 553 ? typo : "look at the server's words, and at IPCHECK_TO";
     return ["refused the recipient", hint, "recipient"];
   }
   if (command === "RCPT") {
-    return ["cannot take mail for this recipient yet", `${TRY_AGAIN} (greylisting does that)`];
+    return ["cannot take mail for this recipient yet", `${tryAgain} (greylisting does that)`];
   }
   const isGreeting = /^(CONN|EHLO|HELO)$/.test(command);
   if (isGreeting && isRefused) {
     const hint = "look at the server's words; it may block this network, or be no server for sending mail";
     return ["refused to talk to this machine", hint, "server"];
   }
-  if (isGreeting) return ["cannot talk now", TRY_AGAIN];
-  if (command === "STARTTLS") return ["cannot encrypt the connection now", TRY_AGAIN];
-  if (!isRefused) return ["cannot take the message now", TRY_AGAIN];
+  if (isGreeting) return ["cannot talk now", tryAgain];
+  if (command === "STARTTLS") return ["cannot encrypt the connection now", tryAgain];
+  if (!isRefused) return ["cannot take the message now", tryAgain];
   return ["refused the message", "look at the server's words; the mailbox may be full, blocked or rate-limited"];
 }
 
-function explainConnection({ code, message }: Failure, server: SmtpServer): Explanation {
-  const where = `${server.host}:${server.port}`;
-  const inOtherWords = quote(message, 120);
-  const [reason, hint] = connectionFailures(server, message)[code] ??
-    explainTls(code, server) ?? [`${where} could not be used (${code || "unknown error"}: ${inOtherWords})`, TRY_AGAIN];
+function explainConnection(failure: Failure): Explanation {
+  const { code, message, where, tryAgain } = failure;
+  const [reason, hint] = connectionFailures(failure)[code] ??
+    explainTls(failure) ?? [
+      `${where} could not be used (${code || "unknown error"}: ${quote(message, 120)})`,
+      tryAgain,
+    ];
   return [reason, hint, "server"];
 }
 
-function connectionFailures(server: SmtpServer, message: string): Record<string, Explanation> {
-  const { host, port, security } = server;
-  const where = `${host}:${port}`;
+function connectionFailures(failure: Failure): Record<string, Explanation> {
+  const { host, port, security, where, message, tryAgain } = failure;
   const noName: Explanation = [
     `the mail server ${host} has no address in the DNS, or no DNS answers`,
     "look for a typing error in IPCHECK_SMTP_HOST, and at the network",
   ];
-  const noRoute: Explanation = [`there is no route to ${where}`, `look at the network; ${TRY_AGAIN}`];
+  const noRoute: Explanation = [`there is no route to ${where}`, `look at the network; ${tryAgain}`];
   const blockers =
     port === 25 ? "most providers block port 25 of homes: use 587 or 465" : "some providers block this port";
-  const brokenOff: Explanation = [`${where} broke off the connection`, TRY_AGAIN];
+  const brokenOff: Explanation = [`${where} broke off the connection`, tryAgain];
   return {
     ENOTFOUND: noName,
     EAI_AGAIN: noName,
@@ -225,22 +231,22 @@ function connectionFailures(server: SmtpServer, message: string): Record<string,
       `${where} refused the connection`,
       isLoopbackHost(host)
         ? "nothing listens there: start the mail server of this machine ('ss -ltn' shows its port), or look at IPCHECK_SMTP_PORT"
-        : `look at IPCHECK_SMTP_HOST and ${portOf(server)}, and whether the mail server runs`,
+        : `look at IPCHECK_SMTP_HOST and ${portOf(failure)}, and whether the mail server runs`,
     ],
     ENETUNREACH: noRoute,
     EHOSTUNREACH: noRoute,
     EDEADLINE: [
       `the time of this run was over before ${where} could be asked`,
-      `IPCHECK_DEADLINE is the whole run's time; ${TRY_AGAIN}`,
+      `IPCHECK_DEADLINE is the whole run's time; ${tryAgain}`,
     ],
-    ETIMEDOUT: [`${where} did not answer in time`, `${blockers}; ${TRY_AGAIN}`],
-    ESILENT: [`${where} did not answer in time`, TRY_AGAIN],
+    ETIMEDOUT: [`${where} did not answer in time`, `${blockers}; ${tryAgain}`],
+    ESILENT: [`${where} did not answer in time`, tryAgain],
     ECONNRESET: brokenOff,
     ECONNECTION: brokenOff,
     EPIPE: brokenOff,
     EPROTOCOL: [
       `${where} does not speak as a mail server does`,
-      `look at IPCHECK_SMTP_HOST and ${portOf(server)}; ${TRY_AGAIN}`,
+      `look at IPCHECK_SMTP_HOST and ${portOf(failure)}; ${tryAgain}`,
     ],
     ETLSFIRST: [
       `${where} speaks TLS from the first byte and never greets in clear`,
@@ -269,8 +275,7 @@ function connectionFailures(server: SmtpServer, message: string): Record<string,
 }
 
 /** Explains the TLS codes that have no row in `connectionFailures`. */
-function explainTls(code: string, { host, port }: SmtpServer): Explanation | undefined {
-  const where = `${host}:${port}`;
+function explainTls({ code, host, where }: Failure): Explanation | undefined {
   if (OLD_TLS.test(code)) {
     const hint =
       "the mail server's administrator must update it (TLS 1.2 or newer); until then use another mail server";

@@ -44,30 +44,13 @@ const MAX_RECEIVED_BYTES = 32 * 1024;
 /** The longest time a timer can be set to. */
 const NEVER_MS = 2 ** 31 - 1;
 
-/** The parts of the library's connection that its types leave out. */
-interface Internals {
+/** The library's connection, with the parts that its types leave out. */
+type Connection = SMTPConnection & {
   _onData(chunk: Buffer): void;
   _supportedExtensions: readonly string[];
   _supportedAuth: readonly string[];
   _ehloLines?: readonly string[];
-}
-
-/** The library queues and answers every line of a server that floods, after its end too; here it gets no more of them. */
-class BoundedConnection extends SMTPConnection {
-  bytes = 0;
-
-  get internals(): Internals {
-    return this as unknown as Internals;
-  }
-
-  _onData(chunk: Buffer): void {
-    this.bytes += chunk.length;
-    if (this.bytes > MAX_RECEIVED_BYTES) {
-      this.emit("error", failure("EPROTOCOL", "more was received than any mail server has to say"));
-      this.close();
-    } else (SMTPConnection.prototype as unknown as Internals)._onData.call(this, chunk);
-  }
-}
+};
 
 /**
  * One conversation with the mail server, for a mail or a test: the same rules hold for both. Each step rejects with
@@ -80,7 +63,8 @@ export class SmtpSession {
   private readonly sockets: Socket[] = [];
   private readonly ending = new AbortController();
   private readonly endsAt: number;
-  private connection: BoundedConnection | undefined;
+  private connection: Connection | undefined;
+  private receivedBytes = 0;
   private isMessageSent = false;
 
   constructor(private readonly settings: SessionSettings) {
@@ -100,28 +84,13 @@ export class SmtpSession {
 
   /** Resolves the name, connects, waits for the greeting and encrypts. */
   async connect(): Promise<void> {
-    const { server, extraCa, timeoutMs } = this.settings;
+    const { server, timeoutMs } = this.settings;
     const addresses = await this.step(this.resolve()).catch((error) => {
       // The time was over while the name was looked up: nothing is known of the server.
       throw systemCode(error) === "ETIMEDOUT" ? failure("EAI_AGAIN", server.host) : error;
     });
     const socket = await this.step(this.openSocket(addresses));
-    const connection = new BoundedConnection({
-      connection: socket,
-      host: server.host,
-      secure: server.security === "tls",
-      requireTLS: server.security === "starttls",
-      ignoreTLS: server.security === "none",
-      name: addressLiteral(socket),
-      tls: { servername: serverName(server.host), ...trustOptions(extraCa) },
-      // Our own timers come first. The library's are partly compared with the wall clock, which NTP may move.
-      connectionTimeout: NEVER_MS,
-      greetingTimeout: NEVER_MS,
-      socketTimeout: NEVER_MS,
-      // It would wait five seconds more for the server to close.
-      socketCloseTimeout: 0,
-      maxResponseSize: MAX_RECEIVED_BYTES,
-    });
+    const connection = this.openConnection(socket);
     this.connection = connection;
     connection.on("error", this.fail);
     // The library notices a closed connection only between its own steps.
@@ -146,12 +115,42 @@ export class SmtpSession {
     }
   }
 
+  /** The library's end of the conversation: encrypted as configured, and with none of its own time-outs. */
+  private openConnection(socket: Socket): Connection {
+    const { server, extraCa } = this.settings;
+    const connection = new SMTPConnection({
+      connection: socket,
+      host: server.host,
+      secure: server.security === "tls",
+      requireTLS: server.security === "starttls",
+      ignoreTLS: server.security === "none",
+      name: addressLiteral(socket),
+      tls: { servername: serverName(server.host), ...trustOptions(extraCa) },
+      // Our own timers come first. The library's are partly compared with the wall clock, which NTP may move.
+      connectionTimeout: NEVER_MS,
+      greetingTimeout: NEVER_MS,
+      socketTimeout: NEVER_MS,
+      // It would wait five seconds more for the server to close.
+      socketCloseTimeout: 0,
+      maxResponseSize: MAX_RECEIVED_BYTES,
+    }) as Connection;
+    const { _onData } = connection;
+    // The library queues and answers every line of a server that floods, after its end too; here it gets no more of them.
+    connection._onData = (chunk) => {
+      this.receivedBytes += chunk.length;
+      if (this.receivedBytes <= MAX_RECEIVED_BYTES) return _onData.call(connection, chunk);
+      this.fail(failure("EPROTOCOL", "more was received than any mail server has to say"));
+      connection.close();
+    };
+    return connection;
+  }
+
   /** Logs in where a login is configured; a server that takes none is a failure. */
   async logIn(): Promise<void> {
     const { connection } = this;
     const { login } = this.settings;
     if (!login || !connection) return;
-    const { _supportedAuth, _ehloLines = [] } = connection.internals;
+    const { _supportedAuth, _ehloLines = [] } = connection;
     // After HELO, and to mechanisms that it does not know, the library would try PLAIN.
     if (!_supportedAuth.some((mechanism) => mechanism !== "XOAUTH2")) {
       const response = _ehloLines.find((line) => /^AUTH\b/i.test(line)) ?? "";
@@ -170,7 +169,7 @@ export class SmtpSession {
   async send(from: string, recipients: readonly string[], message: Buffer): Promise<SendReport> {
     const { connection } = this;
     if (!connection) throw new Error("send() before connect()");
-    const takesUtf8 = connection.internals._supportedExtensions.includes("SMTPUTF8");
+    const takesUtf8 = connection._supportedExtensions.includes("SMTPUTF8");
     const canTake = (address: string) => takesUtf8 || isAscii(address);
     const noUtf8 = failure("ENOUTF8", "no SMTPUTF8 in the answer to EHLO");
     const refused = new Map<string, unknown>(
@@ -219,7 +218,7 @@ export class SmtpSession {
 
   /** The time is over: before the server said anything, or in the middle of the conversation. */
   private silence(): Error {
-    return this.connection?.bytes ? failure("ESILENT", "no answer") : timeOut();
+    return this.receivedBytes > 0 ? failure("ESILENT", "no answer") : failure("ETIMEDOUT", "time-out");
   }
 
   private after(ms: number, act: () => void): void {
@@ -253,7 +252,10 @@ export class SmtpSession {
         autoSelectFamilyAttemptTimeout: Math.max(10, shareMs),
       });
       this.sockets.push(socket);
-      this.after(shareMs * addresses.length, () => socket.connecting && socket.destroy(timeOut()));
+      this.after(
+        shareMs * addresses.length,
+        () => socket.connecting && socket.destroy(failure("ETIMEDOUT", "time-out")),
+      );
       socket.once("connect", () => resolve(socket));
       socket.on("error", (error) => {
         const errors = error instanceof AggregateError ? error.errors : [error];
@@ -294,10 +296,6 @@ export class SmtpSession {
 
 function failure(code: string, message: string): Error {
   return Object.assign(new Error(message), { code });
-}
-
-function timeOut(): Error {
-  return failure("ETIMEDOUT", "time-out");
 }
 
 function callback<T>(start: (done: (error?: Error | null, result?: T) => void) => void): Promise<T> {

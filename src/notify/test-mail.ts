@@ -1,11 +1,11 @@
 import type { Redact } from "../base/redaction";
 import type { Family } from "../lookup/address";
-import { isGood, type LookupResult } from "../lookup/lookup-result";
+import { isGood, type LookupResult, seenAddress } from "../lookup/lookup-result";
 import type { FailedOutcome, Outcome } from "../state/outbox";
 import type { State } from "../state/state";
 import { type DeliveryContext, type DeliverySettings, deliver } from "./deliver";
 import type { Notice } from "./dispatch";
-import { explainSmtp, TRY_AGAIN } from "./smtp-errors";
+import { explainSmtp } from "./smtp-errors";
 import { type SessionSettings, SmtpSession } from "./smtp-session";
 
 /** How far a conversation with the mail server went; nothing is sent. */
@@ -29,7 +29,7 @@ export async function probeMail(settings: SessionSettings, redact: Redact): Prom
     await session.logIn();
     probe.isLoggedIn = settings.login !== undefined;
   } catch (error) {
-    probe.failure = explainSmtp(error, settings.server, redact);
+    probe.failure = explainSmtp(error, { server: settings.server, redact });
   } finally {
     session.close();
   }
@@ -58,10 +58,7 @@ export async function* sendTestMail(
 ): AsyncGenerator<[recipient: string, outcome: Outcome]> {
   const bugs: unknown[] = [];
   const notice = testNotice(settings, state, lookupResults, new Date());
-  for (const [recipient, outcome] of await deliver(notice, settings, { ...context, onBug: (bug) => bugs.push(bug) })) {
-    const hint = outcome.ok ? undefined : outcome.hint?.replace(TRY_AGAIN, "send the test again a little later");
-    yield [recipient, outcome.ok ? outcome : { ...outcome, hint }];
-  }
+  yield* await deliver(notice, settings, { ...context, onBug: (bug) => bugs.push(bug) });
   if (bugs.length > 0) throw bugs[0];
 }
 
@@ -77,8 +74,7 @@ export function testNotice(
   const recorded = state?.families[family]?.recorded;
   // Where nothing could be seen the mail path can still be tried.
   const placeholder = family === 4 ? "192.0.2.1" : "2001:db8::1";
-  const seen = lookupResult && "address" in lookupResult.decision ? lookupResult.decision.address : undefined;
-  const address = seen ?? recorded?.address ?? placeholder;
+  const address = (lookupResult && seenAddress(lookupResult)) ?? recorded?.address ?? placeholder;
   return {
     id: `test-${now.getTime().toString(36)}`,
     recipients,

@@ -11,7 +11,7 @@ export const cron: Scheduler = {
   async install(schedule) {
     const table = await readCrontab();
     const own = findOwnLines(table);
-    const mixed = own.find(({ kind }) => kind === "mixed");
+    const mixed = own.find(({ isPlain }) => !isPlain);
     if (mixed) {
       const what = "the crontab runs ipcheck in a line that does more than that";
       throw new IpcheckError("usage", `${what}: ${quote(mixed.line)}`, {
@@ -27,7 +27,7 @@ export const cron: Scheduler = {
     await writeCrontab(editCrontab(table, undefined), table);
   },
   find: async () => findInstalled(await readCrontab().catch(() => "")),
-  async findStandstill() {
+  async findObstacle() {
     if (await isAnyRunning(["cron", "crond", "cronie", "fcron"])) return undefined;
     return { text: "no cron daemon is running", hint: "'sudo systemctl enable --now cron' starts it" };
   },
@@ -127,7 +127,7 @@ export function crontabLines(schedule: Schedule): string[] {
 export function editCrontab(table: string, lines: readonly string[] | undefined): string {
   const { others } = takeOutBlock(table);
   if (!lines) return others.join("");
-  const rest = others.filter((line) => classifyLine(toText(line))?.kind !== "plain").join("");
+  const rest = others.filter((line) => !classifyLine(toText(line))?.isPlain).join("");
   const isJoined = rest !== "" && !rest.endsWith("\n");
   const block = [isJoined ? BEGIN_JOINED : BEGIN, ...lines, END].join("\n");
   return `${rest}${isJoined ? "\n" : ""}${block}\n`;
@@ -149,15 +149,8 @@ export function takeOutBlock(table: string): { others: string[]; block: string[]
   return { others: [...before, ...after], block: lines.slice(begin + 1, end).map((line) => line.trimEnd()) };
 }
 
-/** Somebody's own line that runs our check: alone, or together with something else. */
-interface OwnLine {
-  line: string;
-  kind: "plain" | "mixed";
-  command: string[];
-}
-
 /** The lines outside of our block that run our check. */
-export function findOwnLines(table: string): OwnLine[] {
+export function findOwnLines(table: string) {
   return takeOutBlock(table).others.flatMap((line) => classifyLine(toText(line)) ?? []);
 }
 
@@ -207,8 +200,8 @@ function unquote(word: string): string {
   });
 }
 
-/** Somebody's line that runs our check; undefined for any other. */
-function classifyLine(raw: string): OwnLine | undefined {
+/** Somebody's line that runs our check, alone (`isPlain`) or together with something else; undefined for any other. */
+function classifyLine(raw: string) {
   const line = raw.trim();
   if (!/^(@\w+|([\d*][^\s=]*\s+){2}\S+\s+\S+\s+\S+)\s+\S/.test(line)) return undefined;
   const { command, hasInput } = commandOfLine(line);
@@ -216,12 +209,12 @@ function classifyLine(raw: string): OwnLine | undefined {
   const [words = []] = splitCommands(plain ?? "");
   const check = readCheck(words);
   // A relative path would lead elsewhere from our line.
-  if (check && (check.configFile ?? "/").startsWith("/")) return { line, kind: "plain", command: words };
+  if (check && (check.configFile ?? "/").startsWith("/")) return { line, isPlain: true, command: words };
   const commands = splitCommands(command);
   // A word with spaces may be a command for another shell: sh -c 'ipcheck check'.
   const inner = commands.flat().flatMap((word) => (/\s/.test(word) ? splitCommands(word) : []));
   const part = [...commands, ...inner].map(findCheck).find((words) => words !== undefined);
-  return part && { line, kind: "mixed", command: part };
+  return part && { line, isPlain: false, command: part };
 }
 
 /** The words from our check on: behind variables, or a program that runs another. */

@@ -78,10 +78,8 @@ function readArguments(text: string): string[] {
 function launchdTimes({ everyMinutes, offsetMinutes }: Schedule): string {
   if (everyMinutes < 60) return `  <key>StartInterval</key>\n  <integer>${everyMinutes * 60}</integer>`;
   const minute = `<key>Minute</key><integer>${offsetMinutes % 60}</integer>`;
-  const hours = Array.from({ length: 1440 / everyMinutes }, (_, index) => {
-    const hour = Math.floor((offsetMinutes + index * everyMinutes) / 60);
-    return `<key>Hour</key><integer>${hour}</integer>`;
-  });
+  const runs = Array.from({ length: 1440 / everyMinutes }, (_, index) => offsetMinutes + index * everyMinutes);
+  const hours = runs.map((run) => `<key>Hour</key><integer>${Math.floor(run / 60)}</integer>`);
   const times = everyMinutes === 60 ? [minute] : hours.map((hour) => hour + minute);
   const dicts = times.map((time) => `    <dict>${time}</dict>`);
   return `  <key>StartCalendarInterval</key>\n  <array>\n${dicts.join("\n")}\n  </array>`;

@@ -43,11 +43,11 @@ export interface Scheduler {
   remove(): Promise<void>;
   /** Undefined where there is nothing. */
   find(): Promise<Installed | undefined>;
-  /** Why nothing runs what is installed; undefined where it is run, or that cannot be told. */
-  findStandstill?(): Promise<Standstill | undefined>;
+  /** What keeps an installed schedule from being run; undefined where nothing does, or that cannot be told. */
+  findObstacle?(): Promise<Obstacle | undefined>;
 }
 
-export interface Standstill {
+export interface Obstacle {
   text: string;
   hint: string;
 }

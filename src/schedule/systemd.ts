@@ -73,7 +73,7 @@ export function systemd(folder: string, options: SystemdOptions): Scheduler {
         isForeign: foreign !== undefined,
       };
     },
-    async findStandstill() {
+    async findObstacle() {
       try {
         await systemctl("is-active", "ipcheck.timer");
         return undefined;

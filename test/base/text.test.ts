@@ -44,15 +44,10 @@ const COMMANDS = ["check", "vigenere", "init", "doctor", "status", "history", "s
 const VARIABLES = ["IPCHECK_TO", "IPCHECK_FROM", "IPCHECK_SMTP_HOST", "IPCHECK_SMTP_PORT", "IPCHECK_SMTP_PASSWORD"];
 
 test.each([
-  ["chek", COMMANDS, "check"],
-  ["checkk", COMMANDS, "check"],
-  ["doctr", COMMANDS, "doctor"],
   ["docotr", COMMANDS, "doctor"],
   ["statsu", COMMANDS, "status"],
   ["histroy", COMMANDS, "history"],
-  ["vignere", COMMANDS, "vigenere"],
   ["inti", COMMANDS, "init"],
-  ["chekc", COMMANDS, "check"],
   ["frobnicate", COMMANDS, undefined],
   ["x", COMMANDS, undefined],
   ["", COMMANDS, undefined],
@@ -60,6 +55,7 @@ test.each([
   ["IPCHECK_SMPT_HOST", VARIABLES, "IPCHECK_SMTP_HOST"],
   ["IPCHECK_SMTP_POST", VARIABLES, "IPCHECK_SMTP_HOST"],
   ["IPCHECK_TOO", VARIABLES, "IPCHECK_TO"],
+  ["IPCHECK_PASSWORD", VARIABLES, undefined],
   ["HOME", VARIABLES, undefined],
   ["check", [], undefined],
 ])("%s: %s", (word, candidates, expected) => expect(suggest(word, candidates)).toBe(expected));

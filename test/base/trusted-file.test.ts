@@ -144,15 +144,6 @@ describe("on the disk", () => {
     expect(() => read(`${home}/c/link/../near`)).toThrow("can be written by other users");
   });
 
-  test("what is no regular file, or too large, is refused at once", () => {
-    const pipe = join(home, "pipe");
-    execFileSync("mkfifo", [pipe]);
-    expect(() => read(pipe)).toThrow("is no regular file");
-    expect(() => read("/dev/zero")).toThrow("is no regular file");
-    expect(() => read(home)).toThrow("is a directory");
-    expect(() => readGuarded(file, who, 3)).toThrow("is larger than");
-  });
-
   const mounted: string[] = [];
   afterAll(() => {
     for (const folder of mounted) execFileSync("umount", [folder]);

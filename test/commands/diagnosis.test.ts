@@ -79,17 +79,17 @@ describe("what cuts the machine off", () => {
 
 describe("the schedule", () => {
   const found = { name: "crontab", command: ["/n", "/s", "check"], missing: [], isOutdated: false };
-  const standstill = { text: "no cron daemon is running", hint: "'start it'" };
+  const obstacle = { text: "no cron daemon is running", hint: "'start it'" };
   test.for([
     [
-      { ...found, standstill: undefined },
+      { ...found, obstacle: undefined },
       { status: "ok", text: "crontab runs /n /s check" },
     ],
     [
-      { ...found, standstill },
+      { ...found, obstacle },
       { status: "warning", text: /^no cron daemon is running, so nothing is run by/, hint: "'start it'" },
     ],
-    [{ ...found, missing: ["/n"], standstill }, { text: /does not exist/ }],
+    [{ ...found, missing: ["/n"], obstacle }, { text: /does not exist/ }],
   ] as const)("%#", ([schedule, expected]) => {
     const text = expected.text instanceof RegExp ? expect.stringMatching(expected.text) : expected.text;
     expect(

@@ -1,11 +1,10 @@
-import { chmodSync, mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { parse } from "dotenv";
 import fc from "fast-check";
 import { beforeEach, describe, expect, test } from "vitest";
-import { IpcheckError } from "../../src/base/errors";
 import { defaultEnvFiles, type Environment } from "../../src/config/env-file";
-import { loadSettings, type Settings } from "../../src/config/settings";
+import { ConfigError, loadSettings, type Settings } from "../../src/config/settings";
 import {
   defaultStateFile,
   localeLanguage,
@@ -44,22 +43,17 @@ function load(env: NodeJS.ProcessEnv = {}, rest: Partial<Environment> = {}, flag
   return loadSettings(flag, environment(env, rest), secrets);
 }
 
-/** Every problem, as lines. */
-function problemsOf(env: NodeJS.ProcessEnv, rest: Partial<Environment> = {}, flag?: string): string[] {
-  const error = errorOf(env, rest, flag);
-  return error ? (error.details.length > 0 ? [...error.details] : [error.message]) : [];
-}
-
-function errorOf(env: NodeJS.ProcessEnv, rest: Partial<Environment> = {}, flag?: string): IpcheckError | undefined {
+function errorOf(...given: Parameters<typeof load>): ConfigError | undefined {
   try {
-    load(env, rest, flag);
+    load(...given);
     return undefined;
   } catch (error) {
-    if (!(error instanceof IpcheckError)) throw error;
-    expect(error.code).toBe("config");
-    return error;
+    if (error instanceof ConfigError) return error;
+    throw error;
   }
 }
+
+const problemsOf = (...given: Parameters<typeof load>) => errorOf(...given)?.problems ?? [];
 
 function write(path: string, text: string, mode = 0o600): string {
   const whole = join(home, path);
@@ -96,6 +90,8 @@ describe("defaults", () => {
       reportOutageMs: 3_600_000,
       heartbeatMailMs: undefined,
       heartbeatUrl: undefined,
+      reachPort: undefined,
+      reachUrl: "https://ifconfig.co/port/{port}",
       onChange: undefined,
       envFile: undefined,
       warnings: [],
@@ -264,10 +260,8 @@ describe("problems", () => {
     [{ IPCHECK_FAMILY: "5" }, /^IPCHECK_FAMILY: expected 4, 6 or both/],
     [{ IPCHECK_IPV6_PREFIX: "129" }, /^IPCHECK_IPV6_PREFIX: /],
     [{ IPCHECK_SERVICES: "api.ipify.org" }, /^IPCHECK_SERVICES: expected URLs/],
-    [{ IPCHECK_SERVICES: "," }, /^IPCHECK_SERVICES: expected URLs/],
     [{ IPCHECK_ACCEPT_RANGES: "10.0.0.0/33" }, /^IPCHECK_ACCEPT_RANGES: /],
-    [{ IPCHECK_TIMEOUT: "5" }, /^IPCHECK_TIMEOUT: expected a duration/],
-    [{ IPCHECK_TIMEOUT: "0s" }, /^IPCHECK_TIMEOUT: /],
+    [{ IPCHECK_TIMEOUT: "0s" }, /^IPCHECK_TIMEOUT: expected a duration/],
     [{ IPCHECK_DEADLINE: "1d" }, /^IPCHECK_DEADLINE: /],
     [{ IPCHECK_STATE_FILE: "state.json" }, /^IPCHECK_STATE_FILE: expected an absolute path/],
     [{ IPCHECK_MAIL_INTERVAL: "off" }, /^IPCHECK_MAIL_INTERVAL: /],
@@ -276,10 +270,12 @@ describe("problems", () => {
     [{ IPCHECK_HEARTBEAT_URL: "ftp://example.net" }, /^IPCHECK_HEARTBEAT_URL: expected a URL/],
     [{ IPCHECK_NAME: "a\nBcc: x@example.net" }, /^IPCHECK_NAME: holds a control character/],
     [{ IPCHECK_CONFIG: "/nowhere/.env" }, /^IPCHECK_CONFIG: \/nowhere\/.env does not exist/],
+    [{ IPCHECK_CONFIG: "/tmp" }, /^IPCHECK_CONFIG: \/tmp is a directory/],
+    [{ ...MAIL, IPCHECK_SMTP_PASSWORD: "hunter\n22" }, /^IPCHECK_SMTP_PASSWORD: holds a .* line break/],
     [{ ...MAIL, IPCHECK_SMTP_SECURITY: "none" }, /^IPCHECK_SMTP_SECURITY: with none the password/],
   ])("%j", (env, expected) => {
     expect(problemsOf(env)).toEqual([expect.stringMatching(expected)]);
-    expect(errorOf(env)?.hint).toMatch(/\.env\.example/);
+    expect(errorOf(env)).toMatchObject({ details: [], hint: expect.stringContaining(".env.example") });
   });
 
   test.each(["localhost", "127.0.0.1", "127.1.2.3", "::1", "LOCALHOST"])("a password in clear may go to %s", (host) => {
@@ -291,10 +287,8 @@ describe("problems", () => {
     const error = errorOf({ IPCHECK_SMTP_PORT: "x", IPCHECK_TIMEOUT: "1y", IPCHECK_LANG: "xx" });
     expect(error?.message).toMatch(/^6 problems in the configuration \(env file .*\.env\)$/);
     for (const name of ["FAMILY", "TOO", "SMTP_HOST", "SMTP_PORT", "TIMEOUT", "LANG"]) {
-      expect(
-        error?.details.filter((line) => line.startsWith(`IPCHECK_${name}: `)),
-        name,
-      ).toHaveLength(1);
+      const lines = error?.details.filter((line) => line.startsWith(`IPCHECK_${name}: `));
+      expect(lines, name).toHaveLength(1);
     }
   });
 
@@ -306,33 +300,30 @@ describe("problems", () => {
     );
   });
 
-  test("what stands in the environment is not looked for in the env file", () => {
-    const flag = write("whole.env", "IPCHECK_NAME=attic\n");
-    expect(errorOf({ IPCHECK_FAMILY: "5" }, {}, flag)?.message).toMatch(/^IPCHECK_FAMILY: .* \(environment\)$/);
-    expect(errorOf({ IPCHECK_FAMILY: "5" })?.message).not.toContain("(");
-    const mixed = write("mixed.env", "IPCHECK_TIMEOUT=soon\n");
-    expect(errorOf({ IPCHECK_FAMILY: "5" }, {}, mixed)?.message).toMatch(/^2 problems .* \(env file .*mixed\.env\)$/);
-  });
-
   test.each([
-    ["IPCHECK_NAME=attic\n", { IPCHECK_TIMEOUTS: "5s" }, "environment"],
-    ["IPCHECK_NAME=attic\n", { ipcheck_timeout: "5s" }, "environment"],
+    ["", { IPCHECK_FAMILY: "5" }, "environment"],
+    ["IPCHECK_TIMEOUT=soon\n", { IPCHECK_FAMILY: "5" }, "env file"],
+    ["", { IPCHECK_TIMEOUTS: "5s" }, "environment"],
+    ["", { ipcheck_timeout: "5s" }, "environment"],
     ["IPCHECK_NAME=attic\nIPCHECK_NAME=cellar\n", { IPCHECK_NAME: "loft" }, "env file"],
     ["IPCHECK_CONFIG=/etc/other.env\n", { IPCHECK_CONFIG: "/etc/one.env" }, "env file"],
     ["IPCHECK_SMTP_PASSWORD=a\n", { IPCHECK_SMTP_PASSWORD_COMMAND: "b", IPCHECK_SMTP_USER: "c" }, "env file"],
     ["IPCHECK_SMTP_PASSWORD_COMMAND=b\n", { IPCHECK_SMTP_PASSWORD: "a", IPCHECK_SMTP_USER: "c" }, "env file"],
   ])("the mistake of %j with %j is looked for in the %s", (text, env, place) => {
-    expect(errorOf(env, {}, write("own.env", text))?.message).toMatch(new RegExp(` \\(${place}[^(]*\\)$`));
+    const path = write("own.env", text);
+    const { where, message } = errorOf(env, {}, path) ?? {};
+    expect(where).toBe(place === "environment" ? " (environment)" : ` (env file ${path})`);
+    expect(message?.endsWith(where ?? "?")).toBe(true);
   });
 
-  test("a folder in the env file's place is no mistake inside a file", () => {
-    mkdirSync(join(home, "folder"));
-    expect(errorOf({}, {}, join(home, "folder"))?.hint).toMatch(/^name a file that exists/);
+  test("without an env file, or with a folder in its place, there is no file to look into", () => {
+    expect(errorOf({ IPCHECK_FAMILY: "5" })?.where).toBe("");
+    expect(errorOf({}, {}, home)).toMatchObject({ where: "", hint: expect.stringMatching(/^name a file that exists/) });
   });
 
   test("an untouched .env.example is refused for its placeholders alone", () => {
     writeEnvFile(readFileSync(join(__dirname, "../../.env.example"), "utf8"));
-    const problems = problemsOf({});
+    const problems = problemsOf();
     expect(problems.map((line) => line.split(":")[0])).toEqual([
       "IPCHECK_TO",
       "IPCHECK_SMTP_USER",
@@ -341,17 +332,18 @@ describe("problems", () => {
     ]);
   });
 
+  const UNKNOWN = "no such variable, did you mean ";
   test.each([
-    ["IPCHECK_TOO", "IPCHECK_TO"],
-    ["IPCHECK_SMTP_PASSWORT", "IPCHECK_SMTP_PASSWORD"],
-    ["IPCHECK_SMPT_HOST", "IPCHECK_SMTP_HOST"],
-    ["ipcheck_to", "IPCHECK_TO"],
-    ["IPCHECK_COLOUR_OF_THE_BIKE_SHED", undefined],
-  ])("typo %s: did you mean %s?", (name, meant) => {
-    const expected = `${name}: no such variable${meant ? `, did you mean ${meant}?` : ""}`;
-    expect(problemsOf({ [name]: "x" })).toEqual([expected]);
+    ["IPCHECK_TOO", `${UNKNOWN}IPCHECK_TO?`],
+    ["IPCHECK_SMTP_PASSWORT", `${UNKNOWN}IPCHECK_SMTP_PASSWORD?`],
+    ["IPCHECK_SMPT_HOST", `${UNKNOWN}IPCHECK_SMTP_HOST?`],
+    ["ipcheck_to", `${UNKNOWN}IPCHECK_TO?`],
+    ["IPCHECK_COLOUR_OF_THE_BIKE_SHED", "no such variable"],
+    ["IPCHECK_ENV_FILE", "is called IPCHECK_CONFIG now"],
+  ])("a name that is none, in the environment or the env file: %s %s", (name, said) => {
+    expect(problemsOf({ [name]: "x" })).toEqual([`${name}: ${said}`]);
     writeEnvFile(`${name}=x`);
-    expect(problemsOf({ [name]: "x" })[0]).toContain(expected);
+    expect(problemsOf()).toEqual([`${name}: ${said}`]);
   });
 
   test.each([
@@ -359,74 +351,42 @@ describe("problems", () => {
     ["IPCHECK_CONFIG=/a", /^IPCHECK_CONFIG: has no effect inside an env file/],
   ])("in the env file alone: %s", (line, expected) => {
     writeEnvFile(line);
-    expect(problemsOf({})).toEqual([expect.stringMatching(expected)]);
+    expect(problemsOf()).toEqual([expect.stringMatching(expected)]);
   });
 
   test.each([
-    ["a no-break space", "\u00a0", "a space that is no plain one (U+00A0)"],
-    ["a narrow one", "\u202f", "a space that is no plain one (U+202F)"],
-    ["an ideographic one", "\u3000", "a space that is no plain one (U+3000)"],
-    ["a zero-width space", "\u200b", "an invisible character (U+200B)"],
-    ["a variation selector", "\ufe0f", "an invisible character (U+FE0F)"],
-    ["a combining grapheme joiner", "\u034f", "an invisible character (U+034F)"],
-    ["a joiner", "\u200d", "an invisible character (U+200D)"],
-    ["a soft hyphen", "\u00ad", "an invisible character (U+00AD)"],
-    ["a direction", "\u202e", "an invisible character (U+202E)"],
-    ["a byte order mark inside", "\ufeff", "an invisible character (U+FEFF)"],
-  ])("%s in what must be exact is named with its line", (_, character, fact) => {
-    const valid = { IPCHECK_TO: "a@example.net", IPCHECK_SMTP_HOST: "mail.example", ...MAIL };
-    const encoded = {
-      IPCHECK_SMTP_PASSWORD: "",
-      IPCHECK_SMTP_PASSWORD_VIGENERE: "abcd efgh",
-      IPCHECK_VIGENERE_KEY: "LEMON",
-    };
-    const names = ["IPCHECK_TO", "IPCHECK_FROM", "IPCHECK_SMTP_HOST", "IPCHECK_SMTP_USER", "IPCHECK_SMTP_PASSWORD"];
-    for (const name of [...names, "IPCHECK_SMTP_PASSWORD_VIGENERE", "IPCHECK_SSH"]) {
-      const values: Record<string, string> = {
-        ...valid,
-        ...(name.endsWith("VIGENERE") && encoded),
-        [name]: `ab${character}cd@example.net`,
-      };
-      const text = Object.entries(values)
-        .filter(([other]) => other !== name)
-        .map(([other, value]) => `${other}=${value}`);
-      writeEnvFile(`${text.join("\n")}\n${name}='${values[name]}'\n`);
-      const problems = problemsOf({}).join("\n");
-      expect(problems, name).toContain(`${name}: holds ${fact} on line ${text.length + 1}, type it anew`);
-      if (name.includes("PASSWORD")) expect(problems).not.toContain("cd@example");
-      rmSync(join(home, ".config/ipcheck/.env"));
-      expect(problemsOf(values).join("\n")).toContain(`${name}: holds ${fact}, type it anew`);
-    }
+    "IPCHECK_TO",
+    "IPCHECK_FROM",
+    "IPCHECK_SMTP_HOST",
+    "IPCHECK_SMTP_USER",
+    "IPCHECK_SMTP_PASSWORD",
+    "IPCHECK_SMTP_PASSWORD_VIGENERE",
+    "IPCHECK_VIGENERE_KEY",
+    "IPCHECK_SSH",
+  ])("an invisible character in %s is named with its line", (name) => {
+    const fact = `${name}: holds an invisible character (U+200B)`;
+    writeEnvFile(`\n${name}='ab\u200bcd@example.net'\n`);
+    const problems = problemsOf().join("\n");
+    expect(problems).toContain(`${fact} on line 2, type it anew`);
+    if (/PASSWORD|KEY/.test(name)) expect(problems).not.toContain("cd@example");
+    expect(problemsOf({ [name]: "ab\u200bcd@example.net" }).join("\n")).toContain(`${fact}, type it anew`);
+  });
+
+  test("a no-break space may stand in free text, and not in a password file", () => {
     // In French it belongs before a colon.
-    expect(problemsOf({ IPCHECK_NAME: `Maison${character}!`, IPCHECK_ON_CHANGE: `echo 'a${character}: b'` })).toEqual(
-      [],
+    expect(problemsOf({ IPCHECK_NAME: "Maison\u00a0!", IPCHECK_ON_CHANGE: "echo 'a\u00a0: b'" })).toEqual([]);
+    const path = write("pw", "ab\u00a0cd");
+    expect(problemsOf({ IPCHECK_SMTP_USER: "pi@example.net", IPCHECK_SMTP_PASSWORD_FILE: path })[0]).toMatch(
+      /^IPCHECK_SMTP_PASSWORD_FILE: line 1 of .*pw holds a space that is no plain one \(U\+00A0\)/,
     );
-    const path = write("pw", `ab${character}cd`);
-    const [problem = ""] = problemsOf({ IPCHECK_SMTP_USER: "pi@example.net", IPCHECK_SMTP_PASSWORD_FILE: path });
-    expect(problem).toMatch(/^IPCHECK_SMTP_PASSWORD_FILE: line 1 of .*pw holds /);
-    expect(problem).toContain(fact);
   });
 
   test("what an env file says without meaning it is a problem of the configuration", () => {
     writeEnvFile("IPCHECK_FAMILY=4\nIPCHECK_TO me@example.net\nIPCHECK_FAMILY=6\n");
-    expect(problemsOf({})).toEqual([
+    expect(problemsOf()).toEqual([
       "line 2: expected IPCHECK_TO=value, a comment or a blank line",
       "IPCHECK_FAMILY: has two values, on line 1 and on line 3: keep one of them",
     ]);
-  });
-
-  test.each(["environment", "env file"])("a name of earlier versions in the %s", (place) => {
-    writeEnvFile(place === "env file" ? "IPCHECK_ENV_FILE=/a\n" : "");
-    expect(problemsOf(place === "env file" ? {} : { IPCHECK_ENV_FILE: "/a" })[0]).toMatch(
-      /^IPCHECK_ENV_FILE: is called IPCHECK_CONFIG now/,
-    );
-  });
-
-  test("a password of several lines was closed too late", () => {
-    writeEnvFile("IPCHECK_SMTP_PASSWORD='hunter22\nIPCHECK_TO='\n");
-    expect(problemsOf({})[0]).toMatch(/^line 1: the value goes on over a line that sets another variable/);
-    writeEnvFile("IPCHECK_SMTP_PASSWORD='hunter\n22'\n");
-    expect(problemsOf({})[0]).toMatch(/^IPCHECK_SMTP_PASSWORD: holds a control character or a line break/);
   });
 
   test("what is not ours is nobody's typo", () => {
@@ -436,25 +396,10 @@ describe("problems", () => {
   });
 });
 
-describe("mail addresses", () => {
-  test.each([
-    ["me@example.net, dad@Orange.Example", ["me@example.net", "dad@orange.example"]],
-    ["Me@Example.NET,me@example.net", ["Me@example.net", "me@example.net"]],
-    ["dad@münchen.example,dad@MÜNCHEN.example,dad@xn--mnchen-3ya.example", ["dad@xn--mnchen-3ya.example"]],
-    ["dad@ＯＲＡＮＧＥ.example", ["dad@orange.example"]],
-    ["dad@faß.example", ["dad@xn--fa-hia.example"]],
-    ["dad@例え.テスト", ["dad@xn--r8jz45g.xn--zckzah"]],
-    ["rosé@Example.net", ["rosé@example.net"]],
-    ["root@123", ["root@123"]],
-  ])("%s", (text, expected) => expect(load({ ...MAIL, IPCHECK_TO: text }).recipients).toEqual(expected));
-
-  test("the sender's too", () => {
-    expect(load({ ...MAIL, IPCHECK_FROM: "Pi@Grünwald.Example" }).from).toBe("Pi@xn--grnwald-o2a.example");
-    expect(load({ ...MAIL, IPCHECK_SMTP_USER: "pi@Example.NET" })).toMatchObject({
-      from: "pi@example.net",
-      smtp: { user: "pi@Example.NET" },
-    });
-  });
+test("of the sender's address the domain is written in one way, of the login nothing", () => {
+  expect(load({ ...MAIL, IPCHECK_FROM: "Pi@Grünwald.Example" }).from).toBe("Pi@xn--grnwald-o2a.example");
+  const user = "pi@Example.NET";
+  expect(load({ ...MAIL, IPCHECK_SMTP_USER: user })).toMatchObject({ from: "pi@example.net", smtp: { user } });
 });
 
 describe("IPCHECK_CA_FILE", async () => {
@@ -503,7 +448,7 @@ describe("permissions", () => {
     [0o666, secret, "problem"],
   ])("an env file of mode %o holding %j: %s", (mode, text, expected) => {
     const path = writeEnvFile(text, mode);
-    const problems = problemsOf({}).map((line) => line.replace(/ \(env file .*\)$/, ""));
+    const problems = problemsOf();
     const warnings = problems.length === 0 ? load().warnings : [];
     const advice = expect.stringContaining(`chmod 600 ${path}`);
     expect(problems).toEqual(expected === "problem" ? [advice] : []);
@@ -583,22 +528,16 @@ describe("the password", () => {
     [{ IPCHECK_SMTP_PASSWORD_FILE: "/nowhere/pw" }, /^IPCHECK_SMTP_PASSWORD_FILE: .*cannot be read \(ENOENT\)/],
     [{ IPCHECK_SMTP_PASSWORD_FILE: "pw" }, /^IPCHECK_SMTP_PASSWORD_FILE: expected an absolute path/],
     [{ IPCHECK_SMTP_PASSWORD_FILE: "/" }, /^IPCHECK_SMTP_PASSWORD_FILE: .*is a directory/],
-  ])("%j", (env, expected) => expect(problemsOf({ ...user, ...env })).toEqual([expect.stringMatching(expected)]));
-
-  test.each([
-    [0o640, "", /can be read by other users: run chmod 600/],
-    [0o660, /can be written by other users/, ""],
-  ])("a file of mode %o", (mode, problem, warning) => {
-    const env = { ...user, IPCHECK_SMTP_PASSWORD_FILE: write("pw", plain, mode) };
-    const problems = problemsOf(env);
-    expect(problems.join()).toMatch(problem);
-    if (problem === "") expect(load(env).warnings.join()).toMatch(warning);
+    [{ IPCHECK_SMTP_PASSWORD_FILE: "~/blank" }, /^IPCHECK_SMTP_PASSWORD_FILE: the first line .* is empty/],
+  ])("%j", (env, expected) => {
+    write("blank", "\nhunter22");
+    expect(problemsOf({ ...user, ...env })).toEqual([expect.stringMatching(expected)]);
   });
 
-  test("an empty first line is no password", () => {
-    expect(problemsOf({ ...user, IPCHECK_SMTP_PASSWORD_FILE: write("pw", "\nhunter22") })[0]).toMatch(
-      /first line .* is empty/,
-    );
+  test("a file that others can read draws a warning, one that they can write is refused", () => {
+    const having = (mode: number) => ({ ...user, IPCHECK_SMTP_PASSWORD_FILE: write("pw", plain, mode) });
+    expect(load(having(0o640)).warnings).toEqual([expect.stringMatching(/can be read by other users: run chmod 600/)]);
+    expect(problemsOf(having(0o660))).toEqual([expect.stringMatching(/can be written by other users/)]);
   });
 
   test("another configuration of the mail path has another revision, the rest has not", () => {
@@ -638,19 +577,6 @@ describe("secrets", () => {
     };
     expect(errorOf(env)).toBeDefined();
     for (let number = 1; number <= 7; number++) expect(secrets).toContain(`secret-${number}`);
-  });
-
-  // The value is repeated when it has no '://' in it, token and all.
-  test.each(["a.example/?token=hunter22", "u:hunter22@a.example/ip"])(
-    "a service without its https:// is not repeated either: %s",
-    (url) => {
-      expect(problemsOf({ IPCHECK_SERVICES: url }).join()).not.toContain("hunter22");
-    },
-  );
-
-  // Decodes what URLSearchParams has decoded already, and throws a URIError.
-  test.each(["https://a.example/?rate=100%25", "https://u%:p@a.example/"])("a percent sign in %s is no bug", (url) => {
-    expect(problemsOf({ IPCHECK_SERVICES: url })).toEqual([]);
   });
 
   test("none appears in any error or warning, whatever is wrong with the rest", () => {

@@ -27,26 +27,19 @@ test.each([
     "BEWARETHEJABBERWOCKMYSONTHEJAWSTHATBITETHECLAWSTHATCATCH",
     "WMCEEIKLGRPIFVMEUGXQPWQVIOIAVEYXUEKFKBTALVXTGAFXYEVKPAGY",
   ],
+  // The letters of a Google app password.
+  ["homeserver", "abcdefghijklmnop", "hpohwjxcmarzyrgt"],
   // A digit shifts by its value, a symbol by its place among the 33.
   ["1", "0189", "1290"],
   ["9", "az AZ", "ji)JI"],
   [" ", "Stays 0!", "Stays 0!"],
-  ["!", " !/:@[`{~Zz9", '!":;[\\{|~Aa0'.replace("~Aa0", " Aa0")],
+  ["!", " !/:@[`{~Zz9", '!":;[\\{| Aa0'],
   ["A", "unchanged", "unchanged"],
   ["b", "é b🏠b", "é!c🏠c"],
   ["BC", "éaéa", "ébéc"],
 ])("key %j: %j is written as %j", (withKey, plain, encoded) => {
   expect(encodeVigenere(plain, withKey)).toBe(encoded);
   expect(decodeVigenere(encoded, withKey)).toBe(plain);
-});
-
-test("a Google app password is textbook Vigenère: each letter moves by its key letter", () => {
-  const [plain, word] = ["abcdefghijklmnop", "homeserver"];
-  const expected = [...plain].map((message, index) => {
-    const shift = word.charCodeAt(index % word.length) - 97;
-    return String.fromCharCode(97 + ((message.charCodeAt(0) - 97 + shift) % 26));
-  });
-  expect(encodeVigenere(plain, word)).toBe(expected.join(""));
 });
 
 describe("for any text and key", () => {
@@ -92,8 +85,9 @@ test.each([
   ["a\u007f", false],
 ])("key %j can be used: %s", (candidate, expected) => {
   expect(isVigenereKey(candidate)).toBe(expected);
-  if (!expected) expect(() => encodeVigenere("text", candidate)).toThrow(RangeError);
-  if (!expected) expect(() => decodeVigenere("text", candidate)).toThrow(RangeError);
+  for (const shift of expected ? [] : [encodeVigenere, decodeVigenere]) {
+    expect(() => shift("text", candidate)).toThrow(RangeError);
+  }
 });
 
 test.each([

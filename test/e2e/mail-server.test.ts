@@ -4,12 +4,10 @@
 import { join } from "node:path";
 import { describe, expect, test, vi } from "vitest";
 import { authority, issue, SILENCE, startEcho, startMail } from "../setup/workbench";
-import { makeAuthority } from "../support/certificates";
 import { Home } from "../support/home";
 import { HAS_IPV6 } from "../support/ipv6";
 import type { MailServerOptions } from "../support/mail-server";
 import { runHere } from "../support/run-here";
-import { makeScratch } from "../support/scratch";
 
 vi.setConfig({ maxConcurrency: 4 });
 
@@ -22,13 +20,11 @@ async function makeBench(options: MailServerOptions = {}) {
   return { mail, echo, home: new Home(runHere).useServices(echo).useMail(mail) };
 }
 
+// That spellings of one address are one, and what its domain is in ASCII, settings.test.ts shows.
 describe.concurrent("recipients in another spelling", () => {
   test.for([
     ["dad@Orange.Example", "dad@orange.example", 550],
-    ["dad@ORANGE.example", "dad@orange.example", 450],
-    ["dad@münchen.example", "dad@xn--mnchen-3ya.example", 550],
     ["dad@MÜNCHEN.example", "dad@xn--mnchen-3ya.example", 450],
-    ["o'dad+x@Orange.Example", "o'dad+x@orange.example", 550],
     ["d.!#$%&*/=?^`{|}~d@Orange.Example", "d.!#$%&*/=?^`{|}~d@orange.example", 550],
   ] as const)("%s, refused", async ([given, used, code]) => {
     const { mail, home } = await makeBench();
@@ -50,25 +46,6 @@ describe.concurrent("recipients in another spelling", () => {
     const notices = mail.arrived.filter((arrived) => !arrived.mail.subject?.includes("test"));
     expect(notices.map(({ recipients }) => recipients).at(-1)).toEqual([used.replace("xn--mnchen-3ya", "münchen")]);
     expect(home.readState().outbox).toEqual([]);
-  });
-
-  test("two spellings of one address are one", async () => {
-    const { mail, home } = await makeBench();
-    home.env["IPCHECK_TO"] = "me@Example.net,me@example.NET,me@münchen.example,me@xn--mnchen-3ya.example";
-    expect(await home.run()).toMatchObject(SILENCE);
-    expect(mail.arrived.map(({ recipients }) => recipients)).toEqual([["me@example.net", "me@münchen.example"]]);
-  });
-
-  test("a sender in an internationalised domain: every header is ASCII", async () => {
-    const { mail, home } = await makeBench();
-    home.env["IPCHECK_FROM"] = "Pi@Grünwald.example";
-    expect(await home.run()).toMatchObject(SILENCE);
-    const raw = mail.arrived[0]?.raw ?? "";
-    const [head = ""] = raw.split("\r\n\r\n", 1);
-    expect(head).toMatch(/^[\t\r\n\x20-\x7e]+$/);
-    for (const name of ["From", "Message-ID", "References", "In-Reply-To"]) {
-      expect(head).toMatch(new RegExp(`^${name}: .*@xn--grnwald-o2a\\.example>`, "m"));
-    }
   });
 });
 
@@ -128,38 +105,15 @@ describe.concurrent("the mail server's name", () => {
   });
 });
 
-describe.concurrent("certificates", () => {
-  async function makeEncrypted() {
-    const certificate = await issue();
-    const { mail, echo } = await makeBench({ security: "starttls", certificate, login: LOGIN });
-    // Node reads what these tests are about at its start.
-    const home = new Home().useServices(echo).useMail(mail);
-    Object.assign(home.env, { ...CREDENTIALS, IPCHECK_SMTP_SECURITY: "starttls" });
-    return { mail, home };
-  }
-
-  test("are verified whatever NODE_TLS_REJECT_UNAUTHORIZED says, and doctor names it", async () => {
-    const { mail, home } = await makeEncrypted();
-    home.env["NODE_TLS_REJECT_UNAUTHORIZED"] = "0";
-    const run = await home.run();
-    expect(run).toMatchObject({ exitCode: 5, stderr: expect.stringContaining("is not trusted") });
-    expect(run.stderr).toContain("IPCHECK_CA_FILE");
-    const doctor = await home.run(["doctor"]);
-    expect(doctor.stdout).toMatch(/warning +environment: NODE_TLS_REJECT_UNAUTHORIZED=0/);
-    expect(doctor.stdout).toMatch(/ERROR +mail server: .*is not trusted/);
-    expect(mail.logins).toEqual([]);
-  });
-
-  test("IPCHECK_CA_FILE is trusted besides NODE_EXTRA_CA_CERTS", async () => {
-    const { mail, home } = await makeEncrypted();
-    const other = await makeAuthority(makeScratch(), "another authority");
-    const { caFile } = await authority;
-    const runs = [
-      { IPCHECK_CA_FILE: caFile, NODE_EXTRA_CA_CERTS: other.caFile },
-      { IPCHECK_CA_FILE: other.caFile, NODE_EXTRA_CA_CERTS: caFile },
-    ];
-    for (const env of runs)
-      expect((await home.run(["doctor", "--send"], { env })).stdout).toContain("the server took it");
-    expect(mail.arrived).toHaveLength(2);
-  });
+test("certificates are verified whatever NODE_TLS_REJECT_UNAUTHORIZED says, and doctor names it", async () => {
+  const { mail, echo } = await makeBench({ security: "starttls", certificate: await issue(), login: LOGIN });
+  // Node reads the variable at its start.
+  const home = new Home().useServices(echo).useMail(mail);
+  Object.assign(home.env, CREDENTIALS, { IPCHECK_SMTP_SECURITY: "starttls", NODE_TLS_REJECT_UNAUTHORIZED: "0" });
+  const run = await home.run();
+  expect(run).toMatchObject({ exitCode: 5, stderr: expect.stringMatching(/is not trusted.*\n.*IPCHECK_CA_FILE/) });
+  const doctor = await home.run(["doctor"]);
+  expect(doctor.stdout).toMatch(/warning +environment: NODE_TLS_REJECT_UNAUTHORIZED=0/);
+  expect(doctor.stdout).toMatch(/ERROR +mail server: .*is not trusted/);
+  expect(mail.logins).toEqual([]);
 });

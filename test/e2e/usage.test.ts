@@ -12,7 +12,6 @@ import {
   authority,
   ERROR_AND_HINT,
   envFileOf,
-  formsOf,
   issue,
   listTree,
   SILENCE,
@@ -45,20 +44,8 @@ function writeState({ stateFile }: Home, text: string): void {
 }
 
 describe.concurrent("a command line or a configuration that cannot be", () => {
-  const SEVEN = {
-    IPCHECK_SMTP_PORT: "99999",
-    IPCHECK_FAMILY: "5",
-    IPCHECK_TIMEOUT: "fast",
-    IPCHECK_SERVICES: "ftp://services.example/",
-    IPCHECK_TO: "nobody",
-    IPCHECK_STATE_FILE: "state.json",
-    IPCHECK_IPV6_PREFIX: "129",
-  };
-  type Row = [what: string, args: string[], env: Record<string, string>, ...said: RegExp[]];
-  const rows: Row[] = [
+  test.for<[what: string, args: string[], env: Record<string, string>, ...said: RegExp[]]>([
     ["unknown command", ["chec"], {}, /unknown command 'chec'/, /hint: .*'ipcheck check'/],
-    ["unknown command, two letters swapped", ["chekc"], {}, /'chekc'/, /hint: .*'ipcheck check'/],
-    ["unknown command, far off in a long name", ["vignere"], {}, /'vignere'/, /hint: .*'ipcheck vigenere'/],
     ["help for an unknown command", ["help", "chek"], {}, /unknown command 'chek'/, /hint: .*'ipcheck check'/],
     ["help for nothing known", ["help", "nope"], {}, /unknown command 'nope'/, /hint: .*--help/],
     ["help behind an option", ["--json", "help", "vignere"], {}, /'vignere'/, /'ipcheck vigenere'/],
@@ -80,42 +67,18 @@ describe.concurrent("a command line or a configuration that cannot be", () => {
     ["option without its value", ["--config"], {}, /argument missing/],
     ["a short option with =", ["-c=/dev/null"], {}, /unknown option '-c=\/dev\/null'/, /hint: write -c FILE/],
     ["a short option with =, of a command", ["check", "-c=/x"], {}, /unknown option '-c=\/x'/, /--config=FILE/],
-    ["env file that is a folder", [], { IPCHECK_CONFIG: "/tmp" }, /IPCHECK_CONFIG: \/tmp is a directory/],
     ["env file that is not there, by option", ["--config", "/nope/.env"], {}, /--config: .* does not exist/],
-    ["env file that is not there", [], { IPCHECK_CONFIG: "/nope/.env" }, /IPCHECK_CONFIG: .*does not exist/],
     ["vigenere: both switches", ["vigenere", "--env", "--decode", "K", "x"], {}, /--decode and --env/],
     ["vigenere: extra argument", ["vigenere", "KEY", "four", "word"], {}, /too many arguments/],
-    ["a mistyped variable", [], { IPCHECK_SMTP_PROT: "25" }, /IPCHECK_SMTP_PROT: .*did you mean IPCHECK_SMTP_PORT\?/],
-    ["a placeholder", [], { IPCHECK_TO: "your-phone@mail.invalid" }, /IPCHECK_TO: .*placeholder/],
-    ["a line break", [], { IPCHECK_NAME: "home\nBcc: x@y.example" }, /IPCHECK_NAME: .*one line/],
     ["a terminal's controls in a name", [], { IPCHECK_NAME: "attic\u0007\u001b[2J" }, /IPCHECK_NAME/],
-    ["a fixed port to reach", [], { IPCHECK_REACH_URL: "https://probe.example.net/port/22" }, /\{port\} in its path/],
     [
-      "{port} as the server's own",
+      "two at once",
       [],
-      { IPCHECK_REACH_URL: "https://probe.example.net:{port}/" },
-      /\{port\} in its path/,
+      { IPCHECK_SMTP_PORT: "0", IPCHECK_FAMILY: "5" },
+      /^ipcheck: +IPCHECK_FAMILY: /m,
+      /: +IPCHECK_SMTP_/,
     ],
-    ["another scheme", [], { IPCHECK_REACH_URL: "ftp://probe.example.net/{port}" }, /\{port\} in its path/],
-    [
-      "a password in clear to a distant server",
-      [],
-      {
-        IPCHECK_SMTP_USER: "a@b.example",
-        IPCHECK_SMTP_PASSWORD: "hunter22",
-        IPCHECK_SMTP_SECURITY: "none",
-        IPCHECK_SMTP_HOST: "mail.example",
-      },
-      /IPCHECK_SMTP_SECURITY: .*expected tls or starttls/,
-    ],
-    [
-      "seven at once",
-      [],
-      SEVEN,
-      ...Object.keys(SEVEN).map((name) => new RegExp(`^ipcheck: +${name}: .*expected`, "m")),
-    ],
-  ];
-  const expectRefusal = async ([, args, env, ...said]: Row) => {
+  ])("%s", async ([, args, env, ...said]) => {
     const echo = await startEcho();
     const home = new Home(runHere).useServices(echo);
     const before = listTree(home.path);
@@ -126,8 +89,8 @@ describe.concurrent("a command line or a configuration that cannot be", () => {
     expect(stderr).not.toMatch(/hunter22|\p{Cc}(?<!\n)/u);
     expect(echo.requests).toEqual([]);
     expect(listTree(home.path)).toEqual(before);
-  };
-  test.for(rows)("%s", expectRefusal);
+  });
+
   test.for([
     [["--help"], /Usage: ipcheck[\s\S]*vigenere/],
     [["-h"], /Usage: ipcheck/],
@@ -181,15 +144,9 @@ describe.concurrent("the state", () => {
   const NO_ADDRESS = { address: "home", confirmedBy: [] };
   test.for<[string, string]>([
     ["empty", ""],
-    ["cut off", '{"version": 1, "families": {"4": {"recor'],
-    ["of zeros", "\0".repeat(512)],
     ["another program's", '["203.0.113.7"]\n'],
-    ["altered by hand", '{"version": 1, "families": {}, "outbox": [], "channels": {}, "rests": {}, "checksum": "0"}'],
-    ["of two addresses", "203.0.113.7\n203.0.113.8\n"],
-    ["nested too deep", "[".repeat(100_000)],
     ["of the wrong shape", encodeState({ ...EMPTY_STATE, outbox: {} } as never)],
     ["of an address that is none", encodeState({ ...EMPTY_STATE, families: { 4: { recorded: NO_ADDRESS } } })],
-    ["of a time that is none", encodeState({ ...EMPTY_STATE, spoken: { look: { at: "x", about: "" } } })],
   ])("that is %s is kept aside for its owner, said once, and begun anew", async ([, text]) => {
     const { mail, home } = await makeBench();
     writeState(home, text);
@@ -209,7 +166,6 @@ describe.concurrent("the state", () => {
 
   test.for([
     ["203.0.113.7\n", "203.0.113.7"],
-    ["203.0.113.7", "203.0.113.7"],
     ["  203.0.113.9\r\n", "203.0.113.9"],
   ] as const)("of an older script is taken over: %j", async ([text, old]) => {
     const { mail, home } = await makeBench();
@@ -346,23 +302,19 @@ describe.concurrent("check's switches", () => {
 describe.concurrent("vigenere", () => {
   const vigenere = (args: readonly string[], input = "") => runHere({ args: ["vigenere", ...args], input });
   const nonAscii = /warning: 2 characters outside printable ASCII stay readable/;
-  const rows: [args: string[], input: string, stdout: string, stderr?: RegExp][] = [
+  test.for<[args: string[], input: string, stdout: string, stderr?: RegExp]>([
     [["LEMON", "ATTACKATDAWN"], "", "LXFOPVEFRNHR"],
-    [["lemon", "attackatdawn"], "", "lxfopvefrnhr"],
     [["--decode", "LEMON", "LXFOPVEFRNHR"], "", "ATTACKATDAWN"],
     [["LEMON"], "ATTACKATDAWN\n", "LXFOPVEFRNHR"],
     [[], "LEMON\nATTACKATDAWN\n", "LXFOPVEFRNHR"],
     [[], "LEMON\r\nATTACKATDAWN\r\n", "LXFOPVEFRNHR"],
     [[], "LEMON\nATTACKATDAWN", "LXFOPVEFRNHR"],
     [["--decode"], "LEMON\nLXFOPVEFRNHR\nmore\n", "ATTACKATDAWN"],
-    [["b", "abcd efgh ijkl mnop"], "", "bcde!fghi!jklm!nopq"],
     [["--", "b", "-9~z"], "", ".0 a"],
     [["b", "pässwört"], "", "qättxösu", nonAscii],
     [["--decode", "b", "qättxösu"], "", "pässwört", nonAscii],
     [["AAAA", "secret"], "", "secret", /warning: .*leaves the password as it is/],
-    [["0", "secret"], "", "secret", /warning: .*leaves the password as it is/],
-  ];
-  test.for(rows)("%j %j prints %j", async ([args, input, stdout, stderr = /^$/]) => {
+  ])("%j %j prints %j", async ([args, input, stdout, stderr = /^$/]) => {
     const run = await vigenere(args, input);
     expect(run).toMatchObject({ exitCode: 0, stdout: `${stdout}\n` });
     expect(run.stderr).toMatch(stderr);
@@ -389,13 +341,7 @@ describe.concurrent("vigenere", () => {
 
   test.for([
     ["LEMON", "abcd efgh ijkl mnop"],
-    ["LEMON", " spaces around "],
-    ["k3y! ", "p#ss\\nword$HOME=$(x)"],
     ["#k", "#hash and 'single'"],
-    ["it's", 'say "hi"'],
-    ['"quoted"', "back\\slash\\\\n"],
-    ["`tick`", "=equals=export A=1"],
-    ["Zz9~", "~~~~~~~~~~~~"],
     ["a b c", "é ñ 🔑 x"],
   ] as const)("--env %j %j reads back as it was", async ([key, password]) => {
     const { exitCode, stdout } = await vigenere(["--env", "--", key, password]);
@@ -425,93 +371,40 @@ test("vigenere on a terminal shows neither key nor password to whoever answers a
 describe.concurrent("a mail that cannot be delivered", () => {
   const [PASSWORD, KEY] = ["corr3ct h0rse #b4ttery", "Zebra7Quagga"] as const;
   const ENCODED = encodeVigenere(PASSWORD, KEY);
-  const SECRETS = [...formsOf(PASSWORD), "h0rse", ENCODED, KEY];
   const LOGIN = { IPCHECK_SMTP_USER: USER, IPCHECK_SMTP_PASSWORD_VIGENERE: ENCODED, IPCHECK_VIGENERE_KEY: KEY };
   const RIGHT = { user: USER, password: PASSWORD };
+  const WRONG = { user: USER, password: "another" };
   const STARTTLS = { IPCHECK_SMTP_SECURITY: "starttls" };
   const TLS = { IPCHECK_SMTP_SECURITY: "tls" };
+  const NO_HOST = { ...STARTTLS, IPCHECK_SMTP_HOST: "mail.ipcheck-test.invalid" };
   const trust = async () => ({ IPCHECK_CA_FILE: (await authority).caFile });
 
-  interface Setting {
-    mail?: MailServerOptions;
-    /** What the server says of the password, which it may have seen. */
-    refusal?: (password: string) => string;
-    names?: string[];
-    env?: Record<string, string>;
-    isClosed?: true;
-  }
-  type Row = [name: string, setting: Setting, said: RegExp, hint: RegExp];
-  const plain: MailServerOptions = { login: RIGHT };
-  const encrypted = (security: "starttls" | "tls"): Setting => ({
-    mail: { login: RIGHT, security },
-    env: { IPCHECK_SMTP_SECURITY: security },
-  });
-  const FAILURES: Row[] = [
-    [
-      "wrong password",
-      { refusal: () => "5.7.8 Username and Password not accepted" },
-      /refused the login.*5\.7\.8/,
-      /app password/,
-    ],
-    [
-      "wrong password, repeated by the server in every form",
-      { refusal: (password) => `5.7.8 \x1B[2J\x9B ${[USER, ...formsOf(password)].join(" ")}` },
-      /refused the login/,
-      /IPCHECK_SMTP_USER/,
-    ],
-    ["missing STARTTLS", { mail: plain, env: STARTTLS }, /offers no STARTTLS/, /IPCHECK_SMTP_SECURITY=tls/],
-    ["an untrusted certificate", encrypted("starttls"), /of 127\.0\.0\.1 is not trusted/, /IPCHECK_CA_FILE/],
-    ["the same, TLS from the start", encrypted("tls"), /of 127\.0\.0\.1 is not trusted/, /IPCHECK_CA_FILE/],
-    [
-      "another's certificate",
-      { ...encrypted("tls"), names: ["mail.example"] },
-      /made out to another name/,
-      /IPCHECK_SMTP_HOST/,
-    ],
-    [
-      "TLS towards a server that speaks it later",
-      { mail: plain, env: TLS },
-      /no encrypted connection/,
-      /IPCHECK_SMTP_SECURITY/,
-    ],
-    ["a closed port", { isClosed: true }, /refused the connection/, /IPCHECK_SMTP_PORT/],
-    ["no route", { env: { FAIL_CONNECT_CODE: "ENETUNREACH" } }, /no route/, /network/],
-    [
-      "a host that is not there",
-      { env: { ...STARTTLS, IPCHECK_SMTP_HOST: "mail.ipcheck-test.invalid" } },
-      /mail\.ipcheck-test\.invalid has no address/,
-      /IPCHECK_SMTP_HOST/,
-    ],
-  ];
+  /** With `names` in its certificate the server is trusted. */
+  type Server = MailServerOptions & { names?: string[] };
+  const named: Server = { login: RIGHT, security: "tls", names: ["mail.example"] };
 
-  test.for(FAILURES)("%s", async ([, setting, said, hinted]) => {
-    const { refusal, names, isClosed } = setting;
-    const login = { user: USER, password: "another" };
-    const mail = await startMail({
-      ...(refusal ? { login, loginRefusal: refusal } : setting.mail),
-      certificate: await issue(names && { names }),
-    });
-    if (isClosed) await mail.close();
-    const env = { ...LOGIN, ...setting.env, ...(names && (await trust())), FAIL_CONNECT_PORT: String(mail.port) };
+  test.for<[name: string, server: Server, env: Record<string, string>, said: RegExp, hint: RegExp]>([
+    ["a wrong password", { login: WRONG }, {}, /refused the login.*5\.7\.8/, /app password/],
+    ["missing STARTTLS", { login: RIGHT }, STARTTLS, /offers no STARTTLS/, /IPCHECK_SMTP_SECURITY=tls/],
+    ["no trust", { login: RIGHT, security: "starttls" }, STARTTLS, /127\.0\.0\.1 is not trusted/, /IPCHECK_CA_FILE/],
+    ["no trust, TLS at once", { login: RIGHT, security: "tls" }, TLS, /127\.0\.0\.1 is not trusted/, /IPCHECK_CA_FILE/],
+    ["another's certificate", named, TLS, /made out to another name/, /IPCHECK_SMTP_HOST/],
+    ["TLS too early", { login: RIGHT }, TLS, /no encrypted connection/, /IPCHECK_SMTP_SECURITY/],
+    ["a closed port", {}, { IPCHECK_SMTP_PORT: "9" }, /refused the connection/, /IPCHECK_SMTP_PORT/],
+    ["no route", {}, { FAIL_CONNECT_CODE: "ENETUNREACH" }, /no route/, /network/],
+    ["no such host", {}, NO_HOST, /mail\.ipcheck-test\.invalid has no address/, /IPCHECK_SMTP_HOST/],
+  ])("%s", async ([, { names, ...options }, env, said, hinted]) => {
+    const mail = await startMail({ ...options, certificate: await issue(names && { names }) });
     const home = new Home(runHere).useServices(await startEcho()).useMail(mail);
-    const run = (...args: string[]) =>
-      home.run(args, { env, preload: "FAIL_CONNECT_CODE" in env ? [FAILING_CONNECT] : [] });
-    const first = await run();
-    expect(first).toMatchObject({ exitCode: 5, stdout: "" });
-    expect(first.stderr).toMatch(ERROR_AND_HINT);
-    const [error = "", hint = ""] = first.stderr.split("\n");
+    Object.assign(home.env, LOGIN, env, names && (await trust()), { FAIL_CONNECT_PORT: String(mail.port) });
+    const preload = "FAIL_CONNECT_CODE" in env ? [FAILING_CONNECT] : [];
+    const run = await home.run([], { preload });
+    expect(run).toMatchObject({ exitCode: 5, stdout: "", stderr: expect.stringMatching(ERROR_AND_HINT) });
+    const [error = "", hint = ""] = run.stderr.split("\n");
     expect(error).toMatch(/the address is recorded, but owner@example\.net has not been told yet: /);
     expect(error).toMatch(said);
     expect(hint).toMatch(hinted);
-    const loud = await run("-v", "--json");
-    expect(loud.exitCode).toBe(5);
-    for (const secret of SECRETS) {
-      for (const text of [first.stderr, loud.stdout, loud.stderr, JSON.stringify(home.readState())]) {
-        expect(text).not.toContain(secret);
-      }
-    }
-    expect((first.stderr + loud.stderr).replaceAll("\n", "")).not.toMatch(/[\p{Cc}\p{Cf}]/u);
-    expect(mail.logins.length > 0).toBe(refusal !== undefined);
+    expect(mail.logins.length > 0).toBe(options.login === WRONG);
     expect(mail.arrived).toEqual([]);
     expect(home.readState()).toMatchObject({ families: { 4: { recorded: { address: ADDRESS } } }, outbox: [{}] });
   });
@@ -539,61 +432,39 @@ describe.concurrent("a mail that cannot be delivered", () => {
 });
 
 describe.concurrent("the env file", () => {
-  async function makeConfigured(mode: number, secret = "") {
-    const mail = await startMail(secret ? { login: { user: USER, password: "hunter22" } } : {});
-    const echo = await startEcho();
-    const home = new Home(runHere).useServices(echo);
+  async function makeConfigured(mode: number, secret: string) {
+    const mail = await startMail({ login: { user: USER, password: "hunter22" } });
+    const home = new Home(runHere).useServices(await startEcho());
     const { env } = new Home().useMail(mail);
     const lines = Object.entries(env).filter(([name]) => /^IPCHECK_(TO|FROM|SMTP)/.test(name));
     const text = lines.map(([name, value]) => `${name}=${value}\n`).join("");
-    return { mail, echo, home, file: writePrivate(envFileOf(home), text + secret, mode) };
+    const file = writePrivate(envFileOf(home), `${text}IPCHECK_SMTP_USER=${USER}\n${secret}`, mode);
+    return { mail, home, file };
   }
-  const SECRET = `IPCHECK_SMTP_USER=${USER}\nIPCHECK_SMTP_PASSWORD=hunter22\n`;
 
-  test.for([
-    ["private, with a password", 0o600, SECRET, false],
-    ["readable by all, without a secret", 0o644, "", false],
-    ["readable by all, with a password", 0o644, SECRET, true],
-    ["readable by the group, with a password", 0o640, SECRET, true],
-  ] as const)("%s", async ([, mode, secret, isWarned]) => {
-    const { mail, home, file } = await makeConfigured(mode, secret);
+  test("that all can read, with a password in it, draws one warning and does its work", async () => {
+    const { mail, home, file } = await makeConfigured(0o644, "IPCHECK_SMTP_PASSWORD=hunter22\n");
     const run = await home.run();
     expect(run).toMatchObject({ exitCode: 0, stdout: "" });
-    expect(run.stderr).toMatch(isWarned ? /^ipcheck: warning: .*chmod 600 [^\n]*\n$/ : /^$/);
-    if (isWarned) expect(run.stderr).toContain(file);
+    expect(run.stderr).toMatch(/^ipcheck: warning: .*chmod 600 [^\n]*\n$/);
+    expect(run.stderr).toContain(file);
     expect(run.stderr).not.toContain("hunter22");
     expect(mail.arrived).toHaveLength(1);
-    expect(statSync(file).mode & 0o777).toBe(mode);
-  });
-
-  test.for([0o660, 0o620, 0o602, 0o666])("that others could write is refused: %o", async (mode) => {
-    const { mail, echo, home, file } = await makeConfigured(mode);
-    const before = listTree(home.path);
-    const run = await home.run();
-    expect(run).toMatchObject({ exitCode: 2, stdout: "" });
-    expect(run.stderr).toMatch(ERROR_AND_HINT);
-    expect(run.stderr).toMatch(/can be written by other users: run chmod 600/);
-    expect(run.stderr).toContain(file);
-    expect([echo.requests, mail.arrived]).toEqual([[], []]);
-    expect(listTree(home.path)).toEqual(before);
+    expect(statSync(file).mode & 0o777).toBe(0o644);
   });
 
   test("what vigenere --env prints logs in", async () => {
     const encoded = await runHere({ args: ["vigenere", "--env", "a key", "hunter22"] });
-    const { mail, home } = await makeConfigured(0o600, `IPCHECK_SMTP_USER=${USER}\n${encoded.stdout}`);
+    const { mail, home } = await makeConfigured(0o600, encoded.stdout);
     expect(await home.run()).toMatchObject(SILENCE);
     expect(mail.logins).toEqual([{ user: USER, password: "hunter22" }]);
   });
 
-  test("is never taken from the working directory, and gives way to the environment", async () => {
-    const { mail, home, file } = await makeConfigured(0o600);
+  test("is never taken from the working directory", async () => {
+    const { mail, home } = await makeConfigured(0o600, "IPCHECK_SMTP_PASSWORD=hunter22\n");
     const cwd = join(home.path, "elsewhere");
-    mkdirSync(cwd);
-    writeFileSync(join(cwd, ".env"), "IPCHECK_FAMILY=nonsense\n", { mode: 0o600 });
+    writePrivate(join(cwd, ".env"), "IPCHECK_FAMILY=nonsense\n");
     expect(await home.run([], { cwd })).toMatchObject(SILENCE);
     expect(mail.arrived).toHaveLength(1);
-    const run = await home.run(["--config", file], { env: { IPCHECK_SMTP_PORT: "nonsense" } });
-    expect(run).toMatchObject({ exitCode: 2 });
-    expect(run.stderr).toContain("IPCHECK_SMTP_PORT");
   });
 });

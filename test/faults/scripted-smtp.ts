@@ -23,15 +23,22 @@ export const STAGES = Object.keys(REPLIES) as Stage[];
  */
 export type Misdeed = "drop" | "hang" | "slow" | "late" | "flood" | (string & {});
 
-/** An SMTP server that does its worst where the test says. */
-export async function startScriptedSmtp(certificate: ServerCertificate, host = "127.0.0.1") {
+/** What is done at a stage, after this line and all that was said before; undefined is the right answer. */
+export type Script = (stage: Stage, line: string, said: readonly string[]) => Misdeed | undefined;
+
+/** One misdeed at one stage. */
+export const at =
+  (stage: Stage, act: Misdeed): Script =>
+  (now) =>
+    now === stage ? act : undefined;
+
+/** An SMTP server that does its worst where the test says; without a script it takes everything. */
+export async function startScriptedSmtp(certificate: ServerCertificate, script?: Script, host = "127.0.0.1") {
   const sockets = new Set<Socket>();
   const server = {
     port: 0,
-    /** Without it everything is taken. */
-    misdeed: undefined as { stage: Stage; act: Misdeed } | undefined,
-    /** For misdeeds that depend on what was said; undefined is the right answer. */
-    script: undefined as ((stage: Stage, line: string, said: readonly string[]) => Misdeed | undefined) | undefined,
+    /** From now on. */
+    script,
     /** What was said in each connection, line by line. */
     conversations: [] as string[][],
     /** Message-IDs whose body came in whole, and those among them that were answered with 250. */
@@ -44,35 +51,35 @@ export async function startScriptedSmtp(certificate: ServerCertificate, host = "
     },
   };
 
-  /** Answers as told; false when the conversation does not go on. */
-  function answer(socket: Socket, stage: Stage, said: readonly string[], line = "", envelope: string[] = []): boolean {
-    const right = REPLIES[stage];
-    const act = server.script?.(stage, line, said) ?? (server.misdeed?.stage === stage ? server.misdeed.act : right);
-    const isAccepting = act.startsWith("2") || ["slow", "late", "flood"].includes(act);
-    if (stage === "MAIL") envelope.length = 0;
-    if (stage === "RCPT" && isAccepting) envelope.push(/<(.*)>/.exec(line)?.[1] ?? "");
-    if (stage === "body" && isAccepting) accept(envelope);
-    if (act === "drop") socket.destroy();
-    else if (act === "slow") drip(socket, `${right}\r\n`);
-    else if (act === "late") {
-      setTimeout(() => socket.write(`${right}\r\n`), 2000);
-      return true;
-    } else if (act === "flood") {
-      socket.write("\r\n".repeat(500_000));
-      socket.write(`${right}\r\n`);
-    }
-    // A careless server repeats what it was sent.
-    else if (act !== "hang") socket.write(`${act}${/^[45]/.test(act) ? ` ${line}` : ""}\r\n`);
-    if (act.endsWith("bye")) socket.end();
-    return act === right || /^2\d\d-/.test(act);
-  }
-
-  function converse(socket: Socket, said: string[]): void {
+  const listener = createServer((plain) => {
+    sockets.add(plain.on("error", () => undefined).once("close", () => sockets.delete(plain)));
+    let socket = plain;
     let unread = "";
     let isBody = false;
+    const said: string[] = [];
+    server.conversations.push(said);
     /** The recipients that were accepted for the message. */
-    const envelope: string[] = [];
-    const onData = (chunk: Buffer) => {
+    let envelope: string[] = [];
+
+    /** Answers as told; false when the conversation does not go on. */
+    function answer(stage: Stage, line = ""): boolean {
+      const right = REPLIES[stage];
+      const act = server.script?.(stage, line, said) ?? right;
+      const isAccepting = act.startsWith("2") || ["slow", "late", "flood"].includes(act);
+      if (stage === "MAIL") envelope = [];
+      if (stage === "RCPT" && isAccepting) envelope.push(/<(.*)>/.exec(line)?.[1] ?? "");
+      if (stage === "body" && isAccepting) accept(envelope);
+      if (act === "drop") socket.destroy();
+      else if (act === "slow") drip(socket, `${right}\r\n`);
+      else if (act === "late") setTimeout(() => socket.write(`${right}\r\n`), 2000);
+      else if (act === "flood") socket.write(`${"\r\n".repeat(500_000)}${right}\r\n`);
+      // A careless server repeats what it was sent.
+      else if (act !== "hang") socket.write(`${act}${/^[45]/.test(act) ? ` ${line}` : ""}\r\n`);
+      if (act.endsWith("bye")) socket.end();
+      return act === right || act === "late" || /^2\d\d-/.test(act);
+    }
+
+    function onData(chunk: Buffer): void {
       unread += chunk.toString("latin1");
       for (;;) {
         const end = isBody ? "\r\n.\r\n" : "\r\n";
@@ -86,26 +93,19 @@ export async function startScriptedSmtp(certificate: ServerCertificate, host = "
         const id = isBody && (/^Message-ID: (<.+>)/im.exec(line)?.[1] ?? "none");
         if (id) server.heard.push(id);
         if (stage === "AUTH") server.logins.push(line);
-        const isGoingOn = answer(socket, stage, said, isBody ? "" : line, envelope);
+        const isGoingOn = answer(stage, isBody ? "" : line);
         if (id && isGoingOn) server.taken.push(id);
         isBody = stage === "DATA" && isGoingOn;
         if (stage !== "STARTTLS" || !isGoingOn) continue;
-        socket.off("data", onData);
-        return converse(
-          new TLSSocket(socket, { isServer: true, ...certificate }).on("error", () => undefined),
-          said,
-        );
+        plain.off("data", onData);
+        socket = new TLSSocket(plain, { isServer: true, ...certificate }).on("error", () => undefined);
+        socket.on("data", onData);
+        return;
       }
-    };
-    socket.on("data", onData);
-  }
+    }
 
-  const listener = createServer((socket) => {
-    sockets.add(socket.on("error", () => undefined).once("close", () => sockets.delete(socket)));
-    const said: string[] = [];
-    server.conversations.push(said);
-    converse(socket, said);
-    answer(socket, "connect", said);
+    plain.on("data", onData);
+    answer("connect");
   });
   await new Promise<void>((resolve) => listener.listen(0, host, resolve));
   server.port = (listener.address() as AddressInfo).port;

@@ -5,7 +5,7 @@ import { describe, expect, test, vi } from "vitest";
 import { makeAuthority } from "../support/certificates";
 import { sample } from "../support/sample";
 import { makeScratch } from "../support/scratch";
-import { type Misdeed, STAGES, type Stage, startScriptedSmtp } from "./scripted-smtp";
+import { at, type Misdeed, STAGES, type Stage, startScriptedSmtp } from "./scripted-smtp";
 import { ERROR_AND_HINT, NEW, OWNER, openSuite, owedId, SILENCE } from "./survival";
 
 // Most of the rows wait for a deadline; few of them compute.
@@ -48,7 +48,7 @@ describe.concurrent("the mail server", () => {
       NODE_EXTRA_CA_CERTS: (await authority).caFile,
     });
 
-    smtp.misdeed = { stage, act };
+    smtp.script = at(stage, act);
     const run = await home.run();
     expect(run).toMatchObject({ exitCode: 5, stdout: "", stderr: expect.stringMatching(ERROR_AND_HINT) });
     // After the final dot the wait may be as long again.
@@ -65,7 +65,7 @@ describe.concurrent("the mail server", () => {
     const isUnknown = stage === "body" && !/^\d/.test(act);
     expect(pausedUntil !== undefined).toBe((/^5(?!52)/.test(act) && stage !== "STARTTLS") || isUnknown);
 
-    smtp.misdeed = undefined;
+    smtp.script = undefined;
     const later = { now: new Date(Date.now() + (pausedUntil === undefined ? 0 : 2 * 3_600_000)) };
     expect(await home.run([], later)).toMatchObject(SILENCE);
     expect(smtp.taken).toEqual([id]);

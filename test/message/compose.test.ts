@@ -1,13 +1,17 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { composeMessage } from "../../src/notify/message/compose";
+import { composeMessage, type MessageFacts } from "../../src/notify/message/compose";
+import { safeTimeZone } from "../../src/notify/message/formatter";
 import { CATALOGS, type Catalog, fill, LANGUAGES, type Language } from "../../src/notify/message/languages";
-import type { AddressEvent } from "../../src/state/state";
-import { composeExample, EACH_MESSAGE, factsIn, KINDS } from "./examples";
+import { type AddressEvent, EMPTY_STATE, isState } from "../../src/state/state";
+import { compose, composeExample, EACH_MESSAGE, factsIn, KINDS } from "./examples";
 import { hostileText } from "./hostile-text";
 import { parseHtml, visibleText } from "./parse-html";
 
 const [CHANGE] = KINDS["change"] as [AddressEvent];
+const [BACK] = KINDS["back"] as [AddressEvent];
+const [TEST] = KINDS["test"] as [AddressEvent];
+const V6: AddressEvent = { ...CHANGE, id: "six", family: 6, address: "2001:db8:1::9", old: "2001:db8::7" };
 const wordsOf = (text: string) => text.split(/[\s:]+(?=\s|$)|\s+/).filter((word) => !/^(#+|--?|)$/.test(word));
 const flat = (text: string) => text.replace(/\s+/g, " ");
 
@@ -23,7 +27,7 @@ const FACTS: Record<string, Record<Language, string[]>> = {
   },
   several: {
     en: [
-      "8 changes",
+      "grange: new address 203.0.113.99 (was 203.0.113.7, 8 changes)",
       "203.0.113.7 (held for 30 days 3 hours)",
       "30 August 2026 at 05:12 CEST: 203.0.113.7 → 203.0.113.99",
       "203.0.113.99 → 198.51.100.23 (4 changes in between)",
@@ -48,11 +52,21 @@ const FACTS: Record<string, Record<Language, string[]>> = {
     fr: ["redevenue la même : 2 changements", "203.0.113.99 → 198.51.100.23", "198.51.100.23 → 203.0.113.99"],
   },
   mixed: {
-    en: ["The public IPv6 address of grange has changed.", "The IPv4 address could not be seen for 1 day 3 hours ("],
+    en: [
+      "grange: now 2001:db8:1234:5678:90ab:cdef:1234:5678 (was 2001:db8",
+      "The public IPv6 address of grange has changed.",
+      "The IPv4 address could not be seen for 1 day 3 hours (",
+    ],
     fr: ["L’adresse publique IPv6 de grange a changé.", "L’adresse IPv4 n’a pas pu être vue pendant 1 jour 3 heures ("],
   },
   interrupted: {
-    en: ["was cut off 6 times", "(cut off before for 6 hours)", "(cut off 4 times, this was the last)", "for 2 hours)"],
+    en: [
+      "grange: still 203.0.113.7 (cut off 6 times)",
+      "grange was cut off 6 times, and its",
+      "(cut off before for 6 hours)",
+      "(cut off 4 times, this was the last)",
+      "for 2 hours)",
+    ],
     fr: ["a subi 6 coupures", "(après une coupure de 6 heures)", "(4 coupures, celle-ci", "de 2 heures)"],
   },
   unwatched: {
@@ -81,7 +95,7 @@ describe.each(EACH_MESSAGE)("the mail $kind in $language", ({ kind, language }) 
     const keys = factsIn(language).hostKeys.map(({ fingerprint, type }) => `${fingerprint} (${type})`);
     const logins = addresses.slice(-1).map((address) => `ssh -p 2222 pi@${address}`);
     for (const fact of [...(FACTS[kind]?.[language] ?? ["none"]), ...addresses, ...logins, ...always, ...keys]) {
-      expect(flat(text)).toContain(fact);
+      expect(flat(`${subject} ${text}`)).toContain(fact);
     }
     expect(wordsOf(visibleText(html))).toEqual(wordsOf(text));
   });
@@ -143,50 +157,114 @@ function splitWords(text: string): string[] {
   return words.match(/\p{L}{2,}/gu) ?? [];
 }
 
-const DAY_MS = 86_400_000;
 const several = (folded: number) => (KINDS["several"] ?? []).map((one) => (one.folded ? { ...one, folded } : one));
+const [HOUR_MS, DAY_MS] = [3_600_000, 86_400_000];
 const heldFor = (ms: number) => [{ ...CHANGE, oldSince: new Date(Date.parse(CHANGE.at) - ms).toISOString() }];
+const UNSEEN: AddressEvent[] = [{ ...TEST, confirmedBy: [] }];
+const FOLDED_OUTAGES: AddressEvent[] = [{ ...BACK, outageSince: "2026-09-01T00:00:00.000Z", folded: 4 }];
+const FOLDED_CHANGES: AddressEvent[] = [{ ...CHANGE, outageSince: "2026-09-01T00:00:00.000Z", folded: 3 }];
+const BACK_IN_BOTH: AddressEvent[] = [BACK, { ...BACK, family: 6, address: "2001:db8::7", old: "2001:db8::7" }];
+const IN_1970 = "1970-01-01T00:17:00.000Z";
+const FRENCH = { language: "fr" } as const;
+const OPEN = { port: 22, isReachable: true };
+/** All that a caller may know besides the events. */
+const TROUBLES = {
+  unwritable: "full",
+  lateReason: "mail.example.net refused the connection.",
+  reach: { port: 2222, isReachable: false },
+  restartedMinutesAgo: 12,
+  now: new Date("2026-09-09T09:18:00Z"),
+} as const;
 
-test.each<[Language, AddressEvent[], string]>([
-  ["en", heldFor(1_000), "(held for 1 second)"],
-  ["en", heldFor(3_660_000), "(held for 1 hour 1 minute)"],
-  ["en", heldFor(1234 * DAY_MS), "(held for 1,234 days)"],
-  ["fr", heldFor(0), "(conservée 0 seconde)"],
-  ["fr", heldFor(2 * DAY_MS + 7_200_000), "(conservée 2 jours 2 heures)"],
-  ["fr", heldFor(1234 * DAY_MS), "(conservée 1 234 jours)"],
-  ["en", several(1), "(1 change in between)"],
-  ["en", several(1000), "(1,000 changes in between)"],
-  ["fr", several(1), "(1 changement entre-temps)"],
-  ["fr", several(1000), "(1 000 changements entre-temps)"],
-  ["fr", several(1_000_000), "(1 000 000 de changements entre-temps)"],
-])("%s: durations and numbers are written as people do: %#", (language, events, expected) => {
-  expect(flat(composeMessage(events, factsIn(language)).text)).toContain(expected);
-});
+// Subject and text in one line.
+test.each<[string, AddressEvent[], (string | RegExp)[], Partial<MessageFacts>?]>([
+  ["a second", heldFor(1000), ["(held for 1 second)"]],
+  ["an hour and a minute", heldFor(HOUR_MS + 60_000), ["(held for 1 hour 1 minute)"]],
+  ["over a thousand days", heldFor(1234 * DAY_MS), ["(held for 1,234 days)"]],
+  ["no time, in French", heldFor(0), ["(conservée 0 seconde)"], FRENCH],
+  ["days and hours, in French", heldFor(50 * HOUR_MS), ["(conservée 2 jours 2 heures)"], FRENCH],
+  ["over a thousand days, in French", heldFor(1234 * DAY_MS), ["(conservée 1 234 jours)"], FRENCH],
+  ["one change", several(1), ["(1 change in between)"]],
+  ["a thousand changes", several(1000), ["(1,000 changes in between)"]],
+  ["one change, in French", several(1), ["(1 changement entre-temps)"], FRENCH],
+  ["a million changes, in French", several(1_000_000), ["(1 000 000 de changements entre-temps)"], FRENCH],
 
-test.each<[Language, string, RegExp]>([
-  ["en", "Europe/Paris", /05:12 (CEST|GMT\+2)\n/],
-  ["en", "UTC", /03:12 (UTC|GMT)\n/],
-  ["en", "Asia/Kolkata", /08:42 (IST|GMT\+5:30)\n/],
-  ["fr", "Europe/Paris", /05:12 (CEST|UTC\+2)\n/],
-  ["fr", "America/Guadeloupe", /mardi 8 septembre 2026 à 23:12 (AST|UTC[-−]4)\n/],
-])("%s: times in %s carry their zone", (language, timeZone, expected) => {
-  expect(composeExample("change", language, { timeZone }).text).toMatch(expected);
-});
+  ["Paris in summer", [CHANGE], [/05:12 (CEST|GMT\+2) /]],
+  ["UTC", [CHANGE], [/03:12 (UTC|GMT) /], { timeZone: "UTC" }],
+  ["India", [CHANGE], [/08:42 (IST|GMT\+5:30) /], { timeZone: "Asia/Kolkata" }],
+  ["Paris in French", [CHANGE], [/05:12 (CEST|UTC\+2) /], FRENCH],
+  ["Guadeloupe", [CHANGE], [/mardi 8 .* à 23:12 (AST|UTC[-−]4) /], { ...FRENCH, timeZone: "America/Guadeloupe" }],
 
-test.each([
-  ["en", /No address could be seen just now: 203\.0\.113\.99 stands in for it\./],
-  ["fr", /Aucune adresse n’a pu être vue à l’instant : 203\.0\.113\.99 en tient lieu\./],
-] as const)("%s: a test that nobody could confirm says so", (language, sentence) => {
-  const [seen] = KINDS["test"] ?? [];
-  const events = seen ? [{ ...seen, confirmedBy: [] }] : [];
-  expect(flat(composeMessage(events, factsIn(language)).text)).toMatch(sentence);
-  expect(flat(composeExample("test", language).text)).not.toMatch(sentence);
-});
+  ["a test of an address that nobody saw", UNSEEN, ["No address could be seen just now: 203.0.113.99 stands in"]],
+  ["the same in French", UNSEEN, ["Aucune adresse n’a pu être vue à l’instant : 203.0.113.99 en tient lieu"], FRENCH],
+  ["a test that was confirmed", [TEST], [/^(?!.*stands in)/]],
+  // Once in the subject, once in the section, and in the ssh line.
+  ["a test of what is recorded", [{ ...TEST, old: TEST.address }], [/^(?!(.*203\.0\.113\.99){4})/]],
+  [
+    "a long ssh line, uncut",
+    [CHANGE],
+    ["pi@203.0.113.99"],
+    { sshLine: `ssh ${"-J jump.example.net ".repeat(12)}pi@{ip}` },
+  ],
+  ["no host keys and no history", [CHANGE], [/^(?!.*(SHA256|fingerprint|Lately))/], { hostKeys: [] }],
 
-test.each(LANGUAGES)("%s: without host keys and history those parts are left out", (language) => {
-  const { text, html } = composeExample("change", language, { hostKeys: [], history: [] });
-  for (const part of [text, html]) expect(part).not.toMatch(/SHA256|Lately|Dernièrement|empreinte|fingerprint/);
+  // Both at once is one move of the home, and IPv4 is what people type.
+  ["both addresses", [V6, CHANGE], ["grange: new address 203.0.113.99 (was 203.0.113.7) ", "The public address of "]],
+  ["several outages: their number, and no length", FOLDED_OUTAGES, ["(cut off 5 times) ", /^(?!.*(8 days|3 hours))/]],
+  ["several changes, of which one followed an outage", FOLDED_CHANGES, ["for an unknown time.", /^(?!.*8 days)/]],
+  [
+    "an outage of both families, which is one",
+    BACK_IN_BOTH,
+    ["The IPv4 and IPv6 address could not be seen", "is back"],
+  ],
+  ["a change, where the clock began in 1970", [{ ...CHANGE, oldSince: IN_1970 }], ["Old address: 203.0.113.7 Seen"]],
+  ["an outage that began in 1970", [{ ...CHANGE, outageSince: IN_1970 }], ["could not be seen for an unknown time."]],
+  ["no change since 1970", [{ ...BACK, oldSince: IN_1970 }], ["Since: at an unknown time (the clock was wrong)"]],
+
+  [
+    "a full disk",
+    [CHANGE],
+    [/has changed\. The disk is full, .* repeated once a day until that is mended\./],
+    TROUBLES,
+  ],
+  ["a closed port", [CHANGE], ["From outside, port 2222 does not answer at 203.0.113.99"], TROUBLES],
+  ["a power cut", [CHANGE], ["This machine started 12 minutes ago: probably a power cut."], TROUBLES],
+  ["a delay", [CHANGE], ["comes 6 hours 6 minutes late: mail.example.net refused the connection. "], TROUBLES],
+  ["no delay", [CHANGE], [/^(?!.*late)/], { lateReason: "x" }],
+  ["a card, in French", [CHANGE], ["en lecture seule"], { ...FRENCH, unwritable: "read-only" }],
+  ["an open port, in French", [CHANGE], ["le port 22 répond à l’adresse 203.0.113.99."], { ...FRENCH, reach: OPEN }],
+])("what is said of %s", (_, events, expected, facts = {}) => {
+  const { subject, text, html } = compose(events, { ...factsIn(facts.language ?? "en"), history: [], ...facts });
+  for (const words of expected) expect(flat(`${subject} ${text}`)).toMatch(words);
   expect(text).not.toContain("\n\n\n");
+  expect(wordsOf(visibleText(html))).toEqual(wordsOf(text));
+});
+
+test("the bars leave out what a wrong clock wrote, draw none for no time, and show the short beside the long", () => {
+  const at = (time: string, address: string) => ({ family: 4 as const, at: `${time}Z`, address });
+  const history = [
+    at("1970-01-01T00:00", "192.0.2.1"),
+    at("2025-06-01T00:00", "192.0.2.2"),
+    at("2026-09-08T00:00", "192.0.2.3"),
+    at("2026-09-08T01:00", "192.0.2.4"),
+    at("2026-09-09T01:00", "192.0.2.5"),
+    // Told within the second: no time at all.
+    at("2026-09-09T03:17:59.600", "192.0.2.6"),
+  ];
+  const { text } = composeExample("change", "en", { history });
+  const bars = [...text.matchAll(/^ {4}(192\.0\.2\.\d) +(#*) +(\S.*)$/gm)].map(([, address, bar, held]) => [
+    address?.slice(-1),
+    bar?.length,
+    held,
+  ]);
+  expect(bars).toEqual([
+    ["2", 20, "464 days"],
+    ["3", 1, "1 hour"],
+    ["4", 3, "1 day"],
+    ["5", 1, "2 hours 18 minutes"],
+    ["6", 0, "now"],
+  ]);
+  expect(composeExample("change", "en", { history: history.slice(0, 2) }).text).not.toContain("Lately");
 });
 
 // The bars are padded to an IPv6 address of full length, a bar and a duration: 88 columns.
@@ -197,35 +275,17 @@ test("the bars of IPv6 addresses fit into 80 columns", () => {
     address: `2001:db8:1234:5678:90ab:cdef:1234:${(0x5000 + day).toString(16)}`,
   }));
   const six = (KINDS["several"] ?? []).filter(({ family }) => family === 6);
-  const { text } = composeMessage(six, { ...factsIn("en"), history });
+  const { text } = compose(six, { ...factsIn("en"), history });
   expect(text.split("\n").filter((line) => line.length > 80)).toEqual([]);
-});
-
-test("an address that is told within the second has no bar, and no duration", () => {
-  const now = "2026-09-08T03:12:00.000Z";
-  const past = ["2026-09-01", "2026-09-05"].map((day) => ({
-    family: 4 as const,
-    at: `${day}T00:00:00Z`,
-    address: day,
-  }));
-  const history = [...past, { family: 4 as const, at: now, address: "203.0.113.99" }];
-  const { text } = composeExample("change", "en", { history, now: new Date(Date.parse(now) + 400) });
-  expect(text).toMatch(/^ {4}203\.0\.113\.99 {2,}now$/m);
-});
-
-// 60 characters of a name are kept; of a command every one counts.
-test("a long ssh line is not cut off", () => {
-  const sshLine = `ssh -o ProxyCommand='${"nc -x proxy.example.net:1080 ".repeat(8)}%h %p' pi@{ip}`;
-  expect(composeExample("change", "en", { sshLine }).text).toContain("pi@203.0.113.99");
 });
 
 test("whatever the names are: no tag, no control character, and the words arrive", () => {
   const tagsOf = (html: string) => parseHtml(html).elements.map(({ element }) => element.source);
-  const plain = tagsOf(composeMessage([CHANGE], factsIn("en")).html);
+  const plain = tagsOf(compose([CHANGE], factsIn("en")).html);
   fc.assert(
     fc.property(hostileText, hostileText, hostileText, hostileText, (machineName, hostName, sshLine, operator) => {
       const facts = { ...factsIn("en"), machineName, hostName, sshLine };
-      const { subject, text, html } = composeMessage([{ ...CHANGE, confirmedBy: [operator] }], facts);
+      const { subject, text, html } = compose([{ ...CHANGE, confirmedBy: [operator] }], facts);
       expect(tagsOf(html)).toEqual(plain);
       expect(subject + html.replaceAll("\n", "") + text.replaceAll("\n", "")).not.toMatch(
         /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u,
@@ -234,4 +294,71 @@ test("whatever the names are: no tag, no control character, and the words arrive
     }),
     { numRuns: 300 },
   );
+});
+
+test.each(LANGUAGES)("%s: however long the name, a phone shows the address in the subject", (language) => {
+  const longest = { address: "198.151.100.123", old: "203.100.113.107" };
+  for (const machineName of ["pi", "raspberrypi", "raspberrypi-in-the-attic", "☕".repeat(60), "\u0007".repeat(30)]) {
+    for (const kind of Object.keys(KINDS).filter((name) => name !== "mixed")) {
+      const events = (KINDS[kind] ?? []).map((event) => (event.family === 4 ? { ...event, ...longest } : event));
+      const { subject } = compose(events, { ...factsIn(language), machineName });
+      expect(subject.slice(0, 40)).toContain(longest.address);
+      expect(subject.slice(0, 2)).toBe(machineName === "\u0007".repeat(30) ? "\\u" : machineName.slice(0, 2));
+    }
+  }
+});
+
+const time = fc
+  .date({ min: new Date("1970-01-01T00:00:00Z"), max: new Date("2040-01-01T00:00:00Z"), noInvalidDate: true })
+  .map((date) => date.toISOString());
+const kind = fc.constantFrom<AddressEvent["kind"][]>("first", "change", "back", "heartbeat", "test");
+const confirmedBy = fc.array(fc.string({ unit: "binary" }), { maxLength: 3 });
+const yes = fc.constant(true as const);
+const eventOf = (address: fc.Arbitrary<string>, family: 4 | 6) => {
+  const rest = {
+    old: address,
+    oldSince: time,
+    isUnconfirmed: yes,
+    outageSince: time,
+    isUnwatched: yes,
+    folded: fc.nat(),
+  };
+  const facts = fc.record(
+    { kind, at: time, address, confirmedBy, ...rest },
+    { requiredKeys: ["kind", "at", "address", "confirmedBy"] },
+  );
+  return facts.map((fields): AddressEvent => ({ id: "id", family, told: [], ...fields }));
+};
+
+test("whatever the state's schema lets through can be told", () => {
+  const event = fc.oneof(eventOf(fc.ipV4(), 4), eventOf(fc.ipV6(), 6));
+  fc.assert(
+    fc.property(fc.array(event, { minLength: 1, maxLength: 60 }), fc.constantFrom(...LANGUAGES), (events, language) => {
+      expect(isState({ ...EMPTY_STATE, outbox: events })).toBe(true);
+      const message = compose(events, factsIn(language));
+      const shown = visibleText(message.html).replace(/(Confirm|Said|Annonc)[\s\S]*?(To log in|Pour se con)/g, "");
+      expect(message.subject + shown).not.toMatch(/undefined|null|NaN|Invalid|\[object|\{\w+\}|\b1970\b/);
+    }),
+  );
+});
+
+test.each([
+  ["Europe/Paris", "Europe/Paris"],
+  ["", "UTC"],
+  ["Etc/Unknown", "UTC"],
+  ["Foo/Bar", "UTC"],
+  [":", "UTC"],
+])("the time zone %j is %s", (candidate, expected) => expect(safeTimeZone(candidate)).toBe(expected));
+
+test("what cannot be composed is told plainly, with the bug beside it", () => {
+  const facts = { ...factsIn("en"), sshLine: "ssh pi@{ip}", history: undefined } as unknown as MessageFacts;
+  const bugs: unknown[] = [];
+  const message = composeMessage([CHANGE, V6], facts, (bug) => bugs.push(bug));
+  expect(bugs).toEqual([expect.any(TypeError)]);
+  for (const part of [message.text, visibleText(`<body>${message.html}</body>`)]) {
+    for (const fact of ["203.0.113.7", "ssh pi@203.0.113.99", "2001:db8::7", "ssh pi@2001:db8:1::9", CHANGE.at]) {
+      expect(part).toContain(fact);
+    }
+  }
+  expect(composeMessage([], facts, () => undefined).subject).toContain("grange");
 });

@@ -30,26 +30,17 @@ test.each(EACH_MESSAGE)("$kind in $language: everything can be read, in light an
   }
 });
 
-/** The value in force for the innermost element, `#rrggbb`. */
-function nearest(property: string, within: Element[], style: string, mode: Mode): string {
-  const values = within.flatMap(({ attributes }) => {
-    const classes = (attributes["class"] ?? "").split(" ").filter(Boolean);
-    const dark = mode === "dark" ? classes.map((name) => declared(property, ruleOf(style, name))) : [];
-    return [...dark, declared(property, attributes["style"] ?? "")].filter((value) => value !== undefined).slice(0, 1);
+/** The value in force for the innermost element, `#rrggbb`; in the dark the style sheet's comes first. */
+function nearest(property: string, within: Element[], style: string, mode: Mode): string | undefined {
+  const values = within.flatMap(({ attributes: { class: names = "", style: own = "" } }) => {
+    const rules = names.split(" ").map((name) => new RegExp(`^\\.${name}\\{(.*)\\}$`, "m").exec(style)?.[1] ?? "");
+    const declarations = `;${[...(mode === "dark" ? rules : []), own].join(";")}`;
+    return new RegExp(`;${property}:([^;!]+)`).exec(declarations)?.[1] ?? [];
   });
-  return values.at(-1) ?? "";
+  return values.at(-1);
 }
 
-function ruleOf(style: string, name: string): string {
-  return new RegExp(`^\\.${name}\\{(.*)\\}$`, "m").exec(style)?.[1] ?? "";
-}
-
-function declared(property: string, declarations: string): string | undefined {
-  const found = declarations.split(";").find((one) => one.startsWith(`${property}:`));
-  return found?.slice(property.length + 1).replace("!important", "");
-}
-
-function contrast(a: string, b: string): number {
+function contrast(a = "", b = ""): number {
   const [darker = 0, lighter = 0] = [luminance(a), luminance(b)].sort((x, y) => x - y);
   return (lighter + 0.05) / (darker + 0.05);
 }

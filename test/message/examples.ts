@@ -79,5 +79,12 @@ export function factsIn(language: Language): MessageFacts {
 }
 
 export function composeExample(kind: string, language: Language, facts: Partial<MessageFacts> = {}): MailMessage {
-  return composeMessage(KINDS[kind] ?? [], { ...factsIn(language), ...facts });
+  return compose(KINDS[kind] ?? [], { ...factsIn(language), ...facts });
+}
+
+/** A mail that can be composed, and is: a bug is thrown. */
+export function compose(events: readonly AddressEvent[], facts: MessageFacts): MailMessage {
+  return composeMessage(events, facts, (bug) => {
+    throw bug;
+  });
 }

@@ -3,9 +3,8 @@ import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
-import { composeMessage } from "../../src/notify/message/compose";
 import { makeScratch } from "../support/scratch";
-import { composeExample, EACH_MESSAGE, factsIn, KINDS } from "./examples";
+import { compose, composeExample, EACH_MESSAGE, factsIn, KINDS } from "./examples";
 
 const CHROMIUM = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
 const FLAGS =
@@ -33,7 +32,7 @@ test("no mail, and nothing in it, scrolls sideways, on a phone or in a wide wind
   const letters = [
     ...EACH_MESSAGE.map(({ kind, language }) => ({ name: `${kind} ${language}`, ...composeExample(kind, language) })),
     { name: "long names", ...composeExample("several", "fr", long) },
-    { name: "longest addresses", ...composeMessage(LONGEST, factsIn("en")) },
+    { name: "longest addresses", ...compose(LONGEST, factsIn("en")) },
   ];
   const frames = letters.flatMap(({ name, html }) =>
     [360, 800].map((width) => ({ name: `${name} ${width}`, width, html })),

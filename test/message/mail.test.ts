@@ -2,14 +2,13 @@ import fc from "fast-check";
 import { beforeAll, expect, test } from "vitest";
 import { quote } from "../../src/base/text";
 import { sendMail } from "../../src/notify/mail";
-import { composeMessage } from "../../src/notify/message/compose";
 import type { AddressEvent } from "../../src/state/state";
 import { startEcho, startMail } from "../setup/workbench";
 import type { EchoServer } from "../support/echo-server";
 import { Home } from "../support/home";
 import type { Arrived, MailServer } from "../support/mail-server";
 import { runHere } from "../support/run-here";
-import { factsIn, KINDS } from "./examples";
+import { compose, factsIn, KINDS } from "./examples";
 import { hostileText } from "./hostile-text";
 
 const HEADERS = "auto-submitted content-type date from in-reply-to message-id mime-version references subject to";
@@ -21,7 +20,7 @@ beforeAll(async () => {
   echo = await startEcho("203.0.113.7\n");
 });
 
-function headersOf({ raw }: Pick<Arrived, "raw">): string[][] {
+function headersOf({ raw }: Arrived): [name: string, value: string][] {
   const [head = ""] = raw.split("\r\n\r\n", 1);
   const unfolded = head.replace(/\r\n[ \t]+/g, " ").split("\r\n");
   return unfolded.map((line) => {
@@ -30,20 +29,18 @@ function headersOf({ raw }: Pick<Arrived, "raw">): string[][] {
   });
 }
 
-function namesOfHeaders(mail: Arrived): string {
-  const names = headersOf(mail).map(([name]) => name);
-  return names.sort().join(" ");
-}
-
-function header(mail: Arrived | undefined, name: string): string | undefined {
-  return mail && headersOf(mail).find(([key]) => key === name)?.[1];
-}
+const namesOfHeaders = (mail: Arrived) =>
+  headersOf(mail)
+    .map(([name]) => name)
+    .sort()
+    .join(" ");
+const header = (mail: Arrived | undefined, name: string) => mail && new Map(headersOf(mail)).get(name);
 
 /** Mails about a change to two recipients; what was written, and what arrived. */
 async function mailNamed(machineName: string, host = "pi", ssh = "ssh pi@{ip}", operator = "ipify") {
   const [change] = KINDS["change"] as [AddressEvent];
   const facts = { ...factsIn("fr"), machineName, hostName: host, sshLine: ssh };
-  const message = composeMessage([{ ...change, confirmedBy: [operator] }], facts);
+  const message = compose([{ ...change, confirmedBy: [operator] }], facts);
   const before = server.arrived.length;
   const notice = { id: "notice", recipients: ["owner@example.net", "other@example.net"], events: [change] };
   const outcomes = await sendMail(notice, message, {

@@ -1,9 +1,3 @@
-/** A piece of text with the elements around it, outermost first. */
-export interface TextNode {
-  text: string;
-  within: Element[];
-}
-
 export interface Element {
   name: string;
   attributes: Record<string, string>;
@@ -11,20 +5,19 @@ export interface Element {
   source: string;
 }
 
-export interface Page {
-  elements: { element: Element; within: Element[] }[];
-  texts: TextNode[];
-}
-
 const VOID = new Set(["meta", "br"]);
 const ENTITIES: Record<string, string> = { amp: "&", lt: "<", gt: ">", quot: '"', "#39": "'", nbsp: "\u00a0" };
 const TOKEN = /<!DOCTYPE html>|<(\/?)([a-z][a-z0-9]*)((?: [a-z-]+="[^"<>]*")*)>|([^<>]+)/g;
 
-/** Reads a page as strictly as XML: throws at a stray angle bracket, a bare attribute, an unclosed element. */
-export function parseHtml(markup: string): Page {
+/**
+ * Reads a page as strictly as XML: throws at a stray angle bracket, a bare attribute, an unclosed element. Everything
+ * with the elements around it, outermost first.
+ */
+export function parseHtml(markup: string) {
   // A place where a line may break is no end of a word.
   const html = markup.replaceAll("<wbr>", "");
-  const page: Page = { elements: [], texts: [] };
+  const elements: { element: Element; within: Element[] }[] = [];
+  const texts: { text: string; within: Element[] }[] = [];
   const open: Element[] = [];
   let end = 0;
   for (const match of html.matchAll(TOKEN)) {
@@ -32,7 +25,7 @@ export function parseHtml(markup: string): Page {
     const [source, slash, name, attributes = "", text] = match;
     end += source.length;
     if (text !== undefined) {
-      page.texts.push({ text: open.at(-1)?.name === "style" ? text : decode(text), within: [...open] });
+      texts.push({ text: open.at(-1)?.name === "style" ? text : decode(text), within: [...open] });
     } else if (name !== undefined && slash) {
       const closed = open.pop()?.name;
       if (closed !== name) throw new Error(`</${name}> closes <${closed}>`);
@@ -43,12 +36,12 @@ export function parseHtml(markup: string): Page {
         source,
         attributes: Object.fromEntries(pairs.map(([, key = "", value = ""]) => [key, decode(value)])),
       };
-      page.elements.push({ element, within: [...open] });
+      elements.push({ element, within: [...open] });
       if (!VOID.has(name)) open.push(element);
     }
   }
   if (end !== html.length || open.length > 0) throw new Error(`left open: ${open.map(({ name }) => name)}`);
-  return page;
+  return { elements, texts };
 }
 
 /** What a reader sees, in reading order. */

@@ -1,7 +1,8 @@
-import { beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
 import { IpcheckError } from "../../src/base/errors";
 import type { CheckReport } from "../../src/commands/check-run";
 import { type CheckRules, channelsOf, Dispatch } from "../../src/notify/dispatch";
+import type { Outcome } from "../../src/state/outbox";
 import { type AddressEvent, EMPTY_STATE, HISTORY, HOOK, STDOUT, type State } from "../../src/state/state";
 import { addressOf, FakeHome, GREYLISTED, OK, REFUSED, RULES } from "../support/fake-home";
 
@@ -17,10 +18,9 @@ beforeEach(() => {
   home = new FakeHome();
 });
 
-async function tell(state: Partial<State>, rules: Partial<CheckRules> = {}): Promise<Dispatch> {
-  const before = { ...EMPTY_STATE, ...state };
-  const recorded = { state: before, before, lastLookAt: home.now };
-  const run = new Dispatch({ ...RULES, ...rules }, home.dependencies, recorded);
+async function tell(owed: Partial<State>, rules: Partial<CheckRules> = {}, known = owed): Promise<Dispatch> {
+  const [state, before] = [owed, known].map((fields) => ({ ...EMPTY_STATE, ...fields })) as [State, State];
+  const run = new Dispatch({ ...RULES, ...rules }, home.dependencies, { state, before, lastLookAt: home.now });
   await run.tell();
   await run.announce((events) => home.dependencies.announce(events, {} as CheckReport));
   return run;
@@ -35,21 +35,12 @@ test.each([
   expect(channelsOf({ ...RULES, recipients, hasHook })).toEqual(expected);
 });
 
-test("nothing owed: nothing done", async () => {
-  await tell({}, { hasHook: true });
-  expect(home.effects).toEqual([]);
-});
-
-test("each outcome is written before the next is tried", async () => {
+test("each outcome is written before the next is tried; recipients who are owed different things share the time", async () => {
   const run = await tell({ outbox: [event("1", { told: [B] }), event("2")] }, { recipients: [A, B], hasHook: true });
   const mails = ["mail", "save", "mail", "save"];
   const hooks = ["runHook", "save", "runHook", "save"];
   expect(home.effects).toEqual(["appendHistory", "save", ...mails, ...hooks]);
   expect([run.errors, run.state.outbox]).toEqual([[], []]);
-});
-
-test("recipients who are owed different things share the time that is left", async () => {
-  await tell({ outbox: [event("1", { told: [B] }), event("2")] }, { recipients: [A, B] });
   expect(home.mails).toMatchObject([
     { recipients: [A], share: 1 / 2 },
     { recipients: [B], share: 1 },
@@ -75,11 +66,13 @@ test("a state that becomes unwritable after a mail: the outcome is kept elsewher
     home.unwritable = new IpcheckError("state", "read-only");
     return OK;
   };
-  const run = await tell({ outbox: [event("1")] }, { hasHook: true });
+  const outbox = [event("1", { told: [B] }), event("2")];
+  const run = await tell({ outbox }, { recipients: [A, B] }, {});
   expect(run.errors).toMatchObject([{ code: "state" }]);
   expect(home.copy).toContain(`"${A}"`);
-  // Known to the state file under this id already.
-  expect(home.mails).toMatchObject([{ events: [{ id: "1" }] }]);
+  // Known to the state file under these ids already.
+  expect(home.mails).toMatchObject([{ events: [{ id: "1" }, { id: "2" }] }, { events: [{ id: "2" }] }]);
+  expect(run.state.outbox).toEqual([]);
 });
 
 const BUG = new TypeError("spawn E2BIG");
@@ -117,36 +110,37 @@ test("a recipient of whom the mail server said nothing has not been told", async
   expect(run.state.outbox).toMatchObject([{ told: [HISTORY] }]);
 });
 
-describe("the complaint", () => {
-  const outbox = [event("1")];
-  const rules = { recipients: [A, B] };
+// Who is refused with a hint of its own; how the others fare.
+test.each<[string, Outcome, object]>([
+  [
+    "the one who was not told, the reason and what to do",
+    OK,
+    {
+      message: `the address is recorded, but ${B} has not been told yet: no such user`,
+      hint: "look for a typing error",
+      details: [],
+    },
+  ],
+  [
+    "several, one a line",
+    GREYLISTED,
+    {
+      message: "the address is recorded, but 2 have not been told yet",
+      hint: "look for a typing error",
+      details: [`${A} has not been told yet: later, please`, `${B} has not been told yet: no such user`],
+    },
+  ],
+])("the complaint names %s", async (_, outcome, complaint) => {
+  home.answer = (recipient) => (recipient === A ? outcome : { ...REFUSED, hint: "look for a typing error" });
+  const { errors } = await tell({ outbox: [event("1")] }, { recipients: [A, B] });
+  expect(errors).toMatchObject([complaint]);
+});
 
-  test("names the one who was not told, the reason and what to do", async () => {
-    home.answer = (recipient) => (recipient === A ? OK : { ...REFUSED, hint: "look for a typing error" });
-    const { errors } = await tell({ outbox }, rules);
-    expect(errors).toMatchObject([
-      {
-        message: `the address is recorded, but ${B} has not been told yet: no such user`,
-        hint: "look for a typing error",
-        details: [],
-      },
-    ]);
-  });
-
-  test("names several, one a line", async () => {
-    home.answer = () => GREYLISTED;
-    const { errors } = await tell({ outbox }, rules);
-    expect(errors).toMatchObject([
-      {
-        message: "the address is recorded, but 2 have not been told yet",
-        hint: "the next run tries again; nothing is lost",
-        details: [`${A} has not been told yet: later, please`, `${B} has not been told yet: later, please`],
-      },
-    ]);
-  });
-
-  test("is withdrawn when all have been told", async () => {
-    const spoken = { undelivered: { at: home.now.toISOString(), about: "something" } };
-    expect((await tell({ outbox, spoken })).state).not.toHaveProperty("spoken");
-  });
+test("without a hint of its own the complaint says that nothing is lost; it is withdrawn when all have been told", async () => {
+  home.answer = () => GREYLISTED;
+  const { errors, state } = await tell({ outbox: [event("1")] });
+  expect(errors).toMatchObject([{ hint: "the next run tries again; nothing is lost" }]);
+  expect(state).toHaveProperty("spoken.undelivered");
+  home.answer = () => OK;
+  expect((await tell(state)).state).not.toHaveProperty("spoken");
 });

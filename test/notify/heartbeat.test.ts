@@ -1,11 +1,11 @@
 import { chmodSync, writeFileSync } from "node:fs";
-import type { IncomingMessage } from "node:http";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { localTime } from "../../src/base/time";
 import { describeRun, type Ping, pingHeartbeat } from "../../src/notify/heartbeat";
 import { type AddressEvent, EMPTY_STATE, type State } from "../../src/state/state";
-import { type EchoServer, startEchoServer } from "../support/echo-server";
+import { startEcho } from "../setup/workbench";
+import type { EchoServer } from "../support/echo-server";
 import { Home } from "../support/home";
 
 const redact = (text: string) => text.replaceAll("t0ken", "[redacted]");
@@ -14,34 +14,19 @@ const FAILED: Ping = { ...OK, isSuccess: false };
 
 let monitor: EchoServer;
 beforeAll(async () => {
-  monitor = await startEchoServer("OK");
+  monitor = await startEcho("OK");
 });
-afterAll(() => monitor.close());
 
-interface Heard {
-  method: string;
-  url: string;
-  type: string | undefined;
-  body: string;
-}
-
-/** Pings once; what the monitor got, and what became of it. */
-async function ping(path: string, how: Ping, answer = "OK"): Promise<{ heard: Heard; why: string | undefined }> {
-  let heard: Heard | undefined;
-  monitor.answer = (request: IncomingMessage, response) => {
+/** Lets the monitor answer so from now on; what it hears is added to the list that is returned. */
+function listen(answer: string) {
+  const heard: { request: string; type: string | undefined; body: string }[] = [];
+  monitor.answer = async (request, response) => {
     let body = "";
-    request.setEncoding("utf8").on("data", (text: string) => {
-      body += text;
-    });
-    request.on("end", () => {
-      const { method = "", url = "", headers } = request;
-      heard = { method, url, type: headers["content-type"], body };
-      response.end(answer);
-    });
+    for await (const chunk of request.setEncoding("utf8")) body += chunk;
+    heard.push({ request: `${request.method} ${request.url}`, type: request.headers["content-type"], body });
+    response.end(answer);
   };
-  const why = await pingHeartbeat(new URL(path, monitor.url), how);
-  if (!heard) throw new Error("nothing was heard");
-  return { heard, why };
+  return heard;
 }
 
 describe("where a ping goes", () => {
@@ -62,10 +47,10 @@ describe("where a ping goes", () => {
     ["/api/push/a", { ...OK, body: "at home\nmore" }, KUMA, "GET /api/push/a?status=up&msg=at+home%3B+more&ping="],
     ["/api/pushy/a", FAILED, "OK", "GET /api/pushy/a/fail"],
   ] as const)("%s, %j", async ([path, how, answer, expected]) => {
-    const { heard, why } = await ping(path, how, answer);
-    const body = expected.startsWith("POST") ? how.body : "";
-    expect([`${heard.method} ${heard.url}`, heard.body, why]).toEqual([expected, body, undefined]);
-    if (body) expect(heard.type).toBe("text/plain; charset=utf-8");
+    const heard = listen(answer);
+    const why = await pingHeartbeat(new URL(path, monitor.url), how);
+    const [body, type] = expected.startsWith("POST") ? [how.body, "text/plain; charset=utf-8"] : [""];
+    expect([heard, why]).toEqual([[{ request: expected, type, body }], undefined]);
   });
 });
 
@@ -99,17 +84,11 @@ describe("what a monitor is told", () => {
   });
 
   test("by a run that went well, one that did not, and one that could not begin", async () => {
-    const echo = await startEchoServer("203.0.113.7");
+    const echo = await startEcho("203.0.113.7");
     const home = new Home().useServices(echo);
     home.env["IPCHECK_HEARTBEAT_URL"] = `${monitor.url}token`;
     home.env["IPCHECK_NAME"] = "Maison";
-    const heard: string[] = [];
-    monitor.answer = async (request, response) => {
-      let body = "";
-      for await (const chunk of request) body += chunk;
-      heard.push(`${request.method} ${request.url}\n${body}`);
-      response.end("OK");
-    };
+    const heard = listen("OK");
     await home.run();
     await echo.close();
     await home.run();
@@ -119,7 +98,8 @@ describe("what a monitor is told", () => {
     writeFileSync(refused, "IPCHECK_LANG=fr\n");
     chmodSync(refused, 0o666);
     expect(await home.run(["--config", refused])).toMatchObject({ exitCode: 2 });
-    expect(heard.map((one) => one.replace(/since: .*\nowed: nothing\n/, "").replaceAll("\n", "|"))).toEqual([
+    const told = heard.map(({ request, body }) => `${request}|${body.replaceAll("\n", "|")}`);
+    expect(told.map((line) => line.replace(/since: [^|]*\|owed: nothing\|/, ""))).toEqual([
       expect.stringMatching(/^POST \/token\|name: Maison\|address: 203\.0\.113\.7\|run: done/),
       expect.stringMatching(/^POST \/token\/fail\|name: Maison\|address: .*7\|run: no trustworthy address/),
       expect.stringMatching(/^POST \/token\/fail\|name: Maison\|address: none yet\|run: the state could not be/),
@@ -163,7 +143,7 @@ describe("what does not count as heard", () => {
   });
 
   test("nobody there", async () => {
-    const gone = await startEchoServer("OK");
+    const gone = await startEcho("OK");
     await gone.close();
     expect(await pingHeartbeat(new URL(gone.url), OK)).toBe("refused the connection (ECONNREFUSED)");
   });

@@ -4,11 +4,11 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { buildProgram } from "../../src/cli";
 import type { Host } from "../../src/commands/host";
-import { visibleOptions } from "../../src/commands/manual";
 import { VARIABLE_NAMES } from "../../src/config/variables";
 
 const PAGE = join(__dirname, "..", "..", "dist", "ipcheck.1");
 const program = buildProgram({ version: "1.0.0" } as Host, () => undefined);
+const visibleOptions = (command: typeof program) => command.createHelp().visibleOptions(command);
 const COMMANDS = program.commands.map((command) => ({ command, name: command.name() }));
 
 function isInstalled(tool: string): boolean {

@@ -3,7 +3,7 @@ import { basename, join } from "node:path";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { crontabLines, findInstalled, isAnyRunning } from "../../src/schedule/cron";
-import { commandOf, intervalOf, offsetFor, parseInterval } from "../../src/schedule/plan";
+import { checkPaths, commandOf, intervalOf, offsetFor, parseInterval } from "../../src/schedule/plan";
 import { findSystemState, systemd, systemdUnits } from "../../src/schedule/systemd";
 import { makeScratch } from "../support/scratch";
 import { INTERVALS, makeSchedule } from "./schedules";
@@ -46,13 +46,16 @@ test("hosts spread over the hour", () => {
 
 test("an env file is carried only when it was named", () => {
   expect(commandOf(makeSchedule())).toEqual(["/usr/bin/node", "/opt/ipcheck/bin/ipcheck.js", "check"]);
-  expect(commandOf(makeSchedule({ configFile: "/etc/a b" })).slice(1)).toEqual([
-    "/opt/ipcheck/bin/ipcheck.js",
-    "check",
-    "--config",
-    "/etc/a b",
-  ]);
+  expect(commandOf(makeSchedule({ configFile: "/etc/a b" })).slice(2)).toEqual(["check", "--config", "/etc/a b"]);
 });
+
+// It became a line of the crontab, or a directive of the unit.
+test.for(["/srv/env\n* * * * * evil", "/srv/\x07", "/srv/\x85x", "/srv/\u2028x", "/srv/\u202ex"])(
+  "a path with a control character is refused, and not repeated as it is: %j",
+  (path) => {
+    expect(() => checkPaths([undefined, "/srv/it's déjà vu 100%", path])).toThrow(/control character: \/srv\P{C}*$/u);
+  },
+);
 
 test.for(Object.entries(INTERVALS))("what is installed for %s is read as %d minutes", async ([, everyMinutes]) => {
   const schedule = makeSchedule({ everyMinutes, offsetMinutes: offsetFor("home", everyMinutes) });

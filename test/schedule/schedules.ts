@@ -3,24 +3,8 @@ import type { Schedule } from "../../src/schedule/plan";
 
 /** Every interval that can be asked for, as it is written and in minutes. */
 export const INTERVALS: Readonly<Record<string, number>> = {
-  "1m": 1,
-  "2m": 2,
-  "3m": 3,
-  "4m": 4,
-  "5m": 5,
-  "6m": 6,
-  "10m": 10,
-  "12m": 12,
-  "15m": 15,
-  "20m": 20,
-  "30m": 30,
-  "1h": 60,
-  "2h": 120,
-  "3h": 180,
-  "4h": 240,
-  "6h": 360,
-  "8h": 480,
-  "12h": 720,
+  ...Object.fromEntries([1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30].map((minutes) => [`${minutes}m`, minutes])),
+  ...Object.fromEntries([1, 2, 3, 4, 6, 8, 12].map((hours) => [`${hours}h`, 60 * hours])),
   "1d": 1440,
 };
 

@@ -55,10 +55,22 @@ const SHORTEST_NAME = 8;
 /** More bars than this are no picture any more. */
 const MAX_BARS = 6;
 
-/** Writes the mail that tells `events`, oldest first. */
-export function composeMessage(events: readonly AddressEvent[], facts: MessageFacts): MailMessage {
-  const content = describeMessage(events, facts);
-  return { subject: content.subject, text: renderText(content), html: renderHtml(content) };
+/**
+ * Writes the mail that tells `events`, oldest first, whatever happens: plainly, in English, where it cannot be composed;
+ * then `onBug` is told why.
+ */
+export function composeMessage(
+  events: readonly AddressEvent[],
+  facts: MessageFacts,
+  onBug: (bug: unknown) => void,
+): MailMessage {
+  try {
+    const content = describeMessage(events, facts);
+    return { subject: content.subject, text: renderText(content), html: renderHtml(content) };
+  } catch (bug) {
+    onBug(bug);
+    return composePlainly(events, facts);
+  }
 }
 
 /** The facts, and the language they are told in. */
@@ -98,33 +110,14 @@ function describeMessage(events: readonly AddressEvent[], facts: MessageFacts): 
   return {
     language,
     kind,
-    colon: words.colon,
+    words,
     subject: subjectOf(kind, main, count, context),
     headline: fill(words.headline[kind], { machine, count, family: isOneOfTwo ? ` IPv${main.family}` : "" }),
     warning: unwritable && `${words.unwritable[unwritable]} ${words.repeated}`,
-    remarks: [
-      ...news
-        .filter(({ latest }) => latest.isUnconfirmed)
-        .map(({ latest: { address } }) => fill(words.unconfirmed, { address })),
-      describeStandIn(main, context),
-      describeReach(main, context),
-      describeRestart(context),
-      describeOutages(events, outages, kind, context),
-      describeDelay(main, context),
-    ].filter((remark) => remark !== undefined),
+    remarks: remarksOf(events, news, { kind, main, outages }, context),
     sections: [main, ...news.filter((one) => one !== main)].map((one) => sectionOf(one, context)),
-    hostKeys:
-      hostKeys.length > 0
-        ? {
-            title: words.hostKeys,
-            advice: words.hostKeysAdvice,
-            lines: hostKeys.map(({ type, fingerprint }) => `${fingerprint} (${type})`),
-          }
-        : undefined,
-    changes:
-      events.length > news.length
-        ? { title: words.allChanges, lines: events.map((event) => describeEvent(event, context)) }
-        : undefined,
+    hostKeys: hostKeys.map(({ type, fingerprint }) => `${fingerprint} (${type})`),
+    changes: events.length > news.length ? events.map((event) => describeEvent(event, context)) : [],
     bars: barsOf(main, context),
     footer: [fill(words.why, { host, version }), words.stop],
   };
@@ -200,18 +193,26 @@ function shorten(name: string, length: number): string {
   return name.length > kept ? `${name.slice(0, kept - 1).replace(/[\uD800-\uDBFF]$/, "")}…` : name;
 }
 
-function describeStandIn({ latest }: FamilyNews, { words }: Context): string | undefined {
-  const isStandIn = latest.kind === "test" && latest.confirmedBy.length === 0;
-  return isStandIn ? fill(words.standIn, { address: latest.address }) : undefined;
-}
-
-function describeReach({ latest: { address } }: FamilyNews, { reach, words }: Context): string | undefined {
-  return reach && fill(reach.isReachable ? words.reachable : words.unreachable, { address, port: String(reach.port) });
-}
-
-function describeRestart({ restartedMinutesAgo, words, formatter }: Context): string | undefined {
-  if (restartedMinutesAgo === undefined) return undefined;
-  return fill(words.restarted, { duration: formatter.duration(Math.max(1, Math.round(restartedMinutesAgo)) * 60_000) });
+/** What needs a sentence of its own, below the headline. */
+function remarksOf(
+  events: readonly AddressEvent[],
+  news: readonly FamilyNews[],
+  { kind, main, outages }: { kind: MessageKind; main: FamilyNews; outages: number },
+  context: Context,
+): string[] {
+  const { words, formatter, reach, restartedMinutesAgo } = context;
+  const { address, kind: latestKind, confirmedBy } = main.latest;
+  const unconfirmed = news.filter(({ latest }) => latest.isUnconfirmed);
+  const minutes = restartedMinutesAgo === undefined ? undefined : Math.max(1, Math.round(restartedMinutesAgo));
+  const remarks = [
+    ...unconfirmed.map(({ latest }) => fill(words.unconfirmed, { address: latest.address })),
+    latestKind === "test" && confirmedBy.length === 0 && fill(words.standIn, { address }),
+    reach && fill(reach.isReachable ? words.reachable : words.unreachable, { address, port: String(reach.port) }),
+    minutes && fill(words.restarted, { duration: formatter.duration(minutes * 60_000) }),
+    describeOutages(events, outages, kind, context),
+    describeDelay(main, context),
+  ];
+  return remarks.filter((remark) => typeof remark === "string");
 }
 
 /** One outage with its length and its time; several with their number, for the list has each. */
@@ -249,18 +250,16 @@ function describeDelay({ latest }: FamilyNews, { lateReason, now, words, formatt
 function describeEvent(event: AddressEvent, { words, formatter }: Context): string {
   const { at, old, address, kind, folded, outageSince, isUnwatched } = event;
   const move = old !== undefined && old !== address ? `${old} → ${address}` : address;
-  const notes: string[] = [];
+  let note = "";
   if (folded === undefined && outageSince) {
     const duration = formatter.between(outageSince, at);
-    notes.push(fill(isUnwatched ? words.afterPause : words.afterOutage, { duration }));
+    note = fill(isUnwatched ? words.afterPause : words.afterOutage, { duration });
+  } else if (folded !== undefined && kind === "change") {
+    note = fill(words.foldedChanges, { count: formatter.changes(folded) });
+  } else if (folded !== undefined && kind === "back") {
+    note = fill(words.afterOutages, { outages: formatter.outages(folded + 1) });
   }
-  if (folded !== undefined && kind === "change") {
-    notes.push(fill(words.foldedChanges, { count: formatter.changes(folded) }));
-  }
-  if (folded !== undefined && kind === "back") {
-    notes.push(fill(words.afterOutages, { outages: formatter.outages(folded + 1) }));
-  }
-  return `${formatter.time(at)}${words.colon}${move}${notes.map((note) => ` (${note})`).join("")}`;
+  return `${formatter.time(at)}${words.colon}${move}${note && ` (${note})`}`;
 }
 
 function sectionOf({ family, latest, changes, old }: FamilyNews, { words, formatter, sshLine }: Context): Section {
@@ -270,7 +269,7 @@ function sectionOf({ family, latest, changes, old }: FamilyNews, { words, format
   const heldMs = plausibleElapsedMs(from.oldSince ?? "", from.at);
   const held = heldMs === undefined ? "" : ` (${fill(words.heldFor, { duration: formatter.duration(heldMs) })})`;
   const isStill = changes.length === 0 && old === undefined && oldSince !== undefined;
-  const facts: [string, string | undefined][] = [
+  const facts: [label: string, value: string | undefined][] = [
     [words.oldAddress, old && `${old}${held}`],
     [words.sinceWhen, isStill ? formatter.time(oldSince) : undefined],
     [words.seenAt, formatter.time(at)],
@@ -283,12 +282,12 @@ function sectionOf({ family, latest, changes, old }: FamilyNews, { words, format
     title: fill(old === undefined ? words.currentAddress : words.newAddress, { family: `IPv${family}` }),
     old,
     address,
-    facts: facts.flatMap(([label, value]) => (value === undefined ? [] : [{ label, value }])),
-    login: { label: words.login, command: sshLine.replaceAll("{ip}", address) },
+    facts: facts.filter((fact) => fact[1] !== undefined) as [string, string][],
+    login: sshLine.replaceAll("{ip}", address),
   };
 }
 
-function barsOf(main: FamilyNews, { history, now, words, formatter }: Context): MessageContent["bars"] {
+function barsOf(main: FamilyNews, { history, now, words, formatter }: Context): Bar[] {
   const moves = history.filter(({ family }) => family === main.family);
   const spans = moves.flatMap(({ at, address }, index) => {
     const next = moves[index + 1];
@@ -299,9 +298,9 @@ function barsOf(main: FamilyNews, { history, now, words, formatter }: Context): 
     return ms === undefined ? [] : [{ address, isLast: !next, ms }];
   });
   const shown = spans.slice(-MAX_BARS);
-  if (shown.filter(({ ms }) => ms > 0).length < 2) return undefined;
+  if (shown.filter(({ ms }) => ms > 0).length < 2) return [];
   const longest = Math.max(...shown.map(({ ms }) => ms));
-  const rows = shown.map(({ address, isLast, ms }): Bar => {
+  return shown.map(({ address, isLast, ms }) => {
     const duration = formatter.duration(ms);
     return {
       label: address,
@@ -310,22 +309,6 @@ function barsOf(main: FamilyNews, { history, now, words, formatter }: Context): 
       share: Math.cbrt(ms / longest),
     };
   });
-  return { title: words.lately, rows };
-}
-
-/**
- * Writes the mail whatever happens: plainly, in English, where it cannot be composed; then `bug` is why, to be
- * reported after the mail was sent.
- */
-export function composeMessageSafely(
-  events: readonly AddressEvent[],
-  facts: MessageFacts,
-): { message: MailMessage; bug?: unknown } {
-  try {
-    return { message: composeMessage(events, facts) };
-  } catch (bug) {
-    return { message: composePlainly(events, facts), bug };
-  }
 }
 
 // With as little code as possible, because some of it has just failed.

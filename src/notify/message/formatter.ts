@@ -21,15 +21,7 @@ export function makeFormatter(words: Catalog, timeZone: string | undefined) {
   };
 }
 
-interface Formats {
-  time(at: string): string;
-  /** A date that both times share is written once. */
-  range(from: string, to: string): string;
-  duration(ms: number): string;
-  number(value: number): string;
-  plural(count: number): Intl.LDMLPluralRule;
-  list(items: readonly string[]): string;
-}
+type Formats = ReturnType<typeof intlFormats>;
 
 // What decorates a mail must not cost the mail: Intl can be left out of the build.
 function formatsFor(locale: string, timeZone: string | undefined): Formats {
@@ -54,7 +46,7 @@ export function safeTimeZone(candidate?: string): string {
   }
 }
 
-function intlFormats(locale: string, timeZone: string): Formats {
+function intlFormats(locale: string, timeZone: string) {
   const clock = new Intl.DateTimeFormat(locale, {
     weekday: "long",
     day: "numeric",
@@ -71,12 +63,13 @@ function intlFormats(locale: string, timeZone: string): Formats {
   const inUnit = ({ value, unit }: DurationPart) =>
     new Intl.NumberFormat(locale, { style: "unit", unit, unitDisplay: "long" }).format(value);
   return {
-    time: (at) => clock.format(new Date(at)),
-    range: (from, to) => clock.formatRange(new Date(from), new Date(to)),
-    duration: (ms) => splitDuration(ms).map(inUnit).join(" "),
-    number: (value) => numbers.format(value),
-    plural: (count) => plurals.select(count),
-    list: (items) => lists.format(items),
+    time: (at: string) => clock.format(new Date(at)),
+    /** A date that both times share is written once. */
+    range: (from: string, to: string) => clock.formatRange(new Date(from), new Date(to)),
+    duration: (ms: number) => splitDuration(ms).map(inUnit).join(" "),
+    number: (value: number) => numbers.format(value),
+    plural: (count: number) => plurals.select(count),
+    list: (items: readonly string[]) => lists.format(items),
   };
 }
 

@@ -95,11 +95,7 @@ const FRENCH: Catalog = {
   subject: {
     first: { lead: "adresse", brief: "", notes: ["désormais surveillée"] },
     change: { lead: "nouvelle adresse", brief: "désormais", notes: ["{old}"] },
-    changes: {
-      lead: "nouvelle adresse",
-      brief: "désormais",
-      notes: ["{old}", "{count}"],
-    },
+    changes: { lead: "nouvelle adresse", brief: "désormais", notes: ["{old}", "{count}"] },
     returned: { lead: "de nouveau", brief: "encore", notes: ["{count}"] },
     back: { lead: "de retour, toujours", brief: "toujours", notes: ["après une coupure"] },
     interrupted: { lead: "toujours", brief: "toujours", notes: ["{count}"] },
@@ -118,11 +114,7 @@ const FRENCH: Catalog = {
     heartbeat: "{machine} va bien, et son adresse publique est restée la même.",
     test: "Ceci est un essai\u00a0: voici comment s’annoncerait un changement d’adresse de {machine}.",
   },
-  changes: {
-    one: "{count} changement",
-    many: "{count} de changements",
-    other: "{count} changements",
-  },
+  changes: { one: "{count} changement", many: "{count} de changements", other: "{count} changements" },
   outages: "{count} coupures",
   newAddress: "Nouvelle adresse ({family})",
   currentAddress: "Adresse ({family})",

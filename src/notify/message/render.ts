@@ -1,20 +1,21 @@
 import { escapeXml } from "../../base/text";
-import type { Language, MessageKind } from "./languages";
+import type { Catalog, Language, MessageKind } from "./languages";
 
 /** Everything a mail shows, in words and in the order in which it is shown. */
 export interface MessageContent {
   language: Language;
   kind: MessageKind;
-  colon: string;
+  words: Catalog;
   subject: string;
   headline: string;
   /** Something to be mended, right below the headline. */
   warning: string | undefined;
   remarks: string[];
   sections: Section[];
-  hostKeys: { title: string; advice: string; lines: string[] } | undefined;
-  changes: { title: string; lines: string[] } | undefined;
-  bars: { title: string; rows: Bar[] } | undefined;
+  hostKeys: string[];
+  /** One line for each, where there are several. */
+  changes: string[];
+  bars: Bar[];
   footer: string[];
 }
 
@@ -24,8 +25,9 @@ export interface Section {
   /** Shown before the address, with an arrow. */
   old: string | undefined;
   address: string;
-  facts: { label: string; value: string }[];
-  login: { label: string; command: string };
+  facts: [label: string, value: string][];
+  /** The command to paste. */
+  login: string;
 }
 
 export interface Bar {
@@ -45,7 +47,8 @@ const SHORTEST_BAR = 4;
 
 /** The plain-text part: complete, and legible at 80 columns. */
 export function renderText(content: MessageContent): string {
-  const { colon, headline, warning, remarks, sections, hostKeys, changes, bars, footer } = content;
+  const { words, headline, warning, remarks, sections, hostKeys, changes, bars, footer } = content;
+  const { colon } = words;
   const titled = (title: string, body: string) => `${title}${colon.trimEnd()}\n\n${body}`;
   const blocks = [
     wrap(headline),
@@ -53,16 +56,16 @@ export function renderText(content: MessageContent): string {
     ...remarks.map((remark) => wrap(remark)),
     ...sections.flatMap(({ title, old, address, facts, login }) => [
       titled(title, indent([moveOf(old, address)])),
-      facts.map(({ label, value }) => wrap(`${label}${colon}${value}`)).join("\n"),
-      titled(login.label, indent([login.command])),
+      facts.map(([label, value]) => wrap(`${label}${colon}${value}`)).join("\n"),
+      titled(words.login, indent([login])),
     ]),
-    hostKeys && titled(hostKeys.title, `${indent(hostKeys.lines)}\n\n${wrap(hostKeys.advice)}`),
-    changes && titled(changes.title, changes.lines.map((line) => wrap(line, "  - ")).join("\n")),
-    bars && titled(bars.title, indent(drawBars(bars.rows))),
+    hostKeys.length > 0 && titled(words.hostKeys, `${indent(hostKeys)}\n\n${wrap(words.hostKeysAdvice)}`),
+    changes.length > 0 && titled(words.allChanges, changes.map((line) => wrap(line, "  - ")).join("\n")),
+    bars.length > 0 && titled(words.lately, indent(drawBars(bars))),
     // The signature mark of RFC 3676: mail programs fold away what follows.
     `-- \n${footer.map((line) => wrap(line)).join("\n")}`,
   ];
-  return `${blocks.filter((block) => block !== undefined).join("\n\n")}\n`;
+  return `${blocks.filter(Boolean).join("\n\n")}\n`;
 }
 
 function moveOf(old: string | undefined, address: string): string {
@@ -137,7 +140,8 @@ const BREAK = "overflow-wrap:anywhere;word-break:break-word";
 
 /** The HTML part: the same facts as the text, for small screens, light and dark. */
 export function renderHtml(content: MessageContent): string {
-  const { language, kind, subject, headline, warning, remarks, sections, hostKeys, changes, bars, footer } = content;
+  const { language, kind, words, subject, headline, warning, remarks, sections, hostKeys, changes, bars, footer } =
+    content;
   return `<!DOCTYPE html>
 <html lang="${language}">
 <head>
@@ -154,10 +158,10 @@ export function renderHtml(content: MessageContent): string {
 <p style="margin:10px 0 12px;font-size:20px;line-height:1.35;font-weight:700">${escapeXml(headline)}</p>
 ${warning ? `<p class="alert" style="margin:0 0 12px;padding:10px 12px;background:#fff0ea;color:#7a2208;border:1px solid #d1570a;border-radius:6px;font-weight:600">${escapeXml(warning)}</p>` : ""}
 ${remarks.map((remark) => `<p style="margin:0 0 12px">${escapeXml(remark)}</p>`).join("\n")}
-${sections.map(renderSection).join("\n")}
-${hostKeys ? titled(hostKeys.title, `${code(hostKeys.lines)}<p style="margin:6px 0 0">${escapeXml(hostKeys.advice)}</p>`) : ""}
-${changes ? titled(changes.title, list(changes.lines)) : ""}
-${bars ? titled(bars.title, bars.rows.map(renderBar).join("\n")) : ""}
+${sections.map((section) => renderSection(section, words)).join("\n")}
+${hostKeys.length > 0 ? titled(words.hostKeys, `${code(hostKeys)}<p style="margin:6px 0 0">${escapeXml(words.hostKeysAdvice)}</p>`) : ""}
+${changes.length > 0 ? titled(words.allChanges, list(changes)) : ""}
+${bars.length > 0 ? titled(words.lately, bars.map(renderBar).join("\n")) : ""}
 <div class="soft rule" style="margin-top:20px;padding-top:10px;border-top:1px solid #d5dae0;color:#57606a;font-size:13px">
 ${footer.map((line) => `<p style="margin:0 0 6px">${escapeXml(line)}</p>`).join("\n")}
 </div>
@@ -167,17 +171,17 @@ ${footer.map((line) => `<p style="margin:0 0 6px">${escapeXml(line)}</p>`).join(
 `;
 }
 
-function renderSection({ title, old, address, facts, login }: Section): string {
+function renderSection({ title, old, address, facts, login }: Section, words: Catalog): string {
   const rows = facts.map(
-    ({ label, value }) =>
+    ([label, value]) =>
       `<p style="margin:6px 0 0"><span class="soft" style="color:#57606a;font-size:14px">${escapeXml(label)}</span><br>${breakable(value)}</p>`,
   );
   return `<div class="card" style="margin:0 0 14px;padding:12px;background:#ffffff;border:1px solid #d5dae0;border-radius:10px">
 <div class="soft" style="color:#57606a;font-size:14px">${escapeXml(title)}</div>
 <div style="margin:4px 0 8px;line-height:1.4;${MONO};white-space:nowrap;overflow-x:auto">${renderMove(old, address)}</div>
 ${rows.join("\n")}
-<p class="soft" style="margin:12px 0 0;color:#57606a;font-size:14px">${escapeXml(login.label)}</p>
-${code([login.command])}
+<p class="soft" style="margin:12px 0 0;color:#57606a;font-size:14px">${escapeXml(words.login)}</p>
+${code([login])}
 </div>`;
 }
 

@@ -1,15 +1,13 @@
+// Run by the build: prints the man page, made of the command tree and of `.env.example`, so that it drifts from neither.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import type { Command, Option } from "commander";
-import { EXIT_MEANINGS } from "../base/errors";
+import { EXIT_MEANINGS } from "./base/errors";
+import { buildProgram } from "./cli";
+import type { Host } from "./commands/host";
 
-/** What the manual says besides the command tree. */
-interface ManualFacts {
-  version: string;
-  /** The text of `.env.example`: each variable below the comment that explains it. */
-  envExample: string;
-}
-
-/** The man page, made of the command tree and of `.env.example`, so that neither can drift from it. */
-export function renderManual(program: Command, { version, envExample }: ManualFacts): string {
+function renderManual(version: string, envExample: string): string {
+  const program = buildProgram({ version } as Host, () => undefined);
   const { commands } = program;
   return `${[
     `.TH IPCHECK 1 "" "ipcheck ${version}" "User Commands"`,
@@ -60,7 +58,7 @@ const EXAMPLES = [
 ] as const;
 
 /** The options of a command that its help shows. */
-export function visibleOptions(command: Command): Option[] {
+function visibleOptions(command: Command): Option[] {
   return command.createHelp().visibleOptions(command);
 }
 
@@ -97,3 +95,7 @@ function roff(text: string): string {
 function literal(command: string): string {
   return roff(command).replaceAll('"', "\\(dq").replaceAll("'", "\\(aq");
 }
+
+const root = join(__dirname, "..");
+const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+process.stdout.write(renderManual(version, readFileSync(join(root, ".env.example"), "utf8")));
