@@ -147,20 +147,26 @@ function exchange(url: URL, { address, family }: ResolvedAddress, options: Excha
   });
 }
 
-async function read(incoming: IncomingMessage, maxBytes: number): Promise<RawAnswer> {
+function read(incoming: IncomingMessage, maxBytes: number): Promise<RawAnswer> {
   const { statusCode: status = 0, headers } = incoming;
   // Nothing in the body of a redirect or an error page is worth reading.
-  if (status < 200 || status >= 300) return { status, headers, body: "" };
+  if (status < 200 || status >= 300) return Promise.resolve({ status, headers, body: "" });
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of incoming) {
-    chunks.push(chunk);
-    size += chunk.length;
-    if (size > maxBytes) throw coded("EMSGSIZE");
-  }
-  // The parser reports bytes beyond Content-Length only after the end: wait for that error.
-  await new Promise((resolve) => setImmediate(resolve));
-  return { status, headers, body: Buffer.concat(chunks).toString("latin1") };
+  // By events: for await costs a hundredth of a quiet run.
+  return new Promise((resolve, reject) => {
+    incoming.on("data", (chunk: Buffer) => {
+      chunks.push(chunk);
+      size += chunk.length;
+      if (size > maxBytes) reject(coded("EMSGSIZE"));
+    });
+    incoming.on("error", reject);
+    incoming.on("end", () => {
+      const body = Buffer.concat(chunks).toString("latin1");
+      // The parser reports bytes beyond Content-Length only after the end: wait for that error.
+      setImmediate(() => resolve({ status, headers, body }));
+    });
+  });
 }
 
 function coded(code: string): Error {

@@ -1,15 +1,13 @@
 import { elapsedMs, isDue } from "../base/time";
 import type { Family } from "../lookup/address";
-import type { Decision } from "../lookup/quorum";
+import type { LookupResult } from "../lookup/lookup-result";
 import { enqueue, eventId, owedTo } from "./outbox";
 import type { AddressEvent, FamilyState, Outage, State } from "./state";
 
 type Recorded = NonNullable<FamilyState["recorded"]>;
 
 /** What recording needs to know of one family's look. */
-export interface LookOutcome {
-  family: Family;
-  decision: Exclude<Decision, { kind: "ask" }>;
+export interface LookOutcome extends Pick<LookupResult, "family" | "decision"> {
   /** One plain sentence, where the look failed. */
   reason: string;
 }

@@ -58,9 +58,10 @@ export function storeOver(file: StateFile, openCopy: (purpose: Purpose) => State
         obstacle = asDiskError(error);
         found = { state: EMPTY_STATE, lastLookAt: undefined, condition: "unreadable", error: obstacle };
       }
-      const kept = loadCopy(openCopy("read"));
+      const stand = openCopy("read");
+      const kept = loadCopy(stand);
       if (!kept?.state.unsaved || kept.state.unsaved.basedOn !== fingerprint(found)) return found;
-      copy = openCopy("read");
+      copy = stand;
       const lastLookAt = latest(kept.lastLookAt, found.lastLookAt);
       return { ...found, ...kept, lastLookAt, condition: "sound", stateFile: found.state };
     },

@@ -84,6 +84,7 @@ describe("statuses: only 200 counts, whatever the body says", () => {
   });
 });
 
+// Every range: address.test.ts.
 describe("an address that is not the home's", () => {
   test.each([
     ["2a02:8109::1", 4, "wrong-family"],
@@ -92,17 +93,8 @@ describe("an address that is not the home's", () => {
     [`::FFFF:5102:458E`, 6, "wrong-family"],
     [`::ffff:${HOME}`, 4, "wrong-family"],
     ["100.64.0.1", 4, "cgnat"],
-    ["100.127.255.254", 4, "cgnat"],
-    ["100.128.0.1", 4, "100.128.0.1"],
     ["192.168.1.1", 4, "private"],
-    ["0.0.0.0", 4, "private"],
-    ["203.0.113.7", 4, "private"],
-    ["224.0.0.1", 4, "private"],
-    ["255.255.255.255", 4, "private"],
     ["fe80::1", 6, "private"],
-    ["::1", 6, "private"],
-    ["2001:db8::1", 6, "private"],
-    ["64:ff9b::5102:458e", 6, "private"],
   ] as const)("%s over IPv%d: %s", (body, family, expected) => expect(read(answer(body), { family })).toBe(expected));
 
   test.each([

@@ -24,16 +24,17 @@ const stateOf = (familyState: FamilyState): State => ({ ...EMPTY_STATE, families
 const recorded = { address: A, since: ago(600), confirmedBy: ["a", "b"] };
 const DAY = 1440;
 
-function record(state: State, decision: LookOutcome["decision"], rest: Partial<RecordingContext> = {}): State {
+function record(state: State, decision: Decision, rest: Partial<RecordingContext> = {}): State {
   const lastLookAt = new Date(NOW.getTime() - HOUR_MS);
   const before = { families: [4] as const, lastLookAt, reportOutageMs: HOUR_MS, now: NOW };
   const context = { now: NOW, lastLookAt, outage: endedOutage(state, before), createId: () => "id", ...rest };
   return recordLookup(state, { family: 4, decision, reason: "a reason" }, context);
 }
 
-const UNCHANGED: LookOutcome["decision"] = { kind: "unchanged", address: A, seen: A, by: ["a"] };
-const CONFIRMED: LookOutcome["decision"] = { kind: "confirmed", address: B, by: ["a", "c"] };
-const SILENCE: LookOutcome["decision"] = { kind: "silence" };
+type Decision = LookOutcome["decision"];
+const UNCHANGED: Decision = { kind: "unchanged", address: A, seen: A, by: ["a"] };
+const CONFIRMED: Decision = { kind: "confirmed", address: B, by: ["a", "c"] };
+const SILENCE: Decision = { kind: "silence" };
 
 test("a quiet look leaves the very same state, so that nothing is written", () => {
   const state = stateOf({ recorded });
@@ -58,35 +59,28 @@ describe("an address that was accepted on one vote", () => {
 
 describe("good looks", () => {
   const candidate = { address: B, runs: 2 };
-  const [HOUR, LESS] = [
-    { recorded, outage: outageFor(60) },
-    { recorded, outage: outageFor(59) },
-  ];
-  const ACCEPTED = { ...CONFIRMED, kind: "accepted" };
+  const outFor = (minutes: number) => ({ recorded, outage: outageFor(minutes) });
+  const ACCEPTED: Decision = { kind: "accepted", address: B, by: ["a"] };
 
-  test.each([
+  test.each<[what: string, FamilyState, Decision, notice: object | undefined]>([
     ["first", {}, CONFIRMED, { kind: "first", address: B, confirmedBy: ["a", "c"], at: ago(0) }],
     ["first, though an outage before", { outage: outageFor(600) }, CONFIRMED, { kind: "first", outageSince: ago(600) }],
     ["change", { recorded }, CONFIRMED, { kind: "change", old: A, oldSince: ago(600), address: B }],
     ["accepted", { recorded, candidate }, ACCEPTED, { kind: "change", isUnconfirmed: true }],
-    ["change after blindness", HOUR, CONFIRMED, { kind: "change", outageSince: ago(60) }],
-    ["change after a short one", LESS, CONFIRMED, { kind: "change" }],
-    ["back", HOUR, UNCHANGED, { kind: "back", address: A, outageSince: ago(60) }],
-    ["back so soon", LESS, UNCHANGED, undefined],
+    ["change after blindness", outFor(60), CONFIRMED, { kind: "change", outageSince: ago(60) }],
+    ["change after a short one", outFor(59), CONFIRMED, { kind: "change" }],
+    ["back", outFor(60), UNCHANGED, { kind: "back", address: A, outageSince: ago(60) }],
+    ["back so soon", outFor(59), UNCHANGED, undefined],
     ["no lone vote any more", { recorded, candidate }, UNCHANGED, undefined],
-    ["outage since the future", { recorded, outage: outageFor(-600) }, UNCHANGED, undefined],
-  ] as [string, FamilyState, LookOutcome["decision"], object | undefined][])(
-    "%s",
-    (_, familyState, decision, expected) => {
-      const { families, outbox } = record(stateOf(familyState), decision);
-      expect(outbox).toMatchObject(expected ? [{ id: expect.any(String), family: 4, told: [], ...expected }] : []);
-      if (expected && !("outageSince" in expected)) expect(outbox[0]).not.toHaveProperty("outageSince");
-      // Outage and candidate are over, whatever was seen.
-      expect(families[4]).toEqual({
-        recorded: expect.objectContaining({ address: decision.kind === "unchanged" ? A : B }),
-      });
-    },
-  );
+    ["outage since the future", outFor(-600), UNCHANGED, undefined],
+  ])("%s", (_, familyState, decision, expected) => {
+    const { families, outbox } = record(stateOf(familyState), decision);
+    expect(outbox).toMatchObject(expected ? [{ id: expect.any(String), family: 4, told: [], ...expected }] : []);
+    if (expected && !("outageSince" in expected)) expect(outbox[0]).not.toHaveProperty("outageSince");
+    // Outage and candidate are over, whatever was seen.
+    const address = decision.kind === "unchanged" ? A : B;
+    expect(families[4]).toEqual({ recorded: expect.objectContaining({ address }) });
+  });
 
   test("what was taken over without a time has none in the notice either", () => {
     const { outbox } = record(stateOf({ recorded: { address: A, confirmedBy: [] } }), CONFIRMED);
@@ -103,24 +97,19 @@ describe("good looks", () => {
 
 describe("failed looks", () => {
   const since = ago(90);
-  const lone = (runs: number): LookOutcome["decision"] => {
-    return { kind: "unconfirmed", address: B, by: ["a"], runs, since };
-  };
+  const lone = (runs: number): Decision => ({ kind: "unconfirmed", address: B, by: ["a"], runs, since });
   const candidate = { address: B, runs: 2 };
 
-  test.each([
+  test.each<[FamilyState, Decision, FamilyState["candidate"]]>([
     [{}, lone(1), { address: B, runs: 1, since }],
     [{ candidate }, lone(2), { address: B, runs: 2, since }],
     [{ candidate }, lone(0), undefined],
     [{ candidate }, SILENCE, undefined],
     [{ candidate }, { kind: "contradiction" }, undefined],
-  ] as [FamilyState, LookOutcome["decision"], FamilyState["candidate"]][])(
-    "%j, then %j: candidate %j",
-    (familyState, decision, expected) => {
-      const next = record(stateOf({ recorded, ...familyState }), decision);
-      expect([next.families[4]?.candidate, next.families[4]?.recorded, next.outbox]).toEqual([expected, recorded, []]);
-    },
-  );
+  ])("%j, then %j: candidate %j", (familyState, decision, expected) => {
+    const next = record(stateOf({ recorded, ...familyState }), decision);
+    expect([next.families[4]?.candidate, next.families[4]?.recorded, next.outbox]).toEqual([expected, recorded, []]);
+  });
 
   test("a contradiction is remembered until a look is good", () => {
     const contradicted = record(stateOf({ recorded }), { kind: "contradiction" });
@@ -148,7 +137,7 @@ describe("failed looks", () => {
 
 test("an address is never recorded without a notice that is owed", () => {
   const decision = fc.oneof(
-    fc.constantFrom<LookOutcome["decision"]>(SILENCE, { kind: "contradiction" }),
+    fc.constantFrom<Decision>(SILENCE, { kind: "contradiction" }),
     fc.record({
       kind: fc.constantFrom("confirmed" as const, "accepted" as const),
       address: fc.constantFrom(A, B),
