@@ -51,11 +51,11 @@ export interface Run {
   isQuiet: boolean;
   /** An effect on the disk failed. */
   hasDiskFailed: boolean;
-  isKilled: boolean;
   /** The clock was set since the run before. */
   isClockSet: boolean;
   /** The program's memory was taken away since the run before: restored, damaged, lost with the machine's restart. */
   isMemoryLost: boolean;
+  /** Undefined for a run that was killed. */
   report: CheckReport | undefined;
 }
 
@@ -120,8 +120,8 @@ export class World {
       recipients: bits(recipients, RECIPIENTS),
       hasHook: settings.hasHook,
       mailIntervalMs: settings.mailIntervalMinutes * MINUTE_MS,
-      reportOutageMs: settings.reportOutageMinutes === undefined ? undefined : settings.reportOutageMinutes * MINUTE_MS,
-      heartbeatMailMs: settings.heartbeatDays === undefined ? undefined : settings.heartbeatDays * DAY_MS,
+      reportOutageMs: settings.reportOutageMinutes && settings.reportOutageMinutes * MINUTE_MS,
+      heartbeatMailMs: settings.heartbeatDays && settings.heartbeatDays * DAY_MS,
       revision: () => String(this.revision),
       isInteractive: this.is("a person runs it"),
     };
@@ -143,7 +143,6 @@ export class World {
       kept: [],
       isQuiet: false,
       hasDiskFailed: false,
-      isKilled: false,
       ...this.since,
       report: undefined,
     };
@@ -153,22 +152,18 @@ export class World {
     this.isOff = false;
     this.cutAt = this.killAt(hour);
     try {
-      run.report = await check(rules, this.open());
+      const report = await check(rules, this.open());
+      if (!this.isOff) run.report = report;
     } catch (error) {
       if (!this.isOff) throw error;
     }
-    run.isKilled = this.isOff;
-    if (this.isOff) run.report = undefined;
     run.isQuiet = this.active.length === 0 && run.effects.join() === "touch";
     return run;
   }
 
   private passTime(hour: number): void {
     const { settings, episodes } = this.story;
-    if (settings.startsIn1970 && this.clockErrorMs === -this.boot && hour >= 5) {
-      this.clockErrorMs = 0;
-      this.since.isClockSet = true;
-    }
+    if (settings.startsIn1970 && this.clockErrorMs === -this.boot && hour >= 5) this.moveClock(this.boot);
     for (const episode of episodes) {
       if (episode.at > hour) break;
       if (this.started.has(episode)) continue;
@@ -184,7 +179,11 @@ export class World {
   }
 
   private begin(episode: Episode): void {
-    const { what, n, m } = episode;
+    const { what, n } = episode;
+    const loseCopy = () => {
+      this.since.isMemoryLost ||= this.copy.isThere;
+      this.copy.content = undefined;
+    };
     const doAtOnce: Partial<Record<What, () => void>> = {
       "the home moves": () => {
         this.homeBefore = this.home;
@@ -193,14 +192,8 @@ export class World {
       "the IPv6 address gets another interface identifier": () => {
         this.interfaceId = n;
       },
-      "the machine restarts": () => {
-        if (this.copy.isThere) this.since.isMemoryLost = true;
-        this.copy.content = undefined;
-      },
-      "the runtime folder is away": () => {
-        if (this.copy.isThere) this.since.isMemoryLost = true;
-        this.copy.content = undefined;
-      },
+      "the machine restarts": loseCopy,
+      "the runtime folder is away": loseCopy,
       "the disk cannot be read": () => {
         this.since.isMemoryLost = true;
       },
@@ -209,11 +202,7 @@ export class World {
         this.states.content = this.states.content?.slice(0, -20 - n);
         this.since.isMemoryLost = true;
       },
-      "the clock goes wrong": () => {
-        const unit = [HOUR_MS, HOUR_MS, DAY_MS, 365 * DAY_MS][m % 4] ?? 0;
-        this.clockErrorMs += unit * (n - 31);
-        this.since.isClockSet = true;
-      },
+      "the clock goes wrong": () => this.moveClock(clockErrorOf(episode)),
       "the mail settings change": () => void this.revision++,
       "the state file of the beginning is restored at the end": () => {
         this.backups.set(episode, this.states.content);
@@ -223,17 +212,17 @@ export class World {
   }
 
   private end(episode: Episode): void {
-    const { what, n, m } = episode;
-    if (what === "the clock goes wrong") {
-      const unit = [HOUR_MS, HOUR_MS, DAY_MS, 365 * DAY_MS][m % 4] ?? 0;
-      this.clockErrorMs -= unit * (n - 31);
-      this.since.isClockSet = true;
-    }
-    if (what === "the disk cannot be read") this.since.isMemoryLost = true;
+    if (episode.what === "the clock goes wrong") this.moveClock(-clockErrorOf(episode));
+    if (episode.what === "the disk cannot be read") this.since.isMemoryLost = true;
     if (this.backups.has(episode) && !this.obstacle("write")) {
       this.states.content = this.backups.get(episode);
       this.since.isMemoryLost = true;
     }
+  }
+
+  private moveClock(ms: number): void {
+    this.clockErrorMs += ms;
+    this.since.isClockSet = true;
   }
 
   private episodesOf(what: What): Episode[] {
@@ -280,9 +269,8 @@ export class World {
   }
 
   private killAt(hour: number): number | undefined {
-    const { intervalMinutes } = this.story.settings;
-    const kill = this.episodesOf("the run is killed").find(({ at }) => hour < at + intervalMinutes / 60);
-    return kill?.n;
+    const intervalHours = this.story.settings.intervalMinutes / 60;
+    return this.episodesOf("the run is killed").find(({ at }) => hour < at + intervalHours)?.n;
   }
 
   /** A process of its own: what `check` may do to this world. */
@@ -291,13 +279,12 @@ export class World {
     const { now } = run;
     const hasRuntimeFolder = this.story.settings.hasRuntimeFolder && !this.is("the runtime folder is away");
     const store = storeOver(this.states, () => (hasRuntimeFolder ? this.copy : undefined));
-    const nextRandom = () => {
-      this.random = (this.random * 48271) % 2147483647;
-      return this.random / 2147483647;
-    };
     return {
       now: () => now,
-      random: nextRandom,
+      random: () => {
+        this.random = (this.random * 48271) % 2147483647;
+        return this.random / 2147483647;
+      },
       createId: () => `id-${++this.ids}`,
       look: async (request) => {
         const { family } = request;
@@ -313,10 +300,7 @@ export class World {
           run.kept.push({ state, place: keeping.place });
           return keeping;
         }),
-      touch: (lastLookAt) =>
-        this.act("touch", () => {
-          store.touch(lastLookAt);
-        }),
+      touch: (lastLookAt) => this.act("touch", () => store.touch(lastLookAt)),
       appendHistory: (events) => this.act("appendHistory", () => this.append(events)),
       mail: async (notice) => {
         this.noteOrder(notice.events);
@@ -341,15 +325,13 @@ export class World {
 
   private lookOptions(family: Family): Parameters<typeof look>[1] {
     const run = this.current;
-    const { services } = this.story.settings;
-    const options = {
-      serviceUrls: SERVICE_URLS.slice(0, services),
+    return {
+      serviceUrls: SERVICE_URLS.slice(0, this.story.settings.services),
       acceptRanges: ACCEPT_RANGES,
       ipv6PrefixLength: 64,
       timeoutMs: 5000,
       userAgent: "ipcheck",
       redact: (text: string) => text,
-      hostName: "home",
       seed: "home",
       now: () => run.now,
       monotonicMs: () => run.hour * HOUR_MS,
@@ -360,7 +342,6 @@ export class World {
         return this.answer(family, SERVICE_URLS.indexOf(url));
       },
     };
-    return options;
   }
 
   private async answer(family: Family, operator: number): Promise<RawAnswer> {
@@ -380,8 +361,7 @@ export class World {
   }
 
   private append(events: readonly AddressEvent[]): void {
-    const isBroken = this.is("the history cannot be written") || this.obstacle("write");
-    if (isBroken) {
+    if (this.is("the history cannot be written") || this.obstacle("write")) {
       this.current.hasDiskFailed = true;
       throw diskError("cannot append to the history", "EROFS");
     }
@@ -402,9 +382,10 @@ export class World {
 
   private serve(bit: number): { outcome: Outcome | undefined; isTaken: boolean } {
     const is = (what: What) => (this.bitsOf(what) & bit) !== 0;
-    if (this.is("the line is down")) return { outcome: failed("no network", false), isTaken: false };
-    if (is("the mail server refuses some for now")) return { outcome: failed("450 later", false), isTaken: false };
-    if (is("the mail server refuses some for good")) return { outcome: failed("550 never", true), isTaken: false };
+    const refused = (reason: string, isPermanent = false) => ({ outcome: failed(reason, isPermanent), isTaken: false });
+    if (this.is("the line is down")) return refused("no network");
+    if (is("the mail server refuses some for now")) return refused("450 later");
+    if (is("the mail server refuses some for good")) return refused("550 never", true);
     if (is("the mail server forgets to answer for some")) return { outcome: undefined, isTaken: false };
     const isLost = is("the mail server takes the mail and its answer is lost");
     if (isLost || is("the mail server hangs after the final dot")) {
@@ -423,6 +404,11 @@ export class World {
     if (this.isOff) throw new PowerCut();
     return result;
   }
+}
+
+function clockErrorOf({ n, m }: Episode): number {
+  const unit = [HOUR_MS, HOUR_MS, DAY_MS, 365 * DAY_MS][m % 4] ?? 0;
+  return unit * (n - 31);
 }
 
 const OK: Outcome = { ok: true };
