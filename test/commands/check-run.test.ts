@@ -165,14 +165,6 @@ describe("a clock that ran backwards", () => {
     expect(home.told).toEqual(["first 1", "change 1>2", "change 2>3"]);
   });
 
-  test("ends pauses that were set in what is now the future", async () => {
-    home.answer = () => REFUSED;
-    await home.run(0);
-    home.answer = () => OK;
-    await home.run(-DAY);
-    expect(home.told).toEqual(["first 1"]);
-  });
-
   test("makes stderr speak again rather than never", async () => {
     await home.run(0);
     expect(spoken(await home.run(5, "ttt"))).toEqual(["no-address"]);
