@@ -6,7 +6,7 @@ import { describe, expect, test } from "vitest";
 import { IpcheckError } from "../../src/base/errors";
 import { openFileStream } from "../../src/base/file-stream";
 import { Output, type Stream, wrap } from "../../src/base/output";
-import { captureOutput } from "../reading/support";
+import { captureOutput } from "../support/capture";
 import { startEchoServer } from "../support/echo-server";
 import { Home } from "../support/home";
 import { runIpcheck } from "../support/run-ipcheck";

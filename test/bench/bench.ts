@@ -1,10 +1,10 @@
 // What a quiet hour costs, as ratios against programs run in turn with it on this machine: a bare
 // Node.js process that makes one request (the floor), a script as people wrote them in 2013, and
 // ddclient and inadyn where they are installed. BENCH_NODE is another node to run ours and the floor.
-import { execFileSync, spawn, spawnSync } from "node:child_process";
-import { createHash } from "node:crypto";
+import { execFile, execFileSync, spawnSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { type AddressEvent, encodeState, type State } from "../../src/state/state";
 import { makeAuthority } from "../support/certificates";
 import { type EchoServer, startEchoServer } from "../support/echo-server";
@@ -31,6 +31,8 @@ interface Contender {
   name: string;
   command: readonly string[];
   env: NodeJS.ProcessEnv;
+  /** What it must end with. */
+  exitCode: number;
   samples: Sample[];
 }
 
@@ -57,9 +59,9 @@ async function main(): Promise<void> {
   const contenders = [ours, ...others(bench)];
   await measure(ours); // The first look: recorded and mailed.
 
-  const before = fingerprint(home);
+  const before = readFiles(home);
   await interleave(contenders);
-  const filesWritten = difference(before, fingerprint(home));
+  const filesWritten = Object.entries(readFiles(home)).flatMap(([path, text]) => (before[path] === text ? [] : path));
   const wire = [];
   for (const one of contenders) wire.push({ name: one.name, ...(await countBytes(one, bench)) });
 
@@ -76,8 +78,9 @@ async function main(): Promise<void> {
       writeFileSync(join(folder, "history.jsonl"), makeHistory(count));
     }),
     // A server that refuses every mail for now: each run tries again, with all that is owed.
-    outbox: await measureGrowth([1, 10, 100, 1_000], bench, (folder, count, env) => {
-      env["IPCHECK_SMTP_PORT"] = "9";
+    outbox: await measureGrowth([1, 10, 100, 1_000], bench, (folder, count, row) => {
+      row.env["IPCHECK_SMTP_PORT"] = "9";
+      row.exitCode = 5;
       writeFileSync(join(folder, "state.json"), encodeState(makeOwing(count)));
     }),
   };
@@ -107,7 +110,7 @@ function makeHome({ echoes, mail }: Bench): string {
 
 function contender(name: string, command: readonly string[], home: string, { caFile }: Bench): Contender {
   const env = { PATH: process.env["PATH"] ?? "", HOME: home, NODE_EXTRA_CA_CERTS: caFile, SSL_CERT_FILE: caFile };
-  return { name, command, env, samples: [] };
+  return { name, command, env, exitCode: 0, samples: [] };
 }
 
 function others(bench: Bench): Contender[] {
@@ -153,36 +156,35 @@ custom home {
 
 async function interleave(contenders: readonly Contender[]): Promise<void> {
   // The first round warms the page cache, and lets the other tools record the address.
-  for (const one of contenders) await measure(one);
-  for (let run = 0; run < RUNS; run++) {
-    for (const one of contenders) one.samples.push(await measure(one));
+  for (let run = -1; run < RUNS; run++) {
+    for (const one of contenders) {
+      const sample = await measure(one);
+      if (run >= 0) one.samples.push(sample);
+    }
   }
 }
 
-function measure({ name, command, env }: Contender, expected = 0): Promise<Sample> {
-  const child = spawn("python3", [join(BENCH, "measure.py"), ...command], { env, stdio: ["ignore", "pipe", "ignore"] });
-  let output = "";
-  child.stdout.setEncoding("utf8").on("data", (text: string) => {
-    output += text;
-  });
-  return new Promise((resolve, reject) => {
-    child.once("close", () => {
-      const sample = JSON.parse(output.trim().split("\n").at(-1) ?? "{}") as Sample & { status: number };
-      if (sample.status >> 8 === expected) resolve(sample);
-      else reject(new Error(`${name} ended with status ${sample.status >> 8}`));
-    });
-  });
+async function measure({ name, command, env, exitCode }: Contender): Promise<Sample> {
+  const { stdout } = await promisify(execFile)("python3", [join(BENCH, "measure.py"), ...command], { env });
+  const { status, ...sample } = JSON.parse(stdout.trim().split("\n").at(-1) ?? "{}") as Sample & { status: number };
+  if (status >> 8 !== exitCode) throw new Error(`${name} ended with status ${status >> 8}`);
+  return sample;
 }
 
 async function countBytes(one: Contender, { echoes }: Bench) {
-  const sum = (key: "bytesIn" | "bytesOut") => echoes.reduce((total, echo) => total + echo[key], 0);
-  const requests = () => echoes.reduce((total, echo) => total + echo.requests.length, 0);
-  const before = { sent: sum("bytesIn"), received: sum("bytesOut"), requests: requests() };
+  const count = (what: (echo: EchoServer) => number) => echoes.reduce((total, echo) => total + what(echo), 0);
+  const read = () => ({
+    requests: count(({ requests }) => requests.length),
+    bytesSent: count(({ bytesIn }) => bytesIn),
+    bytesReceived: count(({ bytesOut }) => bytesOut),
+  });
+  const before = read();
   await measure(one);
+  const after = read();
   return {
-    requests: requests() - before.requests,
-    bytesSent: sum("bytesIn") - before.sent,
-    bytesReceived: sum("bytesOut") - before.received,
+    requests: after.requests - before.requests,
+    bytesSent: after.bytesSent - before.bytesSent,
+    bytesReceived: after.bytesReceived - before.bytesReceived,
   };
 }
 
@@ -190,26 +192,20 @@ async function countBytes(one: Contender, { echoes }: Bench) {
 async function measureGrowth(
   counts: readonly number[],
   bench: Bench,
-  fill: (stateFolder: string, count: number, env: NodeJS.ProcessEnv) => void,
+  fill: (stateFolder: string, count: number, row: Contender) => void,
 ) {
   const rows: Contender[] = [];
   for (const count of counts) {
     const home = makeHome(bench);
     const row = contender(String(count), CHECK, home, bench);
     await measure(row);
-    fill(join(home, ".local", "state", "ipcheck"), count, row.env);
+    fill(join(home, ".local", "state", "ipcheck"), count, row);
     rows.push(row);
   }
-  const [smallest] = rows;
   // Written pages reach the disk before anything is timed.
   spawnSync("sync");
-  for (let run = -1; run < RUNS; run++) {
-    for (const row of rows) {
-      const sample = await measure(row, row.env["IPCHECK_SMTP_PORT"] ? 5 : 0);
-      if (run >= 0) row.samples.push(sample);
-    }
-  }
-  return rows.map((row) => ({ count: Number(row.name), ...summarize(row.samples), ratios: ratios(row, smallest) }));
+  await interleave(rows);
+  return rows.map((row) => ({ count: Number(row.name), ...summarize(row.samples), ratios: ratios(row, rows[0]) }));
 }
 
 function makeHistory(count: number): string {
@@ -242,80 +238,60 @@ function at(hour: number): string {
   return new Date(Date.UTC(2003, 0) + hour * 3_600_000).toISOString();
 }
 
-/** Each file below the state folder: its identity and content. */
-function fingerprint(home: string): Map<string, string> {
-  const folder = join(home, ".local");
-  const files = readdirSync(folder, { recursive: true, encoding: "utf8", withFileTypes: true });
-  return new Map(
-    files
-      .filter((file) => file.isFile())
-      .map((file) => join(file.parentPath, file.name))
-      .map((path) => [path, createHash("sha256").update(readFileSync(path)).digest("hex")]),
-  );
+/** The content of each file below the state folder. */
+function readFiles(home: string): Record<string, string> {
+  const files = readdirSync(join(home, ".local"), { recursive: true, withFileTypes: true });
+  const paths = files.filter((file) => file.isFile()).map((file) => join(file.parentPath, file.name));
+  return Object.fromEntries(paths.map((path) => [path, readFileSync(path, "base64")]));
 }
 
-function difference(before: Map<string, string>, after: Map<string, string>): string[] {
-  const paths = new Set([...before.keys(), ...after.keys()]);
-  return [...paths].filter((path) => before.get(path) !== after.get(path));
+/** Of sorted values: the one at this part of them, rounded. */
+function quantile(values: readonly number[], part: number): number {
+  return Math.round((values[Math.min(Math.floor(values.length * part), values.length - 1)] ?? Number.NaN) * 100) / 100;
 }
 
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
-}
+const sorted = (values: readonly number[]) => [...values].sort((a, b) => a - b);
 
 function summarize(samples: readonly Sample[]) {
-  const of = (key: keyof Sample) => median(samples.map((sample) => sample[key]));
-  const walls = samples.map(({ wall }) => wall).sort((a, b) => a - b);
+  const all = (key: keyof Sample, factor: number) => sorted(samples.map((sample) => sample[key] * factor));
+  const walls = all("wall", 1000);
   return {
-    wallMs: Math.round(of("wall") * 1000),
-    wallSpreadMs: [walls[0] ?? 0, walls.at(-1) ?? 0].map((value) => Math.round(value * 1000)),
-    cpuMs: Math.round(of("cpu") * 1000),
-    peakMiB: Math.round(of("peak") / 102.4) / 10,
+    wallMs: Math.round(quantile(walls, 0.5)),
+    wallSpreadMs: [0, 1].map((part) => Math.round(quantile(walls, part))),
+    cpuMs: Math.round(quantile(all("cpu", 1000), 0.5)),
+    peakMiB: quantile(all("peak", 1 / 1024), 0.5),
   };
 }
 
 /** Medians of the ratios of runs made side by side, with the middle half of them for wall time. */
 function ratios(one: Contender, other: Contender | undefined) {
   const all = (key: keyof Sample) =>
-    one.samples
-      .map((sample, index) => sample[key] / (other?.samples[index]?.[key] ?? Number.NaN))
-      .sort((a, b) => a - b);
-  const round = (value: number | undefined) => Math.round((value ?? Number.NaN) * 100) / 100;
-  const walls = all("wall");
+    sorted(one.samples.map((sample, index) => sample[key] / (other?.samples[index]?.[key] ?? Number.NaN)));
   return {
-    wall: round(median(walls)),
-    wallSpread: [0.25, 0.75].map((part) => round(walls[Math.floor(walls.length * part)])),
-    cpu: round(median(all("cpu"))),
-    peak: round(median(all("peak"))),
+    wall: quantile(all("wall"), 0.5),
+    wallSpread: [0.25, 0.75].map((part) => quantile(all("wall"), part)),
+    cpu: quantile(all("cpu"), 0.5),
+    peak: quantile(all("peak"), 0.5),
   };
 }
 
-type Report = Awaited<ReturnType<typeof measureGrowth>>[number];
+type Growth = Awaited<ReturnType<typeof measureGrowth>>;
 
-function print(report: {
-  contenders: ({ name: string } & ReturnType<typeof summarize>)[];
-  ratios: ({ against: string } & ReturnType<typeof ratios>)[];
-  wire: ({ name: string } & Awaited<ReturnType<typeof countBytes>>)[];
-  history: Report[];
-  outbox: Report[];
-  [fact: string]: unknown;
-}): void {
-  const { contenders, ratios: ratioRows, wire, history, outbox, ...facts } = report;
-  process.stdout.write(`${JSON.stringify(facts)}\n`);
-  const row = (first: string, ...cells: (string | number)[]) =>
-    process.stdout.write(`${first.padEnd(28)}${cells.map((cell) => String(cell).padStart(13)).join("")}\n`);
-  row("\n", "wall ms", "min–max", "CPU ms", "peak MiB");
-  for (const one of contenders) row(one.name, one.wallMs, one.wallSpreadMs.join("–"), one.cpuMs, one.peakMiB);
-  row("\nipcheck against", "wall", "quartiles", "CPU", "peak");
-  for (const one of ratioRows) row(one.against, one.wall, one.wallSpread.join("–"), one.cpu, one.peak);
-  row("\non the wire", "requests", "bytes sent", "received");
-  for (const one of wire) row(one.name, one.requests, one.bytesSent, one.bytesReceived);
-  for (const [title, rows] of Object.entries({ "entries in the history": history, "changes in the outbox": outbox })) {
-    row(`\n${title}`, "wall", "quartiles", "CPU", "peak");
-    for (const one of rows) {
-      row(String(one.count), one.ratios.wall, one.ratios.wallSpread.join("–"), one.ratios.cpu, one.ratios.peak);
-    }
+/** Lists of the report as tables, all else in a line. */
+function print({ history, outbox, ...report }: { history: Growth; outbox: Growth; [part: string]: unknown }): void {
+  const growth = (rows: Growth) => rows.map(({ count, ratios }) => ({ count, ...ratios }));
+  const { contenders, ratios, wire, ...facts } = report;
+  console.log(JSON.stringify(facts));
+  const tables = {
+    contenders,
+    ratios,
+    wire,
+    "entries in the history": growth(history),
+    "changes owed": growth(outbox),
+  };
+  for (const [title, rows] of Object.entries(tables)) {
+    console.log(`\n${title}`);
+    console.table(rows);
   }
 }
 

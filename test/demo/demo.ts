@@ -2,9 +2,11 @@
 // server on loopback, through a day in the life of a home. Nothing leaves this machine.
 
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { type EchoServer, startEchoServer } from "../support/echo-server";
 import { type MailServer, startMailServer } from "../support/mail-server";
 
@@ -28,16 +30,17 @@ async function main(): Promise<void> {
     say(`An echo service and a mail server run on this machine, and an env file says so:\n`);
     say(indent(envFileText(home, echoes, port)));
 
-    await step(0, "First look: the address is recorded, and a mail proves that mail works.", envFile, 0, mail);
-    await step(1, "An hour later nothing has changed. Cron would hear nothing: not a byte.", envFile, 0, mail);
+    const step = (hours: number, title: string, exitCode = 0) => liveThrough({ hours, title, exitCode, envFile, mail });
+    await step(0, "First look: the address is recorded, and a mail proves that mail works.");
+    await step(1, "An hour later nothing has changed. Cron would hear nothing: not a byte.");
     moveTo(echoes, "203.0.113.99");
-    await step(40 * 24, "Forty days later, after a power cut: the provider hands out 203.0.113.99.", envFile, 0, mail);
+    await step(40 * 24, "Forty days later, after a power cut: the provider hands out 203.0.113.99.");
     await mail.close();
     moveTo(echoes, "198.51.100.23");
-    await step(71 * 24 + 2, "The address changes again, while the mail server is down.", envFile, 5, mail);
+    await step(71 * 24 + 2, "The address changes again, while the mail server is down.", 5);
     mail = await startMailServer({ port });
-    await step(71 * 24 + 5, "The mail server is back: nothing was lost.", envFile, 0, mail);
-    await step(71 * 24 + 6, "And quiet again.", envFile, 0, mail);
+    await step(71 * 24 + 5, "The mail server is back: nothing was lost.");
+    await step(71 * 24 + 6, "And quiet again.");
     say("That was the whole job. README.md says how to set it up for your home.");
   } finally {
     await Promise.all([...echoes.map((echo) => echo.close()), mail.close()]);
@@ -50,13 +53,15 @@ const START = new Date(Date.now() - (71 * 24 + 6) * HOUR_MS);
 
 let steps = 0;
 
-async function step(
-  hours: number,
-  title: string,
-  envFile: string,
-  expectedExitCode: number,
-  mail: MailServer,
-): Promise<void> {
+interface Step {
+  hours: number;
+  title: string;
+  exitCode: number;
+  envFile: string;
+  mail: MailServer;
+}
+
+async function liveThrough({ hours, title, exitCode: expected, envFile, mail }: Step): Promise<void> {
   const before = mail.arrived.length;
   const now = new Date(START.getTime() + hours * HOUR_MS);
   say(`\n${++steps}. ${now.toISOString().slice(0, 16).replace("T", " ")} UTC. ${title}\n`);
@@ -68,27 +73,17 @@ async function step(
     say(`\n   A mail arrived:\n`);
     say(indent(`From: ${message.from?.text}\nSubject: ${message.subject}\n\n${message.text?.trim()}`, "   | "));
   }
-  if (exitCode !== expectedExitCode) throw new Error(`expected exit code ${expectedExitCode}, got ${exitCode}`);
+  if (exitCode !== expected) throw new Error(`expected exit code ${expected}, got ${exitCode}`);
 }
 
-function run(now: Date, args: string[]): Promise<{ exitCode: number; printed: string }> {
-  const child = spawn(process.execPath, ["--require", FAKE_CLOCK, BIN, ...args], {
-    env: {
-      PATH: process.env["PATH"] ?? "",
-      FAKE_CLOCK_NOW: now.toISOString(),
-      ...(process.env["TZ"] && { TZ: process.env["TZ"] }),
-    },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  let printed = "";
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding("utf8").on("data", (text: string) => {
-      printed += text;
-    });
-  }
-  return new Promise((resolve) => {
-    child.once("close", (exitCode) => resolve({ exitCode: exitCode ?? -1, printed: printed.trim() }));
-  });
+async function run(now: Date, args: string[]): Promise<{ exitCode: number; printed: string }> {
+  const { PATH = "", TZ } = process.env;
+  const env = { PATH, FAKE_CLOCK_NOW: now.toISOString(), ...(TZ && { TZ }) };
+  const command = ["--require", FAKE_CLOCK, BIN, ...args];
+  const child = spawn(process.execPath, command, { env, stdio: ["ignore", "pipe", "pipe"] });
+  const [stdout, stderr] = [text(child.stdout), text(child.stderr)];
+  const [exitCode] = await once(child, "close");
+  return { exitCode, printed: `${await stdout}${await stderr}`.trim() };
 }
 
 function moveTo(echoes: EchoServer[], address: string): void {
@@ -109,12 +104,12 @@ IPCHECK_STATE_FILE=${join(home, "state.json")}
 `;
 }
 
-function indent(text: string, prefix = "   "): string {
-  return text.replace(/^/gm, prefix);
+function indent(lines: string, prefix = "   "): string {
+  return lines.replace(/^/gm, prefix);
 }
 
-function say(text: string): void {
-  process.stdout.write(`${text}\n`);
+function say(words: string): void {
+  process.stdout.write(`${words}\n`);
 }
 
 main().catch((error: unknown) => {

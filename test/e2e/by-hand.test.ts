@@ -1,6 +1,6 @@
 // What `check` says to a person: what it did, each thing once, in local time.
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { startProgress } from "../../src/base/output";
 import { makeHome, startEcho, startMail, whyNoTerminal } from "../setup/workbench";
 import { Home } from "../support/home";
@@ -113,19 +113,12 @@ test("not configured at all: what to do is said to a person, and not to cron", a
 
 test("a long look shows what it waits for, and erases it", ({ onTestFinished }) => {
   const written: string[] = [];
-  let tick = () => undefined as unknown;
-  const real = globalThis.setTimeout;
-  globalThis.setTimeout = ((work: () => void) => {
-    tick = work;
-    return { unref: () => 1 };
-  }) as unknown as typeof setTimeout;
-  onTestFinished(() => {
-    globalThis.setTimeout = real;
-  });
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
   const progress = startProgress({ write: (text) => written.push(text) > 0, columns: 20 });
   progress.show("asking api.ipify.org …");
   expect(written).toEqual([]);
-  tick();
+  vi.runAllTimers();
   progress.show("asking \u001b[31m");
   progress.end();
   progress.end();

@@ -4,7 +4,8 @@ import { expect, test } from "vitest";
 import { screenOf } from "../../src/base/output";
 import { printHistory, summarize, toRows } from "../../src/commands/history";
 import type { HistoryEntry } from "../../src/state/history";
-import { captureOutput, historyText, homeWithHistory, NOW } from "./support";
+import { captureOutput } from "../support/capture";
+import { historyText, homeWithHistory, NOW } from "./support";
 
 const OPERATORS = ["ipify", "Cloudflare", "AWS", "deSEC", "ident.me"];
 const HOUR_MS = 3_600_000;

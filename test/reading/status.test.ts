@@ -6,11 +6,12 @@ import { quote } from "../../src/base/text";
 import { formatPrometheus, printStatus, readStatus, type Status, type StatusOptions } from "../../src/commands/status";
 import { systemdUnits } from "../../src/schedule/systemd";
 import { EMPTY_STATE, encodeState, type State } from "../../src/state/state";
+import { captureOutput } from "../support/capture";
 import { startEchoServer } from "../support/echo-server";
 import { Home } from "../support/home";
 import { makeScratch } from "../support/scratch";
 import { parseExposition } from "./exposition";
-import { captureOutput, homeWith, NOW } from "./support";
+import { homeWith, NOW } from "./support";
 
 const OWNER = "owner@example.net";
 const MAIL = { IPCHECK_TO: OWNER, IPCHECK_FROM: "pi@example.net" };

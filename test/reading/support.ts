@@ -1,26 +1,11 @@
 import { mkdirSync, utimesSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { Output, type Stream } from "../../src/base/output";
 import type { HistoryEntry } from "../../src/state/history";
 import { EMPTY_STATE, encodeState, type State } from "../../src/state/state";
 import { Home } from "../support/home";
 
 /** When the runs of these tests take place. */
 export const NOW = new Date("2026-06-10T12:00:00Z");
-
-/** An output whose streams keep what they get. */
-export function captureOutput(stream: Pick<Stream, "isTTY" | "columns"> = {}) {
-  const said = { stdout: "", stderr: "" };
-  const open = (name: keyof typeof said) => (): Stream => ({
-    ...stream,
-    write(text, done) {
-      said[name] += text;
-      done?.();
-      return true;
-    },
-  });
-  return { said, output: new Output(open("stdout"), open("stderr"), stream.isTTY ?? false) };
-}
 
 /** A home in which no time passes while a command runs. */
 function makeStill(): Home {

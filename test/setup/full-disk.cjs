@@ -5,18 +5,11 @@ const refuse = () => {
   throw Object.assign(new Error("no space left on device"), { code: "ENOSPC" });
 };
 
-const { open } = fs.promises;
-fs.promises.open = async (path, flags, ...rest) => {
-  const file = await open(path, flags, ...rest);
-  if (flags !== "r") Object.assign(file, { write: refuse, writeFile: refuse, appendFile: refuse, sync: refuse });
-  return file;
-};
-
 const { openSync, writeFileSync } = fs;
 const created = new Set();
 fs.openSync = (path, flags, ...rest) => {
   const file = openSync(path, flags, ...rest);
-  if (flags === "wx" || flags === "a+") created.add(file);
+  if (flags === "wx") created.add(file);
   else created.delete(file);
   return file;
 };

@@ -19,26 +19,32 @@ export class BrokenPromise extends Error {
 const SLACK_MS = 60_000;
 
 /** What the world knows of one recipient; the program's own notes are not asked. */
-interface Recipient {
+const newRecipient = () => ({
   /** The server has told the program so. */
-  granted: Set<string>;
+  granted: new Set<string>(),
   /**
    * What the server has, by event, and whether it may be told again: its outcome is unknown, the run was killed, or what
    * it did could not be kept.
    */
-  taken: Map<string, { mayRepeat: boolean }>;
-  changes: Mail[];
-  outages: Mail[];
-  /** May have been taken, nobody knows. */
-  unknowns: Mail[];
-  /** When mails were sent by a clock that has been set since: what the program noted may count when that time comes. */
-  misdated: number[];
-  copies: Map<string, Mail[]>;
-  lastTaken: Mail | undefined;
-  lastAttempt: { at: number; isChange: boolean; isDeferring: boolean; ids: ReadonlySet<string> } | undefined;
+  taken: new Map<string, { mayRepeat: boolean }>(),
   /** The address that the recipient knows of. */
-  knows: Partial<Record<Family, string>>;
-}
+  knows: {} as Partial<Record<Family, string>>,
+  /** When mails were sent by a clock that has been set since: what the program noted may count when that time comes. */
+  misdated: [] as number[],
+  copies: new Map<string, Mail[]>(),
+  ...newTimes(),
+});
+
+const newTimes = () => ({
+  changes: [] as Mail[],
+  outages: [] as Mail[],
+  /** May have been taken, nobody knows. */
+  unknowns: [] as Mail[],
+  lastTaken: undefined as Mail | undefined,
+  lastAttempt: undefined as { at: number; isDeferring: boolean; ids: ReadonlySet<string> } | undefined,
+});
+
+type Recipient = ReturnType<typeof newRecipient>;
 
 interface Mail {
   at: number;
@@ -134,22 +140,8 @@ export class Oracle {
   }
 
   private of(recipient: string): Recipient {
-    let found = this.recipients.get(recipient);
-    if (!found) {
-      found = {
-        granted: new Set(),
-        taken: new Map(),
-        changes: [],
-        outages: [],
-        unknowns: [],
-        misdated: [],
-        copies: new Map(),
-        lastTaken: undefined,
-        lastAttempt: undefined,
-        knows: {},
-      };
-      this.recipients.set(recipient, found);
-    }
+    const found = this.recipients.get(recipient) ?? newRecipient();
+    this.recipients.set(recipient, found);
     return found;
   }
 
@@ -175,13 +167,9 @@ export class Oracle {
 
   private forgetTimesOf(recipient: Recipient): void {
     const { changes, outages, unknowns, misdated } = recipient;
-    recipient.misdated = [...misdated, ...[...changes, ...outages, ...unknowns].map(({ at }) => at)];
-    recipient.changes = [];
-    recipient.outages = [];
-    recipient.unknowns = [];
+    misdated.push(...[...changes, ...outages, ...unknowns].map(({ at }) => at));
     recipient.copies.clear();
-    recipient.lastTaken = undefined;
-    recipient.lastAttempt = undefined;
+    Object.assign(recipient, newTimes());
   }
 
   /** A killed run does not know what it did last. */
@@ -208,15 +196,13 @@ export class Oracle {
       if (!run.rules.recipients.includes(recipient)) this.fail(`${recipient} is mailed and was not configured`);
       for (const event of notice.events) this.judgeEvent(event);
       this.judgeName(`notice ${notice.events.map(({ id }) => id).join()}`, notice.id, "Message-ID");
-      const isChange = notice.events.some(({ kind }) => kind === "change");
-      const isOutage = notice.events.every(({ kind }) => kind === "back");
       const isDeferring = outcome?.ok === false && (outcome.isPermanent || outcome.isUnknown === true);
       const mayBeCopy = isTaken || (outcome?.ok === false && outcome.isUnknown === true);
       if (mayBeCopy) {
         const isForgotten = notice.stateError !== undefined;
         const mail: Mail = { at: now, noticeId: notice.id, isAcknowledged: outcome?.ok === true, isForgotten };
-        this.judgeRate(recipient, one, mail, { isChange, isOutage, isHeartbeat: isHeartbeat(notice.events) });
-        if (isChange) one.changes = [...one.changes.slice(-5), mail];
+        this.judgeRate(recipient, one, mail, notice.events);
+        if (notice.events.some(({ kind }) => kind === "change")) one.changes = [...one.changes.slice(-5), mail];
         if (!isTaken || !outcome?.ok) one.unknowns = [...one.unknowns.slice(-5), mail];
         if (outcome?.ok && notice.events.some(({ kind }) => kind === "back"))
           one.outages = [...one.outages.slice(-5), mail];
@@ -234,7 +220,7 @@ export class Oracle {
       // Without an answer to wait for, the pause of before goes on.
       const isKept =
         outcome?.ok === false && !isDeferring && before?.isDeferring && one.unknowns.some(({ at }) => at === before.at);
-      one.lastAttempt = isKept ? before : { at: now, isChange, isDeferring, ids };
+      one.lastAttempt = isKept ? before : { at: now, isDeferring, ids };
     }
   }
 
@@ -250,25 +236,16 @@ export class Oracle {
     this.names.set(facts, name);
   }
 
-  private judgeRate(
-    recipient: string,
-    one: Recipient,
-    mail: Mail,
-    { isChange, isOutage, isHeartbeat }: { isChange: boolean; isOutage: boolean; isHeartbeat: boolean },
-  ): void {
+  private judgeRate(recipient: string, one: Recipient, mail: Mail, events: readonly AddressEvent[]): void {
     const { rules } = this.run;
     const since = (mails: readonly Mail[]) => mails.filter(({ isForgotten }) => !isForgotten);
     const isSooner = (mails: readonly Mail[], ms: number) => since(mails).some(({ at }) => mail.at - at < ms);
+    const isChange = events.some(({ kind }) => kind === "change");
     if (isChange && !mail.isForgotten && isSooner(one.changes, rules.mailIntervalMs)) {
       this.fail(`${recipient} gets two mails about changes within the mail interval`);
     }
-    if (
-      isOutage &&
-      isSooner(
-        one.outages.filter(({ noticeId }) => noticeId !== mail.noticeId),
-        DAY_MS,
-      )
-    ) {
+    const outages = one.outages.filter(({ noticeId }) => noticeId !== mail.noticeId);
+    if (events.every(({ kind }) => kind === "back") && isSooner(outages, DAY_MS)) {
       this.fail(`${recipient} gets two mails about outages in a day`);
     }
     const copies = since(one.copies.get(mail.noticeId) ?? []).filter(({ at }) => mail.at - at < DAY_MS - HOUR_MS);
@@ -277,6 +254,7 @@ export class Oracle {
     }
     if (!rules.isInteractive && mail.isForgotten && rules.recipients.length > 0)
       this.judgeReminder(recipient, one, mail);
+    const isHeartbeat = events.every(({ kind }) => kind === "heartbeat");
     if (isHeartbeat && rules.heartbeatMailMs && one.lastTaken && mail.at - one.lastTaken.at < rules.heartbeatMailMs) {
       this.fail(`${recipient} gets a sign of life ${(mail.at - one.lastTaken.at) / HOUR_MS} hours after a mail`);
     }
@@ -517,9 +495,7 @@ export class Oracle {
     );
     if (isBlind !== errors.some((error) => error.code === "no-address")) this.fail(`exit ${code}, blind: ${isBlind}`);
     const owing = this.channels().filter((channel) => owedTo(after, channel).length > 0);
-    const mustSay = owing.filter((channel) => {
-      return !this.mayWait(channel, owedTo(after, channel));
-    });
+    const mustSay = owing.filter((channel) => !this.mayWait(channel, owedTo(after, channel)));
     const isSaid = errors.some((error) => error.code === "undelivered");
     if (isSaid ? owing.length === 0 : mustSay.length > 0) {
       this.fail(`exit ${code}, and ${owing.join() || "nobody"} is owed something`);
@@ -639,10 +615,6 @@ export function isAddress(saying: Saying): saying is { address: string } {
 
 function isMove({ kind }: AddressEvent): boolean {
   return kind === "first" || kind === "change";
-}
-
-function isHeartbeat(events: readonly AddressEvent[]): boolean {
-  return events.every(({ kind }) => kind === "heartbeat");
 }
 
 function owedTo(state: State, channel: string): AddressEvent[] {

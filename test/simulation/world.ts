@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from "node:util";
 import { IpcheckError } from "../../src/base/errors";
 import { type CheckReport, check, type Dependencies } from "../../src/commands/check-run";
 import { type Family, parseCidr } from "../../src/lookup/address";
@@ -6,9 +5,9 @@ import type { RawAnswer } from "../../src/lookup/answer";
 import { look } from "../../src/lookup/lookup";
 import type { CheckRules, Notice } from "../../src/notify/dispatch";
 import type { Outcome } from "../../src/state/outbox";
-import { type AddressEvent, decodeState, EMPTY_STATE, encodeState, isState, type State } from "../../src/state/state";
-import type { StateFile } from "../../src/state/state-file";
+import type { AddressEvent, State } from "../../src/state/state";
 import { storeOver } from "../../src/state/store";
+import { openMemoryFile } from "../support/memory-file";
 import type { Episode, Story, What } from "./story";
 
 export const MINUTE_MS = 60_000;
@@ -52,11 +51,11 @@ export interface Run {
   isQuiet: boolean;
   /** An effect on the disk failed. */
   hasDiskFailed: boolean;
-  isKilled: boolean;
   /** The clock was set since the run before. */
   isClockSet: boolean;
   /** The program's memory was taken away since the run before: restored, damaged, lost with the machine's restart. */
   isMemoryLost: boolean;
+  /** Undefined for a run that was killed. */
   report: CheckReport | undefined;
 }
 
@@ -70,84 +69,13 @@ export function addressOf(family: Family, number: number, host = 1): string {
 
 const RETRY_AFTER = [undefined, "120", "3600", "86400", "31536000", "-5", "soon", "99999999999999999999"];
 
-/** A state file in memory; what the disk lets it do is asked before each deed. */
-class MemoryFile {
-  private state: State | undefined;
-  /** What it says where that is no state. */
-  private damagedText: string | undefined;
-  private mtime = new Date(0);
-  private saves = 0;
-
-  constructor(private readonly obstacle: (deed: "read" | "write" | "touch") => string | undefined) {}
-
-  get isThere(): boolean {
-    return this.state !== undefined || this.damagedText !== undefined;
-  }
-
-  get content(): string | undefined {
-    return this.damagedText ?? (this.state && encodeState(this.state));
-  }
-
-  set content(text: string | undefined) {
-    const decoded = text === undefined ? undefined : decodeState(text);
-    this.state = decoded && freeze(decoded.state);
-    this.damagedText = decoded ? undefined : text;
-  }
-
-  readonly file: StateFile = {
-    path: "/state.json",
-    historyFile: "/history.jsonl",
-    prepare: () => undefined,
-    cleanUp: () => undefined,
-    findObstacle: () => undefined,
-    findHistoryObstacle: () => undefined,
-    appendHistory: () => undefined,
-    load: () => {
-      this.guard("read");
-      const { state } = this;
-      if (!state) {
-        const condition = this.damagedText === undefined ? "absent" : "damaged";
-        return { state: EMPTY_STATE, lastLookAt: undefined, condition };
-      }
-      const isLookedAt = Object.values(state.families).some((family) => family?.recorded);
-      return { state, lastLookAt: isLookedAt ? this.mtime : undefined, condition: "sound" };
-    },
-    quarantine: () => {
-      this.guard("write");
-      this.content = undefined;
-      return "/state.json.unreadable";
-    },
-    save: (state, lastLookAt) => {
-      this.guard("write");
-      this.state = freeze(state);
-      this.damagedText = undefined;
-      // Encoding and decoding each would take most of the time.
-      if (this.saves++ % 20 === 0) {
-        const decoded = decodeState(encodeState(state))?.state;
-        if (!isState(decoded) || !isDeepStrictEqual(decoded, state))
-          throw new Error("it cannot be read as it was written");
-      }
-      this.mtime = lastLookAt ?? new Date(0);
-    },
-    touch: (lastLookAt) => {
-      this.guard("touch");
-      this.mtime = lastLookAt;
-    },
-    remove: () => {
-      this.content = undefined;
-    },
-  };
-
-  private guard(deed: "read" | "write" | "touch"): void {
-    const code = this.obstacle(deed);
-    if (code) throw diskError(`cannot ${deed} the state file (${code})`, code);
-  }
-}
-
 /** A home, its line, its operators, its mail server, its disk and its clock, as a story tells them. */
 export class World {
-  private readonly states = new MemoryFile((deed) => this.obstacle(deed));
-  private readonly copy = new MemoryFile(() => undefined);
+  private readonly states = openMemoryFile((deed) => {
+    const code = this.obstacle(deed);
+    if (code) throw diskError(`cannot ${deed} the state file (${code})`, code);
+  });
+  private readonly copy = openMemoryFile();
   private readonly started = new Set<Episode>();
   private active: Episode[] = [];
   private home = 0;
@@ -160,6 +88,9 @@ export class World {
   private random: number;
   private runs = 0;
   private isOff = false;
+  private cutAt: number | undefined;
+  /** What happened since the run before. */
+  private since = { isClockSet: false, isMemoryLost: false };
   private current!: Run;
   /** The lines of history.jsonl. */
   readonly history: AddressEvent[] = [];
@@ -176,11 +107,10 @@ export class World {
   /** Lets time pass until `hour` and runs `check` once, where the machine is on. */
   async live(hour: number): Promise<Run | undefined> {
     const { settings } = this.story;
-    const flags = { isClockSet: false, isMemoryLost: false };
-    this.passTime(hour, flags);
+    this.passTime(hour);
     if (this.is("the machine is off")) {
       this.copy.content = undefined;
-      this.pending = { isClockSet: this.pending.isClockSet || flags.isClockSet, isMemoryLost: true };
+      this.since.isMemoryLost = true;
       return undefined;
     }
     this.runs++;
@@ -190,8 +120,8 @@ export class World {
       recipients: bits(recipients, RECIPIENTS),
       hasHook: settings.hasHook,
       mailIntervalMs: settings.mailIntervalMinutes * MINUTE_MS,
-      reportOutageMs: settings.reportOutageMinutes === undefined ? undefined : settings.reportOutageMinutes * MINUTE_MS,
-      heartbeatMailMs: settings.heartbeatDays === undefined ? undefined : settings.heartbeatDays * DAY_MS,
+      reportOutageMs: settings.reportOutageMinutes && settings.reportOutageMinutes * MINUTE_MS,
+      heartbeatMailMs: settings.heartbeatDays && settings.heartbeatDays * DAY_MS,
       revision: () => String(this.revision),
       isInteractive: this.is("a person runs it"),
     };
@@ -213,52 +143,47 @@ export class World {
       kept: [],
       isQuiet: false,
       hasDiskFailed: false,
-      isKilled: false,
-      isClockSet: flags.isClockSet || this.pending.isClockSet,
-      isMemoryLost: flags.isMemoryLost || this.pending.isMemoryLost,
+      ...this.since,
       report: undefined,
     };
-    this.pending = { isClockSet: false, isMemoryLost: false };
+    this.since = { isClockSet: false, isMemoryLost: false };
     for (const family of settings.families) run.says[family] = this.sayings(family, truth[family]);
     this.current = run;
     this.isOff = false;
     this.cutAt = this.killAt(hour);
     try {
-      run.report = await check(rules, this.open());
+      const report = await check(rules, this.open());
+      if (!this.isOff) run.report = report;
     } catch (error) {
       if (!this.isOff) throw error;
     }
-    run.isKilled = this.isOff;
-    if (this.isOff) run.report = undefined;
     run.isQuiet = this.active.length === 0 && run.effects.join() === "touch";
     return run;
   }
 
-  private pending = { isClockSet: false, isMemoryLost: false };
-  private cutAt: number | undefined;
-
-  private passTime(hour: number, flags: { isClockSet: boolean; isMemoryLost: boolean }): void {
+  private passTime(hour: number): void {
     const { settings, episodes } = this.story;
-    if (settings.startsIn1970 && this.clockErrorMs === -this.boot && hour >= 5) {
-      this.clockErrorMs = 0;
-      flags.isClockSet = true;
-    }
+    if (settings.startsIn1970 && this.clockErrorMs === -this.boot && hour >= 5) this.moveClock(this.boot);
     for (const episode of episodes) {
       if (episode.at > hour) break;
       if (this.started.has(episode)) continue;
       this.started.add(episode);
-      this.begin(episode, flags);
+      this.begin(episode);
       this.active.push(episode);
     }
     for (const episode of this.active) {
       if (hour < episode.at + episode.hours) continue;
-      this.end(episode, flags);
+      this.end(episode);
       this.active = this.active.filter((one) => one !== episode);
     }
   }
 
-  private begin(episode: Episode, flags: { isClockSet: boolean; isMemoryLost: boolean }): void {
-    const { what, n, m } = episode;
+  private begin(episode: Episode): void {
+    const { what, n } = episode;
+    const loseCopy = () => {
+      this.since.isMemoryLost ||= this.copy.isThere;
+      this.copy.content = undefined;
+    };
     const doAtOnce: Partial<Record<What, () => void>> = {
       "the home moves": () => {
         this.homeBefore = this.home;
@@ -267,27 +192,17 @@ export class World {
       "the IPv6 address gets another interface identifier": () => {
         this.interfaceId = n;
       },
-      "the machine restarts": () => {
-        if (this.copy.isThere) flags.isMemoryLost = true;
-        this.copy.content = undefined;
-      },
-      "the runtime folder is away": () => {
-        if (this.copy.isThere) flags.isMemoryLost = true;
-        this.copy.content = undefined;
-      },
+      "the machine restarts": loseCopy,
+      "the runtime folder is away": loseCopy,
       "the disk cannot be read": () => {
-        flags.isMemoryLost = true;
+        this.since.isMemoryLost = true;
       },
       "the state file is damaged": () => {
         if (!this.states.isThere) return;
         this.states.content = this.states.content?.slice(0, -20 - n);
-        flags.isMemoryLost = true;
+        this.since.isMemoryLost = true;
       },
-      "the clock goes wrong": () => {
-        const unit = [HOUR_MS, HOUR_MS, DAY_MS, 365 * DAY_MS][m % 4] ?? 0;
-        this.clockErrorMs += unit * (n - 31);
-        flags.isClockSet = true;
-      },
+      "the clock goes wrong": () => this.moveClock(clockErrorOf(episode)),
       "the mail settings change": () => void this.revision++,
       "the state file of the beginning is restored at the end": () => {
         this.backups.set(episode, this.states.content);
@@ -296,18 +211,18 @@ export class World {
     doAtOnce[what]?.();
   }
 
-  private end(episode: Episode, flags: { isClockSet: boolean; isMemoryLost: boolean }): void {
-    const { what, n, m } = episode;
-    if (what === "the clock goes wrong") {
-      const unit = [HOUR_MS, HOUR_MS, DAY_MS, 365 * DAY_MS][m % 4] ?? 0;
-      this.clockErrorMs -= unit * (n - 31);
-      flags.isClockSet = true;
-    }
-    if (what === "the disk cannot be read") flags.isMemoryLost = true;
+  private end(episode: Episode): void {
+    if (episode.what === "the clock goes wrong") this.moveClock(-clockErrorOf(episode));
+    if (episode.what === "the disk cannot be read") this.since.isMemoryLost = true;
     if (this.backups.has(episode) && !this.obstacle("write")) {
       this.states.content = this.backups.get(episode);
-      flags.isMemoryLost = true;
+      this.since.isMemoryLost = true;
     }
+  }
+
+  private moveClock(ms: number): void {
+    this.clockErrorMs += ms;
+    this.since.isClockSet = true;
   }
 
   private episodesOf(what: What): Episode[] {
@@ -354,9 +269,8 @@ export class World {
   }
 
   private killAt(hour: number): number | undefined {
-    const { intervalMinutes } = this.story.settings;
-    const kill = this.episodesOf("the run is killed").find(({ at }) => hour < at + intervalMinutes / 60);
-    return kill?.n;
+    const intervalHours = this.story.settings.intervalMinutes / 60;
+    return this.episodesOf("the run is killed").find(({ at }) => hour < at + intervalHours)?.n;
   }
 
   /** A process of its own: what `check` may do to this world. */
@@ -364,14 +278,13 @@ export class World {
     const run = this.current;
     const { now } = run;
     const hasRuntimeFolder = this.story.settings.hasRuntimeFolder && !this.is("the runtime folder is away");
-    const store = storeOver(this.states.file, () => (hasRuntimeFolder ? this.copy.file : undefined));
-    const nextRandom = () => {
-      this.random = (this.random * 48271) % 2147483647;
-      return this.random / 2147483647;
-    };
+    const store = storeOver(this.states, () => (hasRuntimeFolder ? this.copy : undefined));
     return {
       now: () => now,
-      random: nextRandom,
+      random: () => {
+        this.random = (this.random * 48271) % 2147483647;
+        return this.random / 2147483647;
+      },
       createId: () => `id-${++this.ids}`,
       look: async (request) => {
         const { family } = request;
@@ -387,10 +300,7 @@ export class World {
           run.kept.push({ state, place: keeping.place });
           return keeping;
         }),
-      touch: (lastLookAt) =>
-        this.act("touch", () => {
-          store.touch(lastLookAt);
-        }),
+      touch: (lastLookAt) => this.act("touch", () => store.touch(lastLookAt)),
       appendHistory: (events) => this.act("appendHistory", () => this.append(events)),
       mail: async (notice) => {
         this.noteOrder(notice.events);
@@ -415,15 +325,13 @@ export class World {
 
   private lookOptions(family: Family): Parameters<typeof look>[1] {
     const run = this.current;
-    const { services } = this.story.settings;
-    const options = {
-      serviceUrls: SERVICE_URLS.slice(0, services),
+    return {
+      serviceUrls: SERVICE_URLS.slice(0, this.story.settings.services),
       acceptRanges: ACCEPT_RANGES,
       ipv6PrefixLength: 64,
       timeoutMs: 5000,
       userAgent: "ipcheck",
       redact: (text: string) => text,
-      hostName: "home",
       seed: "home",
       now: () => run.now,
       monotonicMs: () => run.hour * HOUR_MS,
@@ -434,7 +342,6 @@ export class World {
         return this.answer(family, SERVICE_URLS.indexOf(url));
       },
     };
-    return options;
   }
 
   private async answer(family: Family, operator: number): Promise<RawAnswer> {
@@ -454,8 +361,7 @@ export class World {
   }
 
   private append(events: readonly AddressEvent[]): void {
-    const isBroken = this.is("the history cannot be written") || this.obstacle("write");
-    if (isBroken) {
+    if (this.is("the history cannot be written") || this.obstacle("write")) {
       this.current.hasDiskFailed = true;
       throw diskError("cannot append to the history", "EROFS");
     }
@@ -476,9 +382,10 @@ export class World {
 
   private serve(bit: number): { outcome: Outcome | undefined; isTaken: boolean } {
     const is = (what: What) => (this.bitsOf(what) & bit) !== 0;
-    if (this.is("the line is down")) return { outcome: failed("no network", false), isTaken: false };
-    if (is("the mail server refuses some for now")) return { outcome: failed("450 later", false), isTaken: false };
-    if (is("the mail server refuses some for good")) return { outcome: failed("550 never", true), isTaken: false };
+    const refused = (reason: string, isPermanent = false) => ({ outcome: failed(reason, isPermanent), isTaken: false });
+    if (this.is("the line is down")) return refused("no network");
+    if (is("the mail server refuses some for now")) return refused("450 later");
+    if (is("the mail server refuses some for good")) return refused("550 never", true);
     if (is("the mail server forgets to answer for some")) return { outcome: undefined, isTaken: false };
     const isLost = is("the mail server takes the mail and its answer is lost");
     if (isLost || is("the mail server hangs after the final dot")) {
@@ -499,6 +406,11 @@ export class World {
   }
 }
 
+function clockErrorOf({ n, m }: Episode): number {
+  const unit = [HOUR_MS, HOUR_MS, DAY_MS, 365 * DAY_MS][m % 4] ?? 0;
+  return unit * (n - 31);
+}
+
 const OK: Outcome = { ok: true };
 
 const SERVICE_URLS = Array.from({ length: 6 }, (_, index) => new URL(`https://operator-${index}.example.net/`));
@@ -513,10 +425,4 @@ function diskError(message: string, code: string): IpcheckError {
 
 function bits<T>(number: number, items: readonly T[]): T[] {
   return items.filter((_, index) => number & (1 << index));
-}
-
-function freeze<T>(value: T): T {
-  if (typeof value !== "object" || value === null || Object.isFrozen(value)) return value;
-  for (const item of Object.values(Object.freeze(value))) freeze(item);
-  return value;
 }

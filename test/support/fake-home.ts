@@ -6,15 +6,9 @@ import type { LookRequest, LookupResult } from "../../src/lookup/lookup-result";
 import { decide, type Vote } from "../../src/lookup/quorum";
 import type { CheckRules, Notice } from "../../src/notify/dispatch";
 import type { FailedOutcome, Outcome } from "../../src/state/outbox";
-import {
-  type AddressEvent,
-  decodeState,
-  EMPTY_STATE,
-  encodeState,
-  forStateFile,
-  type SaveResult,
-  type State,
-} from "../../src/state/state";
+import type { AddressEvent, State } from "../../src/state/state";
+import { type Store, storeOver } from "../../src/state/store";
+import { openMemoryFile } from "./memory-file";
 
 export const MINUTE_MS = 60_000;
 export const HOUR_MS = 3_600_000;
@@ -34,9 +28,6 @@ export const OK: Outcome = { ok: true };
 export const GREYLISTED: FailedOutcome = { ok: false, isPermanent: false, reason: "later, please" };
 export const REFUSED: FailedOutcome = { ok: false, isPermanent: true, reason: "no such user" };
 
-/** The power went off. */
-export class PowerCut extends Error {}
-
 const FAILURES: Record<string, FailureKind> = { t: "timeout", p: "portal", g: "garbage", n: "no-ipv6" };
 
 /** The address that a digit stands for. */
@@ -51,19 +42,12 @@ export class FakeHome {
   says: Partial<Record<Family, string>> = { 4: "111", 6: "111" };
   answer: (recipient: string, notice: Notice) => Outcome = () => OK;
   hookOutcome: Outcome = OK;
-  random = 0;
   /** Throws this from an effect, by name. */
   failures: Partial<Record<keyof Dependencies, Error>> = {};
-  /** Cuts the power before (even) or after (odd) the effect with half this number. */
-  cutPowerAt: number | undefined;
-
-  /** The state file cannot be written, for this reason; `copy` is what the runtime folder holds then. */
+  /** The state file cannot be written, for this reason. */
   unwritable: IpcheckError | undefined;
   hasRuntimeFolder = true;
-  copy: string | undefined;
 
-  stored: string | undefined;
-  lastLookAt: Date | undefined;
   /** The effects of the last run, in order. */
   effects: string[] = [];
   mails: (Notice & { at: Date })[] = [];
@@ -71,45 +55,21 @@ export class FakeHome {
   hooked: AddressEvent[] = [];
   announced: AddressEvent[] = [];
   private ids = 0;
-  private isOff = false;
+  private readonly file = openMemoryFile((deed) => {
+    if (this.unwritable && deed !== "read") throw this.unwritable;
+  });
+  private readonly standIn = openMemoryFile();
+  private store = this.openStore();
 
   readonly dependencies: Dependencies = {
     now: () => this.now,
-    random: () => this.random,
+    random: () => 0,
     createId: () => `id-${++this.ids}`,
     look: async (request) => this.look(request),
-    load: () => {
-      const decoded = this.stored === undefined ? undefined : decodeState(this.stored);
-      const kept = this.copy === undefined ? undefined : decodeState(this.copy);
-      if (kept) {
-        const stateFile = decoded?.state ?? EMPTY_STATE;
-        return { state: kept.state, lastLookAt: this.lastLookAt, condition: "sound", stateFile };
-      }
-      if (decoded) {
-        const condition = decoded.isLegacy ? "legacy" : "sound";
-        return { state: decoded.state, lastLookAt: this.lastLookAt, condition };
-      }
-      const condition = this.stored === undefined ? "absent" : "damaged";
-      return { state: EMPTY_STATE, lastLookAt: undefined, condition };
-    },
-    quarantine: () => this.act("quarantine", () => "state.json.damaged"),
-    save: (state, lastLookAt) =>
-      this.act("save", (): SaveResult => {
-        if (this.unwritable) {
-          if (this.hasRuntimeFolder) this.lastLookAt = lastLookAt;
-          this.copy = this.hasRuntimeFolder ? encodeState({ unsaved: { remindedAt: "" }, ...state }) : undefined;
-          return { place: this.copy === undefined ? "nowhere" : "runtime folder", error: this.unwritable };
-        }
-        this.copy = undefined;
-        this.stored = encodeState(forStateFile(state));
-        this.lastLookAt = lastLookAt;
-        return { place: "state file" };
-      }),
-    touch: (lastLookAt) =>
-      this.act("touch", () => {
-        if (this.unwritable) throw this.unwritable;
-        this.lastLookAt = lastLookAt;
-      }),
+    load: () => this.store.load(),
+    quarantine: () => this.act("quarantine", () => this.store.quarantine(this.now)),
+    save: (state, lastLookAt) => this.act("save", () => this.store.save(state, lastLookAt)),
+    touch: (lastLookAt) => this.act("touch", () => this.store.touch(lastLookAt)),
     appendHistory: (events) => this.act("appendHistory", () => void this.history.push(...events)),
     mail: async (notice) =>
       this.act("mail", () => {
@@ -126,9 +86,26 @@ export class FakeHome {
     announce: async (events) => this.act("announce", () => void this.announced.push(...events)),
   };
 
-  /** The state as it was last written. */
+  /** The text of the state file. */
+  get stored(): string | undefined {
+    return this.file.content;
+  }
+
+  set stored(text: string | undefined) {
+    this.file.content = text;
+  }
+
+  /** What the runtime folder holds instead. */
+  get copy(): string | undefined {
+    return this.standIn.content;
+  }
+
   get state(): State {
-    return (this.stored === undefined ? undefined : decodeState(this.stored)?.state) ?? EMPTY_STATE;
+    return this.file.load().state;
+  }
+
+  get lastLookAt(): Date | undefined {
+    return this.file.load().lastLookAt;
   }
 
   /** Runs once, `minutes` after the run before, hearing `says` over IPv4. */
@@ -136,11 +113,12 @@ export class FakeHome {
     this.now = new Date(this.now.getTime() + minutes * MINUTE_MS);
     this.says = { ...this.says, 4: says };
     this.effects = [];
-    this.isOff = false;
-    return check({ ...RULES, ...rules }, this.dependencies).then((report) => {
-      if (this.isOff) throw new PowerCut();
-      return report;
-    });
+    this.store = this.openStore();
+    return check({ ...RULES, ...rules }, this.dependencies);
+  }
+
+  private openStore(): Store {
+    return storeOver(this.file, () => (this.hasRuntimeFolder ? this.standIn : undefined));
   }
 
   /** What each mail told: `first 1`, `change 1>2, change 2>1`. */
@@ -148,37 +126,24 @@ export class FakeHome {
     return this.mails.map(({ events }) => events.map(inWords).join(", "));
   }
 
-  private act<T>(name: keyof Dependencies, doIt: () => T): T {
+  private act<T>(name: keyof Dependencies, work: () => T): T {
+    this.effects.push(name);
     const failure = this.failures[name];
-    if (this.isOff) throw new PowerCut();
-    const number = 2 * this.effects.push(name) - 2;
-    this.isOff = this.cutPowerAt === number;
-    if (this.isOff) throw new PowerCut();
     if (failure) throw failure;
-    const result = doIt();
-    this.isOff = this.cutPowerAt === number + 1;
-    if (this.isOff) throw new PowerCut();
-    return result;
+    return work();
   }
 
   private look(request: LookRequest): LookupResult {
     const { family } = request;
-    const votes = new Map<string, Vote>();
-    for (const [index, mark] of [...(this.says[family] ?? "")].entries()) {
-      const kind = FAILURES[mark];
-      votes.set(
-        "abcdefg"[index] ?? "",
-        kind ? { kind, detail: `failed: ${kind}` } : { address: addressOf(mark, family) },
-      );
-    }
-    const decision = decide({
-      ...request,
-      votes,
-      remaining: 0,
-      isSoleService: false,
-      ipv6PrefixLength: 64,
-      now: this.now,
-    });
+    const votes = new Map(
+      [...(this.says[family] ?? "")].map((mark, index): [string, Vote] => {
+        const kind = FAILURES[mark];
+        const vote = kind ? { kind, detail: `failed: ${kind}` } : { address: addressOf(mark, family) };
+        return ["abcdefg"[index] ?? "", vote];
+      }),
+    );
+    const rules = { remaining: 0, isSoleService: false, ipv6PrefixLength: 64, now: this.now };
+    const decision = decide({ ...request, votes, ...rules });
     if (decision.kind === "ask") throw new RangeError("nobody is left to be asked");
     const responses = [...votes].map(([operator, vote]) => ({ service: operator, operator, vote, ms: 1 }));
     return { family, decision, responses, requests: responses.length, newCoolDowns: {}, serverDate: undefined };

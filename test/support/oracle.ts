@@ -79,10 +79,8 @@ const homes = new Map<string, Interval[]>();
 /** Recipient and time of every telling that was proven, for runs that overlap see the same. */
 const proven = new Set<string>();
 
-interface Seen extends End {
+interface Seen extends Omit<WatchedRun, "unwatched">, End {
   args: readonly string[];
-  env: Readonly<Record<string, string | undefined>>;
-  now?: Date | string | undefined;
   before: StateFile | undefined;
   after: StateFile | undefined;
   stateFile: string;
@@ -296,14 +294,8 @@ function secretsOf(env: Seen["env"]): string[] {
     encoded,
     key,
     encoded && key && decoded(encoded, key),
-    ...files.map(
-      (path) =>
-        path &&
-        readRegularFile(path)
-          ?.replace(/^\ufeff/, "")
-          .split(/\r?\n/)[0],
-    ),
-    ...urls.filter((url) => URL.canParse(url)).flatMap((url) => secretsOfUrl(new URL(url))),
+    ...files.map((path) => path && firstLineOf(path)),
+    ...urls.filter((url) => URL.canParse(url)).flatMap(secretsOfUrl),
     ...commands.filter((command) => command && /\s/.test(command.trim())),
   ];
   return secrets.flatMap((secret) => (secret && secret.length >= SHORTEST_SECRET ? [secret] : []));
@@ -320,7 +312,13 @@ function decoded(encoded: string, key: string): string | undefined {
   }
 }
 
-function secretsOfUrl({ username, password, searchParams }: URL): string[] {
+function firstLineOf(path: string): string | undefined {
+  const text = readRegularFile(path)?.replace(/^\ufeff/, "");
+  return text?.split(/\r?\n/)[0];
+}
+
+function secretsOfUrl(url: string): string[] {
+  const { username, password, searchParams } = new URL(url);
   return [username, password, ...searchParams.values()];
 }
 

@@ -6,9 +6,10 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { Deadline } from "../../src/base/deadline";
 import { EXIT_BUG, exitCodeFor, IpcheckError } from "../../src/base/errors";
-import { Output, type Stream } from "../../src/base/output";
+import type { Output } from "../../src/base/output";
 import { runProgram } from "../../src/cli";
 import type { Host } from "../../src/commands/host";
+import { captureOutput } from "./capture";
 import { watch } from "./oracle";
 import { type RunOptions, type RunResult, runIpcheck } from "./run-ipcheck";
 import { IS_LONG } from "./sample";
@@ -54,15 +55,7 @@ export async function runHere(options: RunOptions = {}): Promise<RunResult> {
   if (isProcess || args.some((word) => STARTS_PROGRAMS.includes(word))) return runIpcheck(options);
   const judge = watch({ ...options, env });
   const start = performance.now();
-  const said = { stdout: "", stderr: "" };
-  const open = (name: keyof typeof said) => (): Stream => ({
-    write(text, done) {
-      said[name] += text;
-      done?.();
-      return true;
-    },
-  });
-  const output = new Output(open("stdout"), open("stderr"), false);
+  const { said, output } = captureOutput();
   const aheadMs = now === undefined ? 0 : new RealDate(now).getTime() - RealDate.now();
   const uptimeSeconds = Number(env["FAKE_UPTIME"] ?? A_MONTH_S);
   const exitCode = await clock.run({ aheadMs, uptimeSeconds }, () => runCommand(args, hostOf(output, env, input)));

@@ -1,5 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { type Unwatched, watch } from "./oracle";
 
 const ROOT = join(__dirname, "..", "..");
@@ -51,7 +53,7 @@ export function typing(dialogue: Dialogue): NonNullable<RunOptions["through"]> {
 }
 
 /** Runs the built program once, without a terminal, as cron does. */
-export function runIpcheck(options: RunOptions = {}): Promise<RunResult> {
+export async function runIpcheck(options: RunOptions = {}): Promise<RunResult> {
   const preload = [...(options.preload ?? []), ...(options.now === undefined ? [] : [FAKE_CLOCK])];
   const nodeArgs = preload.flatMap((path) => ["--require", path]);
   const judge = watch({ env: {}, ...options });
@@ -75,25 +77,11 @@ export function runIpcheck(options: RunOptions = {}): Promise<RunResult> {
   }, options.killAfterMs ?? 25_000);
   child.stdin.on("error", () => undefined);
   child.stdin.end(options.input ?? "");
-  let stdout = "";
-  let stderr = "";
-  child.stdout.setEncoding("utf8").on("data", (text: string) => {
-    stdout += text;
-  });
-  child.stderr.setEncoding("utf8").on("data", (text: string) => {
-    stderr += text;
-  });
-  return new Promise((resolve, reject) => {
-    child.once("error", reject);
-    child.once("close", (exitCode, signal) => {
-      clearTimeout(timer);
-      const ms = performance.now() - start;
-      try {
-        judge({ exitCode, stdout, stderr, isStuck });
-        resolve({ exitCode, signal, stdout, stderr, ms });
-      } catch (error) {
-        reject(error);
-      }
-    });
-  });
+  const streams = Promise.all([text(child.stdout), text(child.stderr)]);
+  const [exitCode, signal] = await once(child, "close");
+  clearTimeout(timer);
+  const ms = performance.now() - start;
+  const [stdout, stderr] = await streams;
+  judge({ exitCode, stdout, stderr, isStuck });
+  return { exitCode, signal, stdout, stderr, ms };
 }
