@@ -31,8 +31,18 @@ const OTHER_ACTIONS: Readonly<Record<string, string>> = {
   status: "show",
 };
 
+/** How every command is called; resolves to its exit code. */
+type RunCommand<Options> = (options: Options, host: Host, args: readonly string[]) => Promise<number>;
+
 /** The command tree: the one place where commands and options are defined. */
 export function buildProgram(host: Host, finish: (exitCode: number) => void): Command {
+  /** The action of a command, whose file is loaded when it is called. */
+  const run =
+    <Options extends object>(load: () => Promise<RunCommand<Options>>) =>
+    async (...given: unknown[]) => {
+      const command = given.at(-1) as Command;
+      finish(await (await load())(command.optsWithGlobals<Options>(), host, command.args));
+    };
   const program = new Command("ipcheck")
     .description(DESCRIPTION)
     .version(host.version, "-V, --version")
@@ -47,10 +57,7 @@ export function buildProgram(host: Host, finish: (exitCode: number) => void): Co
     .option("--json", "print one JSON object")
     .option("-v, --verbose", "say what was seen and done, also when all is well")
     .option("-q, --quiet", "say nothing on success, not even on a terminal")
-    .action(async (_options, command: Command) => {
-      const { composeCheck } = await import("./commands/check.js");
-      finish(await composeCheck(command.optsWithGlobals(), host));
-    });
+    .action(run(async () => (await import("./commands/check.js")).runCheck));
 
   program
     .command("vigenere")
@@ -61,10 +68,7 @@ export function buildProgram(host: Host, finish: (exitCode: number) => void): Co
     )
     .option("--decode", "turn an encoded password back")
     .option("--env", "print the two lines for the env file")
-    .action(async (key, password, options) => {
-      const { composeVigenere } = await import("./commands/vigenere.js");
-      finish(await composeVigenere(key, password, options, host));
-    });
+    .action(run(async () => (await import("./commands/vigenere.js")).runVigenere));
 
   program
     .command("init")
@@ -89,10 +93,7 @@ export function buildProgram(host: Host, finish: (exitCode: number) => void): Co
     .option("--schedule", "install the hourly schedule (--no-schedule does not ask)")
     .addOption(new Option("--no-schedule").hideHelp())
     .option("-y, --yes", "ask nothing; what no switch names stays as it is in an existing file (a backup is kept)")
-    .action(async (_options, command: Command) => {
-      const { composeInit } = await import("./commands/init.js");
-      finish(await composeInit(command.optsWithGlobals(), host));
-    });
+    .action(run(async () => (await import("./commands/init.js")).runInit));
 
   program
     .command("doctor")
@@ -105,10 +106,7 @@ export function buildProgram(host: Host, finish: (exitCode: number) => void): Co
       ).argParser(readPort),
     )
     .option("--json", "print one JSON object")
-    .action(async (_options, command: Command) => {
-      const { composeDoctor } = await import("./commands/doctor.js");
-      finish(await composeDoctor(command.optsWithGlobals(), host));
-    });
+    .action(run(async () => (await import("./commands/doctor.js")).runDoctor));
 
   program
     .command("status")
@@ -116,10 +114,7 @@ export function buildProgram(host: Host, finish: (exitCode: number) => void): Co
     .option("--json", "print one JSON object")
     .option("--prometheus", "print metrics for node_exporter's textfile collector")
     .option("--max-age <duration>", "exit with 3 when the last good look is older, like 3h")
-    .action(async (_options, command: Command) => {
-      const { composeStatus } = await import("./commands/status.js");
-      finish(await composeStatus(command.optsWithGlobals(), host));
-    });
+    .action(run(async () => (await import("./commands/status.js")).runStatus));
 
   program
     .command("history")
@@ -127,10 +122,7 @@ export function buildProgram(host: Host, finish: (exitCode: number) => void): Co
     .option("-n, --limit <number>", "show the last so many (20 on a terminal, all with --json and --csv)")
     .option("--json", "print a JSON array")
     .option("--csv", "print comma-separated values (RFC 4180)")
-    .action(async (_options, command: Command) => {
-      const { composeHistory } = await import("./commands/history.js");
-      finish(await composeHistory(command.optsWithGlobals(), host));
-    });
+    .action(run(async () => (await import("./commands/history.js")).runHistory));
 
   program
     .command("schedule")
@@ -147,10 +139,7 @@ export function buildProgram(host: Host, finish: (exitCode: number) => void): Co
     .option("--password-file <file>", "with --system: hand this file over as the credential smtp-password")
     .option("--print", "print what would be installed, touch nothing")
     .option("-y, --yes", "do not ask")
-    .action(async (action, _options, command: Command) => {
-      const { composeSchedule } = await import("./commands/schedule.js");
-      finish(await composeSchedule(action, command.optsWithGlobals(), host));
-    });
+    .action(run(async () => (await import("./commands/schedule.js")).runSchedule));
 
   return program;
 }

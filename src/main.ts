@@ -8,7 +8,7 @@ import { EXIT_BUG, exitCodeFor, IpcheckError } from "./base/errors";
 import { openFileStream } from "./base/file-stream";
 import { resolverOptions } from "./base/network";
 import { Output } from "./base/output";
-import { composeCheck } from "./commands/check";
+import { runCheck } from "./commands/check";
 import type { Host } from "./commands/host";
 
 /** The streams that were written to. */
@@ -93,7 +93,7 @@ export async function main(): Promise<number> {
     const args = process.argv.slice(2);
     // What cron runs every hour is understood without loading the command tree.
     const plain = readPlainCheck(args);
-    if (plain) return await composeCheck(plain, host);
+    if (plain) return await runCheck(plain, host);
     const { runProgram } = await import("./cli.js");
     return await runProgram(args, host);
   } catch (error) {

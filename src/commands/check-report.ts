@@ -1,4 +1,4 @@
-import { exitCodeFor } from "../base/errors";
+import { asIpcheckError, exitCodeFor, type IpcheckError } from "../base/errors";
 import type { Output } from "../base/output";
 import { quote } from "../base/text";
 import { formatDuration, plausibleElapsedMs, recentTime } from "../base/time";
@@ -24,22 +24,31 @@ interface ReportOptions extends CheckOptions {
   announced?: readonly AddressEvent[];
 }
 
-/** Prints a run: the results on a terminal or where they were asked for, and every error that is not muted. */
-export async function printReport(report: CheckReport, options: ReportOptions, output: Output): Promise<void> {
-  if (report.quarantined !== undefined) {
-    await output.warn(
-      `the state file could not be read and was kept as ${quote(report.quarantined)}; this run begins anew`,
-    );
+/**
+ * Prints a run: the results on a terminal or where they were asked for, and every error that is not muted. Resolves
+ * to what kept the results from being printed.
+ */
+export async function printReport(
+  report: CheckReport,
+  options: ReportOptions,
+  output: Output,
+): Promise<IpcheckError | undefined> {
+  const { quarantined, errors, muted, bugs } = report;
+  if (quarantined !== undefined) {
+    await output.warn(`the state file could not be read and was kept as ${quote(quarantined)}; this run begins anew`);
   }
-  let failure: unknown;
-  try {
-    await printResults(report, options, output);
-  } catch (error) {
-    failure = error;
-  }
-  for (const error of report.errors) if (!report.muted.has(error)) await output.fail(error);
-  for (const bug of report.bugs) await output.fail(bug);
-  if (failure !== undefined) throw failure;
+  const failure = await printResults(report, options, output).then(
+    () => undefined,
+    (error: unknown) => ({ error }),
+  );
+  for (const error of errors) if (!muted.has(error)) await output.fail(error);
+  for (const bug of bugs) await output.fail(bug);
+  if (!failure) return undefined;
+  const error = asIpcheckError(failure.error);
+  // A failed announcement has been reported already, with its consequences.
+  const isSaid = errors.some((one) => !muted.has(one) && one.message.includes(error.message));
+  if (!isSaid) await output.fail(error);
+  return error;
 }
 
 async function printResults(report: CheckReport, options: ReportOptions, output: Output): Promise<void> {

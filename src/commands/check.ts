@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { Deadline } from "../base/deadline";
-import { asIpcheckError, EXIT_BUG, exitCodeFor, IpcheckError } from "../base/errors";
+import { EXIT_BUG, exitCodeFor, IpcheckError } from "../base/errors";
 import { trustOptions } from "../base/network";
 import { type Progress, startProgress } from "../base/output";
 import { isUnconfigured, loadSettings, type Settings } from "../config/settings";
@@ -14,36 +14,44 @@ import { announcement, type CheckOptions, printJsonReport, printReport } from ".
 import { type CheckReport, check, type Dependencies, withoutEffects } from "./check-run";
 import { deliveryContext, type GlobalOptions, type Host, lookupOptions } from "./host";
 
+/** One run: how it was called, what is configured, and what it works with. */
+interface Run {
+  options: CheckOptions;
+  settings: Settings;
+  store: Store;
+  deadline: Deadline;
+  host: Host;
+  /** A person is watching: on a terminal, or by asking for it. */
+  isInteractive: boolean;
+}
+
 /** `ipcheck check`: loads the configuration, takes the lock, runs, pings. Resolves to the exit code. */
-export async function composeCheck(options: CheckOptions & GlobalOptions, host: Host): Promise<number> {
+export async function runCheck(options: CheckOptions & GlobalOptions, host: Host): Promise<number> {
   const settings = loadSettings(options.config, host, host.output.redactor.secrets);
   const store = openStore(settings.stateFile, host);
+  const isInteractive = options.verbose || options.dryRun || host.isStderrTerminal;
   // Until the very end: a warning that cannot be written, because nobody reads, must not hold the lock for ever.
   const deadline = host.startDeadline(settings.deadlineMs);
+  const run = { options, settings, store, deadline, host, isInteractive };
   try {
-    if (options.dryRun) return (await run(options, settings, store, deadline, host)).exitCode;
-    return await runAlone(options, settings, store, deadline, host);
+    return options.dryRun ? (await checkAndReport(run)).exitCode : await runAlone(run);
   } finally {
     deadline.clear();
   }
 }
 
 /** The run that writes: with the lock, and heard by the monitor however it ends. */
-async function runAlone(
-  options: CheckOptions,
-  settings: Settings,
-  store: Store,
-  deadline: Deadline,
-  host: Host,
-): Promise<number> {
+async function runAlone(run: Run): Promise<number> {
+  const { settings, store, host } = run;
   try {
     store.prepare();
     const lock = await takeLock(store.path, { uid: host.uid, deadlineMs: settings.deadlineMs });
     try {
       store.cleanUp();
-      const result = await run(options, settings, store, deadline, host);
-      await warn(settings, { ...result, strangers: lock.strangers }, isInteractive(options, host), store, host);
-      return result.exitCode;
+      const { exitCode, report } = await checkAndReport(run);
+      const unheard = await ping(run, exitCode, report.after);
+      await warn(run, report, { unheard, strangers: lock.strangers });
+      return exitCode;
     } finally {
       await lock.release();
     }
@@ -51,28 +59,18 @@ async function runAlone(
     // The run that holds the lock pings for itself, unless it hangs.
     const isOverlap = error instanceof LockedError && !error.isOverdue;
     const exitCode = error instanceof IpcheckError ? exitCodeFor([error]) : EXIT_BUG;
-    if (!isOverlap) await ping(settings, exitCode, undefined, host);
+    if (!isOverlap) await ping(run, exitCode, undefined);
     throw error;
   }
 }
 
-/** A person is watching: on a terminal, or by asking for it. */
-function isInteractive({ verbose, dryRun }: CheckOptions, host: Host): boolean {
-  return verbose || dryRun || host.isStderrTerminal;
-}
-
-async function run(
-  options: CheckOptions,
-  settings: Settings,
-  store: Store,
-  deadline: Deadline,
-  host: Host,
-): Promise<{ exitCode: number; report: CheckReport }> {
+async function checkAndReport(run: Run): Promise<{ exitCode: number; report: CheckReport }> {
+  const { options, settings, store, host, isInteractive } = run;
   const { output } = host;
   const plan: string[] = [];
   let announced: readonly AddressEvent[] = [];
-  const progress =
-    host.isStderrTerminal && !options.quiet && !options.json ? startProgress(host.openStderr()) : undefined;
+  const isWatched = host.isStderrTerminal && !options.quiet && !options.json;
+  const progress = isWatched ? startProgress(host.openStderr()) : undefined;
   const announce: Dependencies["announce"] = async (events, report) => {
     progress?.end();
     // With --json the events are announced by printing the one object.
@@ -80,27 +78,17 @@ async function run(
     else await printJsonReport(report, { ...options, exitCode: exitCodeOf(report), plan, isOwed: true }, output);
     announced = events;
   };
-  const rules: CheckRules = {
-    ...settings,
-    hasHook: settings.onChange !== undefined,
-    isInteractive: isInteractive(options, host),
-  };
+  const rules: CheckRules = { ...settings, hasHook: settings.onChange !== undefined, isInteractive };
   /** Why notices had to be sent in a plainer form. */
   const bugs: unknown[] = [];
-  const onBug = (bug: unknown) => bugs.push(bug);
-  const real = buildDependencies(settings, store, deadline, { announce, onBug, progress }, host);
+  const real = buildDependencies(run, { announce, onBug: (bug) => bugs.push(bug), progress });
   try {
-    const run = await check(rules, options.dryRun ? withoutEffects(real, store, plan) : real);
-    const report = { ...run, bugs: [...run.bugs, ...bugs] };
+    const checked = await check(rules, options.dryRun ? withoutEffects(real, store, plan) : real);
+    const report = { ...checked, bugs: [...checked.bugs, ...bugs] };
     const exitCode = exitCodeOf(report);
     progress?.end();
-    const failure = await printReport(report, { ...options, exitCode, plan, announced }, output).catch(asIpcheckError);
-    // A failed announcement has been reported already, with its consequences.
-    const isSaid = report.errors.some(
-      (one) => failure && !report.muted.has(one) && one.message.includes(failure.message),
-    );
-    if (failure && !isSaid) await output.fail(failure);
-    if (rules.isInteractive && !options.quiet && isUnconfigured(settings)) await output.note(UNCONFIGURED);
+    const failure = await printReport(report, { ...options, exitCode, plan, announced }, output);
+    if (isInteractive && !options.quiet && isUnconfigured(settings)) await output.note(UNCONFIGURED);
     return { exitCode: exitCode || exitCodeFor(failure ? [failure] : []), report };
   } finally {
     progress?.end();
@@ -113,16 +101,14 @@ function exitCodeOf({ errors, bugs }: CheckReport): number {
   return bugs.length > 0 ? EXIT_BUG : exitCodeFor(errors);
 }
 
+interface Listeners extends Pick<Dependencies, "announce"> {
+  onBug: (bug: unknown) => void;
+  progress: Progress | undefined;
+}
+
 function buildDependencies(
-  settings: Settings,
-  store: Store,
-  deadline: Deadline,
-  {
-    announce,
-    onBug,
-    progress,
-  }: { announce: Dependencies["announce"]; onBug: (bug: unknown) => void; progress: Progress | undefined },
-  host: Host,
+  { settings, store, deadline, host }: Run,
+  { announce, onBug, progress }: Listeners,
 ): Dependencies {
   const { env, output } = host;
   const now = () => new Date();
@@ -160,15 +146,12 @@ function buildDependencies(
 
 /** Warnings, which are no failure of the run, once a day each: permissions, an unheard heartbeat, a stranger's lock. */
 async function warn(
-  settings: Settings,
-  { exitCode, report, strangers }: { exitCode: number; report: CheckReport; strangers: string | undefined },
-  isInteractive: boolean,
-  store: Store,
-  host: Host,
+  { settings, store, host, isInteractive }: Run,
+  { after, lastLookAt }: CheckReport,
+  { unheard, strangers }: { unheard: string | undefined; strangers: string | undefined },
 ): Promise<void> {
   const { warnings, heartbeatUrl } = settings;
-  const unheard = await ping(settings, exitCode, report.after, host);
-  let state = report.after;
+  let state = after;
   const say = async (topic: string, about: string | undefined, lines: readonly string[]) => {
     const spoken = speakOnceADay(state, topic, about, { now: new Date(), isInteractive });
     state = spoken.state;
@@ -177,20 +160,16 @@ async function warn(
   await say("settings", warnings.join("\n") || undefined, warnings);
   await say("lock", strangers && "strangers", [strangers ?? ""]);
   await say("heartbeat", unheard && "not heard", [`the heartbeat was not heard: ${heartbeatUrl?.host} ${unheard}`]);
-  if (state !== report.after) store.save(state, report.lastLookAt);
+  if (state !== after) store.save(state, lastLookAt);
 }
 
 /** Resolves to why the monitor did not hear us, or undefined. */
-async function ping(
-  settings: Settings,
-  exitCode: number,
-  state: State | undefined,
-  { userAgent, output }: Host,
-): Promise<string | undefined> {
+async function ping({ settings, host }: Run, exitCode: number, state: State | undefined): Promise<string | undefined> {
   const { heartbeatUrl, extraCa } = settings;
   if (!heartbeatUrl) return undefined;
   const { describeRun, pingHeartbeat } = await import("../notify/heartbeat.js");
   const body = describeRun(exitCode, settings, state);
+  const { userAgent, output } = host;
   const { redact } = output.redactor;
   return pingHeartbeat(heartbeatUrl, {
     isSuccess: exitCode === 0,

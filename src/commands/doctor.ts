@@ -55,7 +55,7 @@ const MARKS: Record<Finding["status"], string> = {
 };
 
 /** `ipcheck doctor`: looks at everything the job needs, touches nothing. Resolves to the exit code of the gravest finding. */
-export async function composeDoctor(options: DoctorOptions & GlobalOptions, host: Host): Promise<number> {
+export async function runDoctor(options: DoctorOptions & GlobalOptions, host: Host): Promise<number> {
   const { output } = host;
   const progress = host.isStderrTerminal && !options.json ? startProgress(host.openStderr()) : undefined;
   const checks: Finding[] = [];

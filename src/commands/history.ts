@@ -8,7 +8,7 @@ import { openStateFile } from "../state/state-file";
 import type { GlobalOptions, Host } from "./host";
 
 /** `ipcheck history`: reads, and touches nothing. Resolves to the exit code. */
-export async function composeHistory(options: HistoryOptions & GlobalOptions, host: Host): Promise<number> {
+export async function runHistory(options: HistoryOptions & GlobalOptions, host: Host): Promise<number> {
   const { output } = host;
   if (options.json && options.csv) throw new IpcheckError("usage", "--json and --csv do not go together");
   const limit = readLimit(options.limit);

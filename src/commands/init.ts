@@ -22,7 +22,7 @@ import { openStateFile } from "../state/state-file";
 import { deliveryContext, type GlobalOptions, type Host, lookAtAllFamilies, lookupOptions } from "./host";
 import { type InitOptions, Interview } from "./init-questions";
 import { offerReach } from "./reach";
-import { composeSchedule, findSchedules } from "./schedule";
+import { findSchedules, runSchedule } from "./schedule";
 
 const NEW_FILE = "# Written by 'ipcheck init'. Every variable is described in .env.example.\n";
 
@@ -30,7 +30,7 @@ const NEW_FILE = "# Written by 'ipcheck init'. Every variable is described in .e
  * `ipcheck init`: asks what no switch answers, shows and writes what changes in the env file, offers a test mail and
  * the schedule. Resolves to the exit code.
  */
-export async function composeInit(options: InitOptions & GlobalOptions, host: Host): Promise<number> {
+export async function runInit(options: InitOptions & GlobalOptions, host: Host): Promise<number> {
   const isAsking = host.isStdinTerminal && !options.yes;
   if (!isAsking && !options.yes) {
     throw new IpcheckError("usage", "nobody can be asked, for this is no terminal", {
@@ -262,7 +262,7 @@ async function offerSchedule(
     }
   }
   const config = configFile !== undefined && { config: configFile };
-  return composeSchedule("install", { ...config, ...(yes && { yes }) }, host);
+  return runSchedule({ ...config, ...(yes && { yes }) }, host, ["install"]);
 }
 
 /** How long the suggestion for an answer may take. */

@@ -12,11 +12,7 @@ import { windowsTask } from "../schedule/windows";
 import { type GlobalOptions, type Host, machineSeed } from "./host";
 
 /** `ipcheck schedule`: prints, installs, removes or shows the schedule. Resolves to the exit code. */
-export async function composeSchedule(
-  action: "install" | "remove" | "show",
-  options: ScheduleOptions,
-  host: Host,
-): Promise<number> {
+export async function runSchedule(options: ScheduleOptions, host: Host, [action]: readonly string[]): Promise<number> {
   const named = namedScheduler(options, host);
   if (action === "install") return install(named ?? (await usualScheduler(host)), options, host);
   const schedulers = named ? [named] : allSchedulers(host);

@@ -11,7 +11,7 @@ import { openStore } from "../state/store";
 import type { GlobalOptions, Host } from "./host";
 
 /** `ipcheck status`: reads, and touches nothing. Resolves to the exit code. */
-export async function composeStatus(options: StatusOptions & GlobalOptions, host: Host): Promise<number> {
+export async function runStatus(options: StatusOptions & GlobalOptions, host: Host): Promise<number> {
   const settings = loadSettings(options.config, host, host.output.redactor.secrets);
   const { loaded, path, isSystem } = await loadOwnOrSystem(settings, host);
   if (loaded.condition === "damaged") {
@@ -29,7 +29,7 @@ export async function composeStatus(options: StatusOptions & GlobalOptions, host
   }
   const now = new Date();
   const rules = isSystem ? rulesOf(loaded.state) : { ...settings, hasHook: settings.onChange !== undefined };
-  const exitCode = await runStatus(options, readStatus(loaded, rules, now), now, host.output);
+  const exitCode = await printStatus(options, readStatus(loaded, rules, now), now, host.output);
   return loaded.error ? exitCodeFor([loaded.error]) : exitCode;
 }
 
@@ -66,7 +66,7 @@ export interface StatusOptions {
 }
 
 /** Prints how things stand; resolves to the exit code, which is 0 unless --max-age says otherwise. */
-export async function runStatus(options: StatusOptions, status: Status, now: Date, output: Output): Promise<number> {
+export async function printStatus(options: StatusOptions, status: Status, now: Date, output: Output): Promise<number> {
   if (options.json && options.prometheus) {
     throw new IpcheckError("usage", "--json and --prometheus do not go together");
   }

@@ -11,11 +11,10 @@ interface VigenereOptions {
 }
 
 /** `ipcheck vigenere`: asks for what is not given, and prints the result alone on stdout. Resolves to the exit code. */
-export async function composeVigenere(
-  givenKey: string | undefined,
-  givenPassword: string | undefined,
+export async function runVigenere(
   options: VigenereOptions,
   host: Host,
+  [givenKey, givenPassword]: readonly string[],
 ): Promise<number> {
   if (options.decode && options.env) {
     throw new IpcheckError("usage", "--decode and --env do not go together", {

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { quote } from "../../src/base/text";
-import { formatPrometheus, readStatus, runStatus, type Status, type StatusOptions } from "../../src/commands/status";
+import { formatPrometheus, printStatus, readStatus, type Status, type StatusOptions } from "../../src/commands/status";
 import { systemdUnits } from "../../src/schedule/systemd";
 import { EMPTY_STATE, encodeState, type State } from "../../src/state/state";
 import { startEchoServer } from "../support/echo-server";
@@ -320,6 +320,6 @@ test.each<[StatusOptions, string]>([
 ])("%j is refused", async (options, message) => {
   const status: Status = readStatus({ state: EMPTY_STATE, lastLookAt: undefined, condition: "absent" }, RULES, NOW);
   const { said, output } = captureOutput();
-  await expect(runStatus(options, status, NOW, output)).rejects.toThrow(message);
+  await expect(printStatus(options, status, NOW, output)).rejects.toThrow(message);
   expect(said).toEqual({ stdout: "", stderr: "" });
 });
