@@ -51,14 +51,10 @@ export class TerminalPrompter {
     return unlessStopped(answer) ?? "";
   }
 
-  async select(question: {
-    message: string;
-    options: readonly Choice[];
-    initial?: string | undefined;
-  }): Promise<string> {
+  async select(question: { message: string; options: Choice[]; initial?: string | undefined }): Promise<string> {
     const { select } = await import("@clack/prompts");
     const { message, options, initial = options[0]?.value ?? "" } = question;
-    return unlessStopped(await select({ ...this.streams, message, options: [...options], initialValue: initial }));
+    return unlessStopped(await select({ ...this.streams, message, options, initialValue: initial }));
   }
 
   async confirm(message: string, initialValue = true): Promise<boolean> {

@@ -92,7 +92,7 @@ const STORE: Choice = { value: "store", label: "how the password is kept" };
 const NEEDED = "something is needed here";
 
 /** How the password can be kept, and in which variables. */
-const STORES: readonly (Choice & { names: VariableName[] })[] = [
+const STORES: (Choice & { names: VariableName[] })[] = [
   {
     value: "vigenere",
     label: "encoded in the env file",
