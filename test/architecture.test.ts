@@ -56,7 +56,7 @@ test("imports go only down the list of rooms", () => {
 /** Which file may use a package. */
 const PACKAGES: Record<string, RegExp> = {
   commander: /^(cli|manual)$/,
-  "nodemailer/lib/mail-composer": /^notify\/mail$/,
+  "nodemailer/lib/mail-composer": /^notify\/deliver$/,
   "nodemailer/lib/smtp-connection": /^notify\/smtp-session$/,
   "nodemailer/lib/well-known": /^notify\/providers$/,
   "@clack/prompts": /^base\/prompts$/,
@@ -78,7 +78,7 @@ const EFFECTS: Record<string, string> = {
   config: "env-file password settings",
   lookup: "client lookup source-address",
   state: "state-file store lock history",
-  notify: "smtp-session deliver hook heartbeat",
+  notify: "smtp-session deliver message-facts hook heartbeat",
   schedule: "cron systemd launchd windows",
   commands: "check host init reach",
 };

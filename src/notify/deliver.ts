@@ -1,19 +1,14 @@
 import { createHash } from "node:crypto";
-import { readdir, readFile, stat } from "node:fs/promises";
-import { join } from "node:path";
+import MailComposer from "nodemailer/lib/mail-composer";
 import { runCommand } from "../base/command";
-import { trustOptions } from "../base/network";
-import type { Redactor } from "../base/redaction";
-import { elapsedMs } from "../base/time";
-import { askReach } from "../lookup/reach";
-import { readRecentHistory } from "../state/history";
+import type { Redact, Redactor } from "../base/redaction";
+import { isAscii, quote } from "../base/text";
 import type { FailedOutcome, Outcome } from "../state/outbox";
-import type { AddressEvent } from "../state/state";
 import type { Notice } from "./dispatch";
-import { sendMail } from "./mail";
-import { composeMessage, type HostKey, type MessageFacts } from "./message/compose";
-import type { Language, Unwritable } from "./message/languages";
-import type { SmtpServer } from "./smtp-errors";
+import { composeMessage, type MailMessage } from "./message/compose";
+import { type FactContext, type FactSettings, gatherFacts } from "./message-facts";
+import { explainSmtp, explainUnknown, type SmtpServer } from "./smtp-errors";
+import { type SendReport, type SessionSettings, SmtpSession } from "./smtp-session";
 
 /** Where the SMTP password comes from; a command is run only when a mail is owed. */
 export type PasswordSource =
@@ -21,38 +16,19 @@ export type PasswordSource =
   | { kind: "command"; origin: string; command: string };
 
 /** The part of the configuration that mail needs. */
-export interface DeliverySettings {
+export interface DeliverySettings extends FactSettings {
   smtp: SmtpServer & { user: string | undefined; password: PasswordSource | undefined };
   from: string;
-  machineName: string;
-  sshLine: string;
-  language: Language;
-  extraCa: string | undefined;
-  /** The port of which a mail about a change says whether it answers from outside. */
-  reachPort: number | undefined;
-  reachUrl: string;
 }
 
-export interface DeliveryContext {
-  version: string;
-  hostName: string;
-  /** Beside the state file; the last changes are drawn from it. */
-  historyFile: string;
+export interface DeliveryContext extends FactContext {
   env: NodeJS.ProcessEnv;
   /** The end of the run. */
   signal: AbortSignal;
-  /** What is left of the run's deadline: a delivery may use all of it. */
-  remainingMs(): number;
   redactor: Redactor;
   /** Told why a mail had to be written plainly; to be reported after it was sent. */
   onBug: (bug: unknown) => void;
-  userAgent: string;
-  /** For how long the machine has been running. */
-  uptimeMs(): number;
 }
-
-/** Such as unlocking a password store over the network. */
-const PASSWORD_COMMAND_TIMEOUT_MS = 15_000;
 
 /** Fetches the password, writes the message and hands it over. Rejects only when the message cannot be written. */
 export async function deliver(
@@ -61,24 +37,12 @@ export async function deliver(
   context: DeliveryContext,
 ): Promise<Map<string, Outcome>> {
   const { smtp: server, from, machineName, extraCa } = settings;
-  const { hostName, version, redactor, signal } = context;
+  const { redactor, signal } = context;
   const endsAt = performance.now() + context.remainingMs() * (notice.share ?? 1);
   const remainingMs = () => Math.max(0, endsAt - performance.now());
   const login = await fetchLogin(server, context);
   if ("ok" in login) return new Map(notice.recipients.map((recipient) => [recipient, login]));
-  const facts = {
-    ...settings,
-    hostName,
-    version,
-    now: new Date(),
-    hostKeys: await readHostKeys(),
-    history: readRecentHistory(context.historyFile),
-    unwritable: notice.stateError === undefined ? undefined : (STATE_ERRORS[notice.stateError] ?? "other"),
-    lateReason: notice.lateReason,
-    // It may fail without costing the mail.
-    reach: await reachOf(notice, settings, { ...context, remainingMs }).catch(() => undefined),
-    restartedMinutesAgo: restartedBefore(notice.events, context.uptimeMs()),
-  };
+  const facts = await gatherFacts(notice, settings, { ...context, remainingMs });
   const message = composeMessage(notice.events, facts, context.onBug);
   const { redact } = redactor;
   const isTest = notice.events.some(({ kind }) => kind === "test");
@@ -86,46 +50,100 @@ export async function deliver(
   return sendMail(notice, message, options);
 }
 
-const STATE_ERRORS: Record<string, Unwritable> = {
-  ENOSPC: "full",
-  EDQUOT: "full",
-  EROFS: "read-only",
-  EIO: "unreadable",
-};
-
-/** A mail must not wait longer for a sentence that decorates it; where little time is left, less than its share. */
-const MAX_REACH_MS = 10_000;
-const REACH_SHARE = 0.25;
-
-/** Whether the port answers at the new address. Only with the first try to tell of a change: a retry asks nobody. */
-async function reachOf(
-  { events, lateReason }: Notice,
-  { reachPort: port, reachUrl, extraCa }: DeliverySettings,
-  { userAgent, remainingMs }: DeliveryContext,
-): Promise<MessageFacts["reach"]> {
-  const changed = events.filter(({ kind }) => kind === "change").map(({ family }) => family);
-  // IPv4 first, as in the mail.
-  const family = changed.includes(4) ? 4 : 6;
-  const from = events.findLast((event) => event.family === family)?.address;
-  if (port === undefined || changed.length === 0 || from === undefined || lateReason !== undefined) return undefined;
-  const timeoutMs = Math.ceil(Math.min(MAX_REACH_MS, remainingMs() * REACH_SHARE));
-  // For the name and a second try, too; the run's own end is later.
-  const time = { timeoutMs, signal: AbortSignal.timeout(timeoutMs) };
-  const answer = await askReach(reachUrl, port, { userAgent, tls: trustOptions(extraCa), ...time, family, from });
-  // Seen through a VPN or the like, the port of another place was tried.
-  return "address" in answer && answer.address === from ? { port, isReachable: answer.isReachable } : undefined;
+export interface MailOptions extends Omit<SessionSettings, "timeoutMs"> {
+  from: string;
+  machineName: string;
+  /** What is left of the run's deadline. */
+  remainingMs(): number;
+  redact: Redact;
+  /** Of a test mail, which is not sent again. */
+  isTest?: boolean;
 }
 
-/** A power cut is why most addresses change: this long after it the machine, the router and the look are back. */
-const RESTART_WINDOW_MINUTES = 60;
+/** With less than this there is no use in beginning another conversation. */
+const LEAST_MS = 500;
 
-/** How many minutes before the change this machine was started; undefined where it had been running. */
-function restartedBefore(events: readonly AddressEvent[], uptimeMs: number): number | undefined {
-  const change = events.findLast(({ kind }) => kind === "change");
-  if (!change) return undefined;
-  const minutes = (uptimeMs - elapsedMs(change.at, new Date())) / 60_000;
-  return minutes >= 0 && minutes <= RESTART_WINDOW_MINUTES ? minutes : undefined;
+/** Hands one mail to the server; every recipient gets an outcome. Never rejects. */
+export async function sendMail(
+  notice: Notice,
+  message: MailMessage,
+  options: MailOptions,
+): Promise<Map<string, Outcome>> {
+  const { recipients } = notice;
+  try {
+    const raw = await buildMessage(notice, message, options);
+    const report = await attempt(recipients, raw, options.remainingMs(), options);
+    const outcomes = new Map(recipients.map((recipient) => [recipient, outcomeOf(recipient, report, options)]));
+    // A recipient whom the server refuses must not cost the others their mail: each is tried alone, with the same Message-ID.
+    const rest = recipients.length > 1 && mayConcernOne(report) ? recipients : [];
+    const alone = rest.filter((recipient) => !report.refused.has(recipient));
+    for (const [index, recipient] of alone.entries()) {
+      const shareMs = options.remainingMs() / (alone.length - index);
+      if (shareMs < LEAST_MS) break;
+      const failed = (error: unknown): SendReport => ({ accepted: [], refused: new Map(), error });
+      const own = await attempt([recipient], raw, shareMs, options).catch(failed);
+      outcomes.set(recipient, outcomeOf(recipient, own, options));
+    }
+    return outcomes;
+  } catch (error) {
+    return new Map(recipients.map((recipient) => [recipient, explainSmtp(error, options)]));
+  }
 }
+
+/** Whether the message failed for all because of something that may be true for one of them only. */
+function mayConcernOne({ error, isUnknown }: SendReport): boolean {
+  // After the final dot without an answer another try would make copies; what is said to MAIL is about the sender.
+  return error !== undefined && !isUnknown && (error as { command?: unknown }).command !== "MAIL FROM";
+}
+
+/** Sends the message once; rejects where the server is not reached, or does not take the login. */
+async function attempt(
+  recipients: readonly string[],
+  raw: Buffer,
+  timeoutMs: number,
+  options: MailOptions,
+): Promise<SendReport> {
+  if (timeoutMs < LEAST_MS) throw Object.assign(new Error("no time left"), { code: "EDEADLINE" });
+  const session = new SmtpSession({ ...options, timeoutMs });
+  try {
+    await session.connect();
+    await session.logIn();
+    return await session.send(options.from, recipients, raw);
+  } finally {
+    session.close();
+  }
+}
+
+/** Success only for a recipient whom the server accepted, together with the message; a reason for everybody else. */
+function outcomeOf(recipient: string, report: SendReport, options: MailOptions): Outcome {
+  const { accepted, refused, error, isUnknown } = report;
+  if (accepted.includes(recipient)) return { ok: true };
+  const explain = isUnknown && !refused.has(recipient) ? explainUnknown : explainSmtp;
+  return explain(refused.get(recipient) ?? error, options);
+}
+
+function buildMessage({ id, recipients }: Notice, message: MailMessage, { from, machineName }: MailOptions) {
+  const inAscii = recipients.filter(isAscii);
+  const domain = from.slice(from.lastIndexOf("@") + 1);
+  // The same for every mail of one machine, so that mail programs show them as one thread.
+  const thread = `<ipcheck-${createHash("sha256").update(machineName).digest("hex").slice(0, 16)}@${domain}>`;
+  const composer = new MailComposer({
+    ...message,
+    from: { name: quote(machineName, 60), address: from },
+    // An address outside ASCII would make a header that few servers take, to the cost of everybody else in it.
+    to: inAscii.length > 0 ? inAscii : [...recipients],
+    messageId: `<${id}@${domain}>`,
+    references: thread,
+    inReplyTo: thread,
+    headers: { "Auto-Submitted": "auto-generated" },
+    disableFileAccess: true,
+    disableUrlAccess: true,
+  });
+  return composer.compile().build();
+}
+
+/** Such as unlocking a password store over the network. */
+const PASSWORD_COMMAND_TIMEOUT_MS = 15_000;
 
 /** As of a password file. */
 const MAX_PASSWORD_LENGTH = 4096;
@@ -157,36 +175,5 @@ export async function fetchLogin(
     about: "login",
     reason: `the password command ${redactor.redact(problem)}`,
     hint: `run it by hand, as the user that runs ipcheck: see ${password.origin}`,
-  };
-}
-
-/** What newer clients ask for comes first. */
-const PREFERENCE = ["ED25519", "ECDSA", "RSA"];
-
-/** A machine has three or four of them, each of one short line. */
-const MAX_FILES = 10;
-const MAX_BYTES = 16 * 1024;
-
-/** The machine's own ssh fingerprints, from the public host keys; empty where none can be read. Never rejects. */
-export async function readHostKeys(folder = "/etc/ssh"): Promise<HostKey[]> {
-  const names = await readdir(folder).catch(() => []);
-  const files = names.filter((name) => /^ssh_host_\w+_key\.pub$/.test(name)).slice(0, MAX_FILES);
-  const keys = await Promise.all(files.map((name) => readHostKey(join(folder, name)).catch(() => undefined)));
-  return keys
-    .filter((key) => key !== undefined)
-    .sort((a, b) => PREFERENCE.indexOf(a.type) - PREFERENCE.indexOf(b.type));
-}
-
-// RFC 4253, 6.6: 'type base64 comment'; ssh shows the unpadded SHA-256 of the decoded middle.
-async function readHostKey(path: string): Promise<HostKey | undefined> {
-  const stats = await stat(path);
-  // A pipe would hold the mail up.
-  const text = stats.isFile() && stats.size <= MAX_BYTES ? await readFile(path, "utf8") : "";
-  const [, type = "", blob = ""] = /^(?:ssh-|ecdsa-sha2-)(ed25519|rsa|nistp\d+) ([A-Za-z0-9+/]+=*)/.exec(text) ?? [];
-  if (!blob) return undefined;
-  const digest = createHash("sha256").update(Buffer.from(blob, "base64")).digest("base64");
-  return {
-    type: type.startsWith("nistp") ? "ECDSA" : type.toUpperCase(),
-    fingerprint: `SHA256:${digest.replace(/=+$/, "")}`,
   };
 }

@@ -2,26 +2,24 @@ import wellKnown from "nodemailer/lib/well-known";
 
 /** How a mail provider takes mail from its customers. */
 interface MailProvider {
-  name: string;
   host: string;
   port: number;
-  security: "tls" | "starttls";
   /** What a newcomer must know of logging in, in one sentence. */
   note?: string | undefined;
   /** It takes no passwords (any more): another mailbox is the way. */
   isUnusable?: boolean | undefined;
 }
 
-/** Providers that nodemailer's table lacks, by domain; each takes mail with TLS on port 465. */
-const MORE_PROVIDERS: Record<string, { name: string; host: string }> = {
-  "orange.fr": { name: "Orange", host: "smtp.orange.fr" },
-  "wanadoo.fr": { name: "Orange", host: "smtp.orange.fr" },
-  "free.fr": { name: "Free", host: "smtp.free.fr" },
-  "sfr.fr": { name: "SFR", host: "smtp.sfr.fr" },
-  "neuf.fr": { name: "SFR", host: "smtp.sfr.fr" },
-  "laposte.net": { name: "La Poste", host: "smtp.laposte.net" },
-  "yahoo.fr": { name: "Yahoo", host: "smtp.mail.yahoo.com" },
-  "ovh.net": { name: "OVH", host: "ssl0.ovh.net" },
+/** Mail servers that nodemailer's table lacks, by domain; each takes mail on port 465. */
+const MORE_PROVIDERS: Record<string, string> = {
+  "orange.fr": "smtp.orange.fr",
+  "wanadoo.fr": "smtp.orange.fr",
+  "free.fr": "smtp.free.fr",
+  "sfr.fr": "smtp.sfr.fr",
+  "neuf.fr": "smtp.sfr.fr",
+  "laposte.net": "smtp.laposte.net",
+  "yahoo.fr": "smtp.mail.yahoo.com",
+  "ovh.net": "ssl0.ovh.net",
 };
 
 /** Domains of Microsoft's private mailboxes that no table lists one by one. */
@@ -66,14 +64,11 @@ export function findProvider(address: string): MailProvider | undefined {
 
 function lookUp(address: string): MailProvider | undefined {
   const domain = address.slice(address.lastIndexOf("@") + 1).toLowerCase();
-  if (MICROSOFT_DOMAIN.test(domain)) {
-    return { name: "Outlook.com", host: "smtp-mail.outlook.com", port: 587, security: "starttls" };
-  }
+  if (MICROSOFT_DOMAIN.test(domain)) return { host: "smtp-mail.outlook.com", port: 587 };
   const own = Object.hasOwn(MORE_PROVIDERS, domain) ? MORE_PROVIDERS[domain] : undefined;
-  if (own) return { ...own, port: 465, security: "tls" };
-  const known = wellKnown(address);
-  if (!known || known.host === undefined) return undefined;
-  const { host, description: name = host, port = 587, secure } = known;
-  if (host === "smtp.gmail.com") return { name, host, port: 587, security: "starttls" };
-  return { name, host, port: Number(port), security: secure ? "tls" : "starttls" };
+  if (own !== undefined) return { host: own, port: 465 };
+  const { host, port = 587 } = wellKnown(address) || {};
+  if (host === undefined) return undefined;
+  // The default of IPCHECK_SMTP_PORT.
+  return { host, port: host === "smtp.gmail.com" ? 587 : Number(port) };
 }

@@ -53,7 +53,8 @@ test("the second holds nothing that only some runs need", () => {
     "src/state",
   ]);
   // No command line, prompts, mail, hook or heartbeat, and no other command.
-  const rare = /^src\/(cli|schedule)|prompt|notify\/(mail|deliver|hook|heartbeat|message\/(compose|render))|command\./;
+  const rare =
+    /^src\/(cli|schedule)|prompt|notify\/(deliver|message-facts|hook|heartbeat|message\/(compose|render))|command\./;
   expect(sources.filter((path) => rare.test(path))).toEqual([]);
   expect(sources.filter((path) => path.startsWith("src/commands/") && !/check|host/.test(path))).toEqual([]);
 });

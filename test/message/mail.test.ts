@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { beforeAll, expect, test } from "vitest";
 import { quote } from "../../src/base/text";
-import { sendMail } from "../../src/notify/mail";
+import { sendMail } from "../../src/notify/deliver";
 import { startEcho, startMail } from "../setup/workbench";
 import type { EchoServer } from "../support/echo-server";
 import { Home } from "../support/home";

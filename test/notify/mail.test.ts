@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { createServer as createTcpServer, type Server, type Socket } from "node:net";
 import { createServer } from "node:tls";
 import { afterAll, describe, expect, test, vi } from "vitest";
-import { type MailOptions, sendMail } from "../../src/notify/mail";
+import { type MailOptions, sendMail } from "../../src/notify/deliver";
 import { probeMail } from "../../src/notify/test-mail";
 import { at, type Misdeed, type Script, STAGES, type Stage, startScriptedSmtp } from "../faults/scripted-smtp";
 import { authority, issue, startMail } from "../setup/workbench";

@@ -2,7 +2,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { readHostKeys } from "../../src/notify/deliver";
+import { readHostKeys } from "../../src/notify/message-facts";
 import { makeScratch } from "../support/scratch";
 
 // GitHub's, whose fingerprint it publishes.
