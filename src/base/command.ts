@@ -23,6 +23,9 @@ interface CommandOptions {
 /** More output than this is not kept: of stdout the first, of stderr the last. */
 const MAX_OUTPUT_BYTES = 64 * 1024;
 
+/** How long the rest of its output is waited for, after its end. */
+const LAST_WORDS_MS = 1000;
+
 /** A group of its own, so that what the shell started can be stopped with it. */
 const HAS_GROUPS = process.platform !== "win32";
 
@@ -55,7 +58,7 @@ export async function runCommand(command: string, options: CommandOptions): Prom
     const [code, killedBy] = await once(child, "exit");
     const failure = code === null ? (stopped ?? `was killed by ${killedBy}`) : `ended with exit code ${code}`;
     // Its output is complete when the pipes close; what it left in the background may hold them for ever.
-    await Promise.race([closed, delay(200, undefined, { ref: false })]);
+    await Promise.race([closed, delay(LAST_WORDS_MS, undefined, { ref: false })]);
     const lastWords = lastWordsOf(stderr());
     const said = lastWords ? `; its last words: ${quote(lastWords)}` : "";
     return { stdout: stdout(), failure: code === 0 ? undefined : `${failure}${said}` };

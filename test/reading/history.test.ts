@@ -342,4 +342,4 @@ test("200,000 changes are shown", async () => {
   expect(lines.at(-1)).toBe("199999 changes, about every 1 hour");
   expect(csv).toMatchObject({ exitCode: 0, stderr: "" });
   expect(csv.stdout.split("\r\n")).toHaveLength(count + 2);
-});
+}, 120_000);
