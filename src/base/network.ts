@@ -1,5 +1,6 @@
 import { lookup } from "node:dns";
-import { isIP } from "node:net";
+import { once } from "node:events";
+import { connect, isIP } from "node:net";
 import { createSecureContext } from "node:tls";
 
 // Names are looked up as the rest of the system does it: getaddrinfo, so /etc/hosts, nsswitch and mDNS count.
@@ -93,4 +94,17 @@ export function trustOptions(extraCa: string | undefined): object {
   const secureContext = createSecureContext();
   secureContext.context.addCACert(extraCa);
   return { rejectUnauthorized: true, secureContext };
+}
+
+/** Whether something takes a TCP connection there, within `timeoutMs`. */
+export async function takesConnection(host: string, port: number, timeoutMs: number): Promise<boolean> {
+  const socket = connect({ host, port, autoSelectFamilyAttemptTimeout: timeoutMs / 4 });
+  try {
+    await once(socket, "connect", { signal: AbortSignal.timeout(timeoutMs) });
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
 }

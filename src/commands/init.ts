@@ -1,10 +1,9 @@
-import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { connect } from "node:net";
 import { networkInterfaces } from "node:os";
 import { resolve } from "node:path";
 import { Deadline } from "../base/deadline";
 import { IpcheckError, StoppedError, systemCode } from "../base/errors";
+import { takesConnection } from "../base/network";
 import { TerminalPrompter } from "../base/prompts";
 import { quote } from "../base/text";
 import { readGuarded, UnusableFileError } from "../base/trusted-file";
@@ -288,18 +287,6 @@ async function findMailServers(domain: string): Promise<{ host: string; port: st
   const places = ["smtp", "mail"].flatMap((name) =>
     ["465", "587"].map((port) => ({ host: `${name}.${domain}`, port })),
   );
-  const answers = await Promise.all(places.map(takesConnection));
+  const answers = await Promise.all(places.map(({ host, port }) => takesConnection(host, Number(port), PROBE_MS)));
   return places.filter((_, index) => answers[index]);
-}
-
-async function takesConnection({ host, port }: { host: string; port: string }): Promise<boolean> {
-  const socket = connect({ host, port: Number(port), autoSelectFamilyAttemptTimeout: PROBE_MS / 4 });
-  try {
-    await once(socket, "connect", { signal: AbortSignal.timeout(PROBE_MS) });
-    return true;
-  } catch {
-    return false;
-  } finally {
-    socket.destroy();
-  }
 }

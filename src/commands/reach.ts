@@ -1,7 +1,6 @@
 // 'Can I get in?': whether a port of this machine answers from outside, and who is in the way where it does not.
-import { connect } from "node:net";
 import { networkInterfaces } from "node:os";
-import { trustOptions } from "../base/network";
+import { takesConnection, trustOptions } from "../base/network";
 import { TerminalPrompter } from "../base/prompts";
 import type { Settings } from "../config/settings";
 import { type Family, findSpecialRange, isInCidr, isSamePlace } from "../lookup/address";
@@ -145,21 +144,8 @@ async function findListener(port: number, family: Family): Promise<"all" | "loop
     .filter((one) => one.family === `IPv${family}` && !one.internal && !/^fe80:/i.test(one.address))
     .map(({ address }) => address);
   const [onLoopback, ...onOwn] = await Promise.all(
-    [family === 4 ? "127.0.0.1" : "::1", ...own].map((address) => canConnect(address, port)),
+    [family === 4 ? "127.0.0.1" : "::1", ...own].map((address) => takesConnection(address, port, LOCAL_TIMEOUT_MS)),
   );
   if (onOwn.includes(true) || (onLoopback && own.length === 0)) return "all";
   return onLoopback ? "loopback" : "nothing";
-}
-
-function canConnect(host: string, port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ host, port, timeout: LOCAL_TIMEOUT_MS });
-    const finish = (isConnected: boolean) => {
-      socket.destroy();
-      resolve(isConnected);
-    };
-    socket.once("connect", () => finish(true));
-    socket.once("timeout", () => finish(false));
-    socket.once("error", () => finish(false));
-  });
 }
