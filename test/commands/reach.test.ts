@@ -1,6 +1,6 @@
 // Whether the home can be reached: what the services say, as `doctor` and `init` say it, and in the mail about a change.
 import { type AddressInfo, createServer } from "node:net";
-import { afterAll, describe, expect, test, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import type { Finding } from "../../src/commands/diagnosis";
 import { checkReach, offerReach, sshPort } from "../../src/commands/reach";
 import { parseCidr } from "../../src/lookup/address";
@@ -17,16 +17,12 @@ const [OLD_V6, NEW_V6] = ["2001:db8:1:2::7", "2001:db8:1:3::7"];
 const START = Date.UTC(2026, 5, 1, 12);
 const ON_IPV6 = { host: "::1" } as const;
 
-const closers: (() => unknown)[] = [];
-afterAll(() => Promise.all(closers.map((close) => close())));
-
 /** A port on which something listens, or did a moment ago. */
 async function listen(host = "0.0.0.0", isGone = false): Promise<number> {
-  const server = createServer((socket) => socket.destroy());
+  const server = createServer((socket) => socket.destroy()).unref();
   await new Promise<void>((resolve) => server.listen(0, host, resolve));
   const { port } = server.address() as AddressInfo;
   if (isGone) await new Promise((resolve) => server.close(resolve));
-  else closers.push(() => server.close());
   return port;
 }
 

@@ -38,27 +38,20 @@ type Row = { [N in Name]: (typeof SURROUNDINGS)[N][number] };
 /** Rows in which every two values of different columns meet. */
 function pairwise(): Row[] {
   const columns = Object.entries(SURROUNDINGS);
-  const missing = new Set<string>();
-  const pair = (a: string, x: string, b: string, y: string) => [a, x, b, y].join("\0");
-  for (const [i, [a, xs]] of columns.entries()) {
-    for (const [b, ys] of columns.slice(i + 1)) {
-      for (const x of xs) for (const y of ys) missing.add(pair(a, x, b, y));
-    }
-  }
+  const pairs = columns.flatMap((one, index) => columns.slice(index + 1).map((other) => [one, other] as const));
+  const meetingsIn = (row: Record<string, string>) =>
+    pairs.flatMap(([[a], [b]]) => (a in row && b in row ? [[a, row[a], b, row[b]].join("\0")] : []));
+  const met = new Set<string>();
   const rows: Row[] = [];
-  for (const seed of missing) {
-    const [a = "", x = "", b = "", y = ""] = seed.split("\0");
-    const row: Record<string, string> = { [a]: x, [b]: y };
-    const newIn = (name: string, value: string) =>
-      Object.entries(row).filter(
-        ([n, v]) => missing.has(pair(n, v, name, value)) || missing.has(pair(name, value, n, v)),
-      );
+  for (const seed of pairs.flatMap(([[a, xs], [b, ys]]) => xs.flatMap((x) => ys.map((y) => ({ [a]: x, [b]: y }))))) {
+    if (meetingsIn(seed).every((meeting) => met.has(meeting))) continue;
+    const row: Record<string, string> = { ...seed };
+    const newWith = (name: string, value: string) =>
+      meetingsIn({ ...row, [name]: value }).filter((meeting) => !met.has(meeting)).length;
     for (const [name, values] of columns) {
-      if (name in row) continue;
-      row[name] = [...values].sort((v, w) => newIn(name, w).length - newIn(name, v).length)[0] ?? "";
+      row[name] ??= [...values].sort((v, w) => newWith(name, w) - newWith(name, v))[0] ?? "";
     }
-    for (const [n, v] of Object.entries(row))
-      for (const [m, w] of Object.entries(row)) missing.delete(pair(n, v, m, w));
+    for (const meeting of meetingsIn(row)) met.add(meeting);
     rows.push(row as Row);
   }
   return rows;

@@ -76,12 +76,6 @@ test("80 columns", async () => {
   `);
 });
 
-test("80 columns, plain ASCII", async () => {
-  const shown = await show(YEAR, 80, "C");
-  expect(shown).toMatch(/^[\x20-\x7e\n]*$/);
-  expect(shown).toBe((await show(YEAR, 80, "C.UTF-8")).replaceAll("█", "#").replaceAll("…", "~"));
-});
-
 test("200 columns", async () => {
   expect(await show([...YEAR, SIX], 200, "fr_FR.UTF-8")).toMatchInlineSnapshot(`
     "2026-01-03 02:00  198.51.100.200                          39 days 1 hour    ████████████████████                      ipify, deSEC

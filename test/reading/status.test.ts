@@ -19,11 +19,7 @@ const MAIL = { IPCHECK_TO: OWNER, IPCHECK_FROM: "pi@example.net" };
 const RULES = { recipients: [OWNER], hasHook: true, mailIntervalMs: 900_000, revision: () => "now" };
 
 const recorded = { address: "203.0.113.7", since: "2026-06-01T10:00:00.000Z", confirmedBy: ["ipify", "deSEC"] };
-const outage = {
-  failedAt: "2026-06-10T11:30:00.000Z",
-  runs: 5,
-  reason: "no IPv6 here",
-};
+const outage = { failedAt: "2026-06-10T11:30:00.000Z", runs: 5, reason: "no IPv6 here" };
 
 const WELL: Partial<State> = { families: { 4: { recorded } } };
 const FAILING: Partial<State> = {
@@ -296,19 +292,14 @@ test("the state of the machine's timer is shown to who has none of his own", asy
   expect(stderr).toBe("ipcheck: this is the state of the machine's timer, in /var/lib/ipcheck/state.json\n");
 });
 
-test.each(["status", "status --json", "status --prometheus"])(
-  "%s: a newer version's state is refused",
-  async (args) => {
-    const home = homeWith('{"version": 2, "checksum": "x"}');
-    const before = home.fingerprint();
-    const run = await home.run(args.split(" "), { now: NOW });
-    expect(run).toMatchObject({ exitCode: 4, stdout: "" });
-    expect(run.stderr).toMatch(
-      /^ipcheck: error: the state file was written by a newer ipcheck .*\nipcheck: hint: .*\n$/,
-    );
-    expect(home.fingerprint()).toBe(before);
-  },
-);
+test("a newer version's state is refused", async () => {
+  const home = homeWith('{"version": 2, "checksum": "x"}');
+  const before = home.fingerprint();
+  const run = await home.run(["status", "--json"], { now: NOW });
+  expect(run).toMatchObject({ exitCode: 4, stdout: "" });
+  expect(run.stderr).toMatch(/^ipcheck: error: the state file was written by a newer ipcheck .*\nipcheck: hint: .*\n$/);
+  expect(home.fingerprint()).toBe(before);
+});
 
 test("an address taken over from an older script is shown without a date", async () => {
   const run = await homeWith("203.0.113.7\n").run(["status"], { now: NOW });

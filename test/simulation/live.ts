@@ -43,8 +43,8 @@ export async function liveYears(years: number, seed: number): Promise<void> {
   });
   const story = counterexample?.[0];
   if (!failed || !story) return;
-  const shortest =
-    errorInstance instanceof BrokenPromise ? await shorten(story, errorInstance) : { story, error: errorInstance };
+  const isBroken = errorInstance instanceof BrokenPromise;
+  const shortest = isBroken ? await shorten({ story, error: errorInstance }) : { story, error: errorInstance };
   throw new Error(`seed ${seed}, year ${numRuns}: ${shortest.error}\n${describeStory(shortest.story)}`);
 }
 
@@ -57,21 +57,13 @@ interface Failure {
 const SHORTENING_MS = 20_000;
 
 // fast-check would live every year anew to its end; nothing after the failure matters.
-async function shorten(story: Story, error: BrokenPromise): Promise<Failure> {
-  const end = performance.now() + SHORTENING_MS;
-  let best: Failure = { story, error };
-  for (let isShorter = true; isShorter; ) {
-    isShorter = false;
-    for (const candidate of shorterStories(best.story, best.error.hour)) {
-      if (performance.now() > end) return best;
-      const failure = await findFailure(candidate, best.error.hour);
-      if (!failure) continue;
-      best = failure;
-      isShorter = true;
-      break;
-    }
+async function shorten(failure: Failure, end = performance.now() + SHORTENING_MS): Promise<Failure> {
+  for (const candidate of shorterStories(failure.story, failure.error.hour)) {
+    if (performance.now() > end) break;
+    const shorter = await findFailure(candidate, failure.error.hour);
+    if (shorter) return shorten(shorter, end);
   }
-  return best;
+  return failure;
 }
 
 async function findFailure(story: Story, until: number): Promise<Failure | undefined> {

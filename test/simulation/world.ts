@@ -28,36 +28,40 @@ export interface Attempt {
   outcome: Outcome | undefined;
 }
 
-/** One run, as the world saw it. */
-export interface Run {
+/** One run as the world sees it, before it begins. */
+const newRun = (given: {
   /** Hours since the beginning. */
   hour: number;
-  /** What the machine's clock showed. */
+  /** What the machine's clock shows. */
   now: Date;
   rules: CheckRules;
-  says: Partial<Record<Family, Saying[]>>;
   truth: Record<Family, string>;
-  effects: string[];
-  requests: Partial<Record<Family, number>>;
-  attempts: Attempt[];
-  hooked: { event: AddressEvent; isOk: boolean }[];
-  announced: AddressEvent[];
-  /** What was told, or was to be, before it was kept that it is owed. */
-  toldTooEarly: AddressEvent[];
-  isAnnounceBroken: boolean;
-  /** What was kept, after each save, and where. */
-  kept: { state: State; place: string }[];
-  /** Nothing happened and nothing is wrong. */
-  isQuiet: boolean;
-  /** An effect on the disk failed. */
-  hasDiskFailed: boolean;
+  says: Partial<Record<Family, Saying[]>>;
   /** The clock was set since the run before. */
   isClockSet: boolean;
   /** The program's memory was taken away since the run before: restored, damaged, lost with the machine's restart. */
   isMemoryLost: boolean;
+}) => ({
+  ...given,
+  effects: [] as string[],
+  requests: {} as Partial<Record<Family, number>>,
+  attempts: [] as Attempt[],
+  hooked: [] as { event: AddressEvent; isOk: boolean }[],
+  announced: [] as AddressEvent[],
+  /** What was told, or was to be, before it was kept that it is owed. */
+  toldTooEarly: [] as AddressEvent[],
+  isAnnounceBroken: false,
+  /** What was kept, after each save, and where. */
+  kept: [] as { state: State; place: string }[],
+  /** Nothing happened and nothing is wrong. */
+  isQuiet: false,
+  /** An effect on the disk failed. */
+  hasDiskFailed: false,
   /** Undefined for a run that was killed. */
-  report: CheckReport | undefined;
-}
+  report: undefined as CheckReport | undefined,
+});
+
+export type Run = ReturnType<typeof newRun>;
 
 class PowerCut extends Error {}
 
@@ -126,28 +130,16 @@ export class World {
       isInteractive: this.is("a person runs it"),
     };
     const truth = this.truth();
-    const run: Run = {
+    const run = newRun({
       hour,
       // A millisecond later with each run: a clock that was set back never shows the same one twice.
       now: new Date(this.boot + hour * HOUR_MS + this.clockErrorMs + this.runs),
       rules,
-      says: {},
       truth,
-      effects: [],
-      requests: {},
-      attempts: [],
-      hooked: [],
-      announced: [],
-      toldTooEarly: [],
-      isAnnounceBroken: false,
-      kept: [],
-      isQuiet: false,
-      hasDiskFailed: false,
+      says: Object.fromEntries(settings.families.map((family) => [family, this.sayings(family, truth[family])])),
       ...this.since,
-      report: undefined,
-    };
+    });
     this.since = { isClockSet: false, isMemoryLost: false };
-    for (const family of settings.families) run.says[family] = this.sayings(family, truth[family]);
     this.current = run;
     this.isOff = false;
     this.cutAt = this.killAt(hour);
