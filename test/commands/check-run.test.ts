@@ -276,6 +276,14 @@ describe("what cannot be written", () => {
     expect([said, home.told]).toEqual([["state", "state"], ["first 1"]]);
   });
 
+  test("what the runtime folder holds stands in for that state file alone, not for a restored one", async () => {
+    await home.run(60, "222");
+    home.unwritable = undefined;
+    home.stored = encodeState(JSON.parse(JSON.stringify(home.state).replaceAll(addressOf("1"), addressOf("3"))));
+    await home.run(60, "333");
+    expect(home.told).toEqual(["first 1", "change 1>2"]);
+  });
+
   test("both a failed look and the state are reported", async () => {
     expect((await home.run(60, "ttt")).errors.map(({ code }) => code)).toEqual(["no-address", "state"]);
   });
