@@ -69,13 +69,13 @@ async function printResults(report: CheckReport, options: ReportOptions, output:
 }
 
 /** Who was told in this run, and for whom a notice is being gathered. */
-function describeDeliveries({ delivered, waiting, startedAt, after }: CheckReport): string[] {
+function describeDeliveries({ delivered, waiting, lookedAt, after }: CheckReport): string[] {
   const told = new Map<string, string[]>();
   for (const { channel, events } of delivered) {
     const since = events[0]?.at ?? "";
     // A reminder of what cannot be recorded repeats an old event; it was not owed all the time.
-    const isLate = !after.unsaved && new Date(since) < startedAt;
-    const owed = isLate ? ` owed since ${recentTime(since, startedAt)}` : "";
+    const isLate = !after.unsaved && new Date(since) < lookedAt;
+    const owed = isLate ? ` owed since ${recentTime(since, lookedAt)}` : "";
     const action =
       channel === HOOK
         ? `ran the command in IPCHECK_ON_CHANGE${owed && `,${owed}`}`
@@ -89,7 +89,7 @@ function describeDeliveries({ delivered, waiting, startedAt, after }: CheckRepor
     ...[...told].map(([action, names]) => [action, names.join(", ")].join(" ").trimEnd()),
     ...gathered.map(
       ({ channel, until }) =>
-        `the notice to ${quote(channel)} waits for the first run after ${recentTime(until, startedAt)}: what changes by then goes into the same mail`,
+        `the notice to ${quote(channel)} waits for the first run after ${recentTime(until, lookedAt)}: what changes by then goes into the same mail`,
     ),
   ];
 }
@@ -123,7 +123,7 @@ function resultLine(
   const after = report.after.families[family]?.recorded;
   const address = after?.address ?? "";
   if (before?.address === address) {
-    const heldMs = plausibleElapsedMs(before.since ?? "", report.startedAt);
+    const heldMs = plausibleElapsedMs(before.since ?? "", report.lookedAt);
     const held = heldMs === undefined ? "" : `, for ${formatDuration(heldMs)}`;
     // Over IPv6 another address of the same prefix may be the one in use now.
     return [`${"seen" in decision ? decision.seen : address} is unchanged${held}`];
@@ -138,7 +138,7 @@ function toJson(report: CheckReport, { exitCode, dryRun, plan }: ReportOptions):
   return {
     exitCode,
     dryRun: dryRun ?? false,
-    at: report.startedAt.toISOString(),
+    at: report.lookedAt.toISOString(),
     families: Object.fromEntries(
       report.lookupResults.map((lookupResult) => [`ipv${lookupResult.family}`, familyJson(report, lookupResult)]),
     ),

@@ -17,7 +17,7 @@ import type { Store } from "../state/store";
 
 /** What a run came to, as plain data. */
 export interface CheckReport {
-  startedAt: Date;
+  lookedAt: Date;
   lookupResults: LookupResult[];
   before: State;
   after: State;
@@ -68,7 +68,7 @@ export async function check(rules: CheckRules, dependencies: Dependencies): Prom
   if (run.state !== kept) run.save();
 
   const report = (after: State): CheckReport => ({
-    startedAt: now,
+    lookedAt: now,
     lookupResults,
     before,
     after,
