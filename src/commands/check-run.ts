@@ -59,8 +59,8 @@ export async function check(rules: CheckRules, dependencies: Dependencies): Prom
   const state = record(rules, dependencies, loaded, lookupResults, now);
 
   const lastLookAt = lookupResults.some(isGood) ? now : loaded.lastLookAt;
-  const { state: before, stateFile } = loaded;
-  const run = new Dispatch(rules, dependencies, { state, before, stateFile, lastLookAt });
+  const { state: before, stateOnDisk } = loaded;
+  const run = new Dispatch(rules, dependencies, { state, before, stateOnDisk, lastLookAt });
   reportLooks(run, rules, loaded.state, lookupResults);
   if (!(isQuiet(loaded, run.state) && touched(dependencies, lastLookAt))) run.save();
   const kept = run.state;
@@ -150,8 +150,8 @@ function reportLooks(run: Dispatch, { families }: CheckRules, before: State, loo
   }
 }
 
-function isQuiet({ state, stateFile, condition }: LoadedState, next: State): boolean {
-  return next === state && condition === "sound" && stateFile === undefined;
+function isQuiet({ state, stateOnDisk, condition }: LoadedState, next: State): boolean {
+  return next === state && condition === "sound" && stateOnDisk === undefined;
 }
 
 function touched(dependencies: Dependencies, lastLookAt: Date | undefined): boolean {

@@ -135,7 +135,7 @@ export function diagnoseSource(lookupResult: LookupResult, addresses: readonly I
 /** The state as found, and when the last good look was. */
 export function diagnoseState(
   path: string,
-  { state, condition, lastLookAt, stateFile }: LoadedState,
+  { state, condition, lastLookAt, stateOnDisk }: LoadedState,
   everyMinutes: number | undefined,
   now: Date,
 ): Finding[] {
@@ -147,8 +147,8 @@ export function diagnoseState(
       failure(title, "state", `${file} cannot be read as a state`, "the next run keeps it aside and begins anew"),
     ];
   }
-  const checks: Finding[] = [ok(title, `${file} has ${addressesIn(stateFile ?? state)}`)];
-  if (stateFile) {
+  const checks: Finding[] = [ok(title, `${file} has ${addressesIn(stateOnDisk ?? state)}`)];
+  if (stateOnDisk) {
     checks.push(
       warning(
         title,

@@ -17,12 +17,12 @@ export async function runStatus(options: StatusOptions & GlobalOptions, host: Ho
   if (loaded.condition === "damaged") {
     await host.output.warn("the state file cannot be read; the next check keeps it aside and begins anew");
   }
-  if (loaded.error && !loaded.stateFile) throw loaded.error;
+  if (loaded.error && !loaded.stateOnDisk) throw loaded.error;
   if (loaded.error) await host.output.fail(loaded.error);
   // A program reads it as a field; under cron each line on stderr is a mail.
   const isForPerson = !options.json && !options.prometheus;
   if (isSystem && isForPerson) await host.output.note(`this is the state of the machine's timer, in ${path}`);
-  if (loaded.stateFile && isForPerson) {
+  if (loaded.stateOnDisk && isForPerson) {
     await host.output.warn(
       `${quote(path)} cannot be written: this comes from the runtime folder, which is empty after a restart`,
     );
@@ -138,7 +138,7 @@ export interface StatusRules {
 }
 
 /** How things stand, as plain data: what `status --json` prints. */
-export function readStatus({ state, lastLookAt, stateFile }: LoadedState, rules: StatusRules, now: Date) {
+export function readStatus({ state, lastLookAt, stateOnDisk }: LoadedState, rules: StatusRules, now: Date) {
   const ageMs = lastLookAt && plausibleElapsedMs(lastLookAt, now);
   return {
     /** The last good look; null when there never was one. */
@@ -148,7 +148,7 @@ export function readStatus({ state, lastLookAt, stateFile }: LoadedState, rules:
     families: readFamilies(state),
     pending: pendingChannels(state, rules, now).map(({ hint: _, ...channel }) => channel),
     /** The state file cannot be written: all this is in the runtime folder until it can. */
-    unsaved: stateFile !== undefined,
+    unsaved: stateOnDisk !== undefined,
     rests: Object.entries(state.coolDowns)
       .filter(([, until]) => new Date(until) > now)
       .map(([service, until]) => ({ service, until })),

@@ -12,13 +12,13 @@ export interface StateBefore {
   /** What was recorded and owed. */
   before: State;
   /** What the state file says, where `before` is a newer state that could not be written there. */
-  stateFile?: State | undefined;
+  stateOnDisk?: State | undefined;
 }
 
 /** What a run goes on with when the state file could not be written; `channels` are those that are told at all. */
 export function prepareUnsaved(
   state: State,
-  { before, stateFile }: StateBefore,
+  { before, stateOnDisk }: StateBefore,
   { place, channels, now }: { place: SaveResult["place"]; channels: readonly string[]; now: Date },
 ): State {
   const known = new Set(before.outbox.map(({ id }) => id));
@@ -31,18 +31,18 @@ export function prepareUnsaved(
   if (hasNews || !state.unsaved) return { ...state, outbox, unsaved: { remindedAt } };
   const last = state.unsaved.remindedAt;
   if (!isDue(last, REPEAT_AFTER_MS, now)) return { ...state, outbox, unsaved: { remindedAt: last } };
-  return { ...enqueueReminders({ ...state, outbox }, { stateFile, channels, now }), unsaved: { remindedAt } };
+  return { ...enqueueReminders({ ...state, outbox }, { stateOnDisk, channels, now }), unsaved: { remindedAt } };
 }
 
 /** Owes once more how the addresses differ from what the state file says: to everybody who was told of it. */
 function enqueueReminders(
   state: State,
-  { stateFile, channels, now }: { stateFile: State | undefined; channels: readonly string[]; now: Date },
+  { stateOnDisk, channels, now }: { stateOnDisk: State | undefined; channels: readonly string[]; now: Date },
 ): State {
   let next = state;
   for (const family of [4, 6] as const) {
     const recorded = state.families[family]?.recorded;
-    const written = stateFile?.families[family]?.recorded;
+    const written = stateOnDisk?.families[family]?.recorded;
     if (!recorded || recorded.address === written?.address) continue;
     const event = withStableId({
       id: "",

@@ -145,7 +145,7 @@ export interface LoadedState {
   /** Why the state file could not be read, where it is `unreadable`. */
   error?: IpcheckError;
   /** What the state file says, where `state` is a newer one that could not be written there. */
-  stateFile?: State;
+  stateOnDisk?: State;
 }
 
 /** Where a state was kept. */

@@ -63,7 +63,7 @@ export function storeOver(file: StateFile, openCopy: (purpose: Purpose) => State
       if (!kept?.state.unsaved || kept.state.unsaved.basedOn !== fingerprint(found)) return found;
       copy = stand;
       const lastLookAt = latest(kept.lastLookAt, found.lastLookAt);
-      return { ...found, ...kept, lastLookAt, condition: "sound", stateFile: found.state };
+      return { ...found, ...kept, lastLookAt, condition: "sound", stateOnDisk: found.state };
     },
 
     /** Moves a damaged state file away; undefined where even that fails, and the file stays as it is. */

@@ -121,8 +121,8 @@ describe("the last good look, by the interval of the schedule", () => {
       ...EMPTY_STATE,
       families: { 4: { recorded: { address, since: "2026-06-01T00:00:00.000Z", confirmedBy: [] } } },
     });
-    const [state, stateFile] = [having("203.0.113.8"), having("203.0.113.7")];
-    const loaded = { state, stateFile, condition: "sound" as const, lastLookAt: undefined };
+    const [state, stateOnDisk] = [having("203.0.113.8"), having("203.0.113.7")];
+    const loaded = { state, stateOnDisk, condition: "sound" as const, lastLookAt: undefined };
     expect(diagnoseState("/s", loaded, 60, NOW).map(({ status, text }) => `${status}: ${text}`)).toEqual([
       "ok: /s has 203.0.113.7 (IPv4)",
       expect.stringMatching(/^warning: .*cannot be written; 203\.0\.113\.8 \(IPv4\) is in the runtime folder/),
