@@ -152,13 +152,13 @@ function toJson(report: CheckReport, { exitCode, dryRun, plan }: ReportOptions):
       unconfirmed: isUnconfirmed === true,
       told: told.filter((channel) => channel === HOOK || !channel.startsWith("(")).map(channelName),
     })),
-    delivery: Object.entries(report.after.channels).map(([recipient, channel]) => ({
-      recipient: channelName(recipient),
-      failures: channel.failures,
-      reason: channel.reason ?? null,
-      pausedUntil: channel.deferredUntil ?? null,
-      groupedUntil: report.waiting.find((wait) => wait.channel === recipient && wait.why === "grouping")?.until ?? null,
-      servedAt: channel.servedAt ?? null,
+    delivery: Object.entries(report.after.channels).map(([channel, record]) => ({
+      recipient: channelName(channel),
+      failures: record.failures,
+      reason: record.reason ?? null,
+      pausedUntil: record.deferredUntil ?? null,
+      groupedUntil: report.waiting.find((wait) => wait.channel === channel && wait.why === "grouping")?.until ?? null,
+      servedAt: record.servedAt ?? null,
     })),
     errors: report.errors.map((error) => ({
       exitCode: exitCodeFor([error]),

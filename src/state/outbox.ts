@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { elapsedMs, isDue } from "../base/time";
-import { type AddressEvent, type Channel, HISTORY, HOOK, type State } from "./state";
+import { type AddressEvent, type ChannelState, HISTORY, HOOK, type State } from "./state";
 
 /** One message to be sent: these events, to these channels. */
 interface Delivery {
@@ -145,7 +145,7 @@ const LONGEST_DEFERRAL_MS = 24 * 3_600_000;
 function waitOf(
   channel: string,
   events: readonly AddressEvent[],
-  record: Channel | undefined,
+  record: ChannelState | undefined,
   rules: DeliveryRules,
 ): Deferred | undefined {
   if (!record) return undefined;
@@ -169,7 +169,7 @@ function waitOf(
 const OUTAGE_INTERVAL_MS = 24 * 3_600_000;
 
 /** Until when what is owed waits for more of its kind; undefined where it is to be told now. */
-function groupedUntil(events: readonly AddressEvent[], record: Channel, rules: DeliveryRules): Date | undefined {
+function groupedUntil(events: readonly AddressEvent[], record: ChannelState, rules: DeliveryRules): Date | undefined {
   const { changeServedAt, outageServedAt, unknownAt } = record;
   const wait = (last: string | undefined, intervalMs: number) =>
     last !== undefined && !isDue(last, intervalMs, rules.now)
@@ -200,7 +200,7 @@ export function recordOutcome(
   const triedAt = now.toISOString();
   if (outcome.ok) {
     const tells = (kind: AddressEvent["kind"]) => events.some((event) => event.kind === kind);
-    const record: Channel = {
+    const record: ChannelState = {
       ...pick(before, "servedAt", "changeServedAt", "outageServedAt"),
       failures: 0,
       refusals: 0,
@@ -216,7 +216,7 @@ export function recordOutcome(
   const unknowns = (before?.unknowns ?? 0) + (outcome.isUnknown ? 1 : 0);
   const change = latestChange(events)?.id;
   const paused = pick(before, "deferredUntil", "deferredFor", "deferredChange");
-  let deferral: Partial<Channel> = {};
+  let deferral: Partial<ChannelState> = {};
   // A failed attempt by hand does not end the deferral after an unknown outcome, which bounds the number of copies.
   const isInForce = paused.deferredChange === change && isLater(paused, now) && paused.deferredFor === revision();
   if (before?.unknowns && !outcome.isUnknown && isInForce) deferral = paused;
@@ -230,7 +230,7 @@ export function recordOutcome(
     };
     if (!isLater(deferral, until)) deferral = own;
   }
-  const record: Channel = {
+  const record: ChannelState = {
     ...pick(before, "servedAt", "changeServedAt", "outageServedAt", "unknownAt"),
     ...deferral,
     failures: (before?.failures ?? 0) + 1,
@@ -244,17 +244,17 @@ export function recordOutcome(
   return { ...state, channels: { ...state.channels, [channel]: record } };
 }
 
-function isLater({ deferredUntil }: Partial<Channel>, time: Date): boolean {
+function isLater({ deferredUntil }: Partial<ChannelState>, time: Date): boolean {
   return deferredUntil !== undefined && new Date(deferredUntil) > time;
 }
 
 /** Those of the named fields that are there. */
-function pick<Name extends keyof Channel>(
-  channel: Channel | undefined,
+function pick<Name extends keyof ChannelState>(
+  channel: ChannelState | undefined,
   ...names: Name[]
-): Pick<Partial<Channel>, Name> {
+): Pick<Partial<ChannelState>, Name> {
   const there = names.filter((name) => channel?.[name] !== undefined);
-  return Object.fromEntries(there.map((name) => [name, channel?.[name]])) as Pick<Partial<Channel>, Name>;
+  return Object.fromEntries(there.map((name) => [name, channel?.[name]])) as Pick<Partial<ChannelState>, Name>;
 }
 
 /** Marks events as told to `channel`. */

@@ -59,7 +59,7 @@ const event = (address: Check<string>) =>
   );
 
 /** How telling went on one channel. */
-const channel = fields(
+const channelState = fields(
   {
     /** Failed attempts in a row; 0 after a success. */
     failures: isCount,
@@ -111,7 +111,7 @@ export const isState = fields(
     /** What happened and has not been told to everybody yet, oldest first. */
     outbox: listOf(isEvent),
     /** How telling went, by channel: a recipient's address, or `HOOK`. */
-    channels: mapOf(channel),
+    channels: mapOf(channelState),
     /** Services that asked to be left alone: host → until (ISO 8601 UTC). */
     coolDowns: mapOf(isTime),
   },
@@ -133,7 +133,7 @@ export type State = Checked<typeof isState>;
 export type FamilyState = Checked<ReturnType<typeof familyState>>;
 export type Outage = NonNullable<FamilyState["outage"]>;
 export type AddressEvent = Checked<ReturnType<typeof event>>;
-export type Channel = Checked<typeof channel>;
+export type ChannelState = Checked<typeof channelState>;
 
 /** The state as it was found. */
 export interface LoadedState {

@@ -11,7 +11,7 @@ import {
   prune,
   recordOutcome,
 } from "../../src/state/outbox";
-import { type AddressEvent, type Channel, EMPTY_STATE, HISTORY, HOOK, STDOUT, type State } from "../../src/state/state";
+import { type AddressEvent, EMPTY_STATE, HISTORY, HOOK, STDOUT, type State } from "../../src/state/state";
 import { addressOf, GREYLISTED, HOUR_MS, MINUTE_MS, OK, REFUSED } from "../support/fake-home";
 
 const [A, B, C] = ["a@example.net", "b@example.net", "c@example.net"] as const;
@@ -32,7 +32,7 @@ function event(id: string, rest: Partial<AddressEvent> = {}): AddressEvent {
   return { id, kind: "change", family: 4, at: ago(0), address: addressOf("1"), confirmedBy: [], told: [], ...rest };
 }
 
-function stateOf(outbox: AddressEvent[], channels: Record<string, Partial<Channel>> = {}): State {
+function stateOf(outbox: AddressEvent[], channels: Record<string, Partial<State["channels"][string]>> = {}): State {
   const whole = Object.entries(channels).map(([name, channel]) => {
     return [name, { failures: 0, refusals: 0, triedAt: ago(60), ...channel }];
   });
