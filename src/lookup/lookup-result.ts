@@ -59,7 +59,7 @@ export function reasonOf(lookupResult: LookupResult): string {
   switch (decision.kind) {
     case "silence":
       return explain(mostSpecific(failuresOf(lookupResult))).sentence;
-    case "unconfirmed":
+    case "no-quorum":
       return decision.by.length === 1
         ? `only ${decision.by.join()} says ${decision.address}, and no second operator could confirm it`
         : `${decision.by.join(" and ")} say ${decision.address}, and no majority of the operators could confirm it`;
@@ -93,7 +93,7 @@ function hintOf(lookupResult: LookupResult): string {
   if (decision.kind === "contradiction") {
     return "nothing was recorded; a proxy, a VPN or a second line may be in use: the next run asks again, 'ipcheck doctor' shows each answer";
   }
-  if (decision.kind !== "unconfirmed") return explain(mostSpecific(failuresOf(lookupResult))).hint;
+  if (decision.kind !== "no-quorum") return explain(mostSpecific(failuresOf(lookupResult))).hint;
   if (new Set(lookupResult.responses.map(({ operator }) => operator)).size < 2) {
     return lookupResult.responses.some(({ operator }) => operator === PLAIN_HTTP)
       ? "all services in IPCHECK_SERVICES are asked over plain http, where anybody on the line can answer: add https:// URLs"

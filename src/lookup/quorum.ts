@@ -47,7 +47,7 @@ export type Decision =
   /** `count` more votes are needed before anything can be said. */
   | { kind: "ask"; count: number }
   | {
-      kind: "unconfirmed";
+      kind: "no-quorum";
       address: string;
       by: string[];
       /** In how many runs in a row by now; 0 where it is no candidate. */
@@ -76,8 +76,8 @@ const TIME_TO_ACCEPT_MS = 2 * 3_600_000 - 30_000;
  * | not everybody was asked | `ask` |
  * | by ≥ 2 and by > heard/2, all heard say an address | `confirmed`: nobody else could be asked |
  * | several addresses were heard | `contradiction` |
- * | by > heard/2: one vote alone, or several and a page | `unconfirmed`, in time `accepted` |
- * | anything else was heard besides the address | `unconfirmed`, never `accepted` |
+ * | by > heard/2: one vote alone, or several and a page | `no-quorum`, in time `accepted` |
+ * | anything else was heard besides the address | `no-quorum`, never `accepted` |
  *
  * The third row makes the outcome independent of who is asked first: a search ends early only with
  * a majority of all, which the operators not asked could not overturn.
@@ -106,7 +106,7 @@ export function decide(tally: Tally): Decision {
   const isMajorityOfHeard = by.length * 2 > heard;
   if (by.length >= 2 && isMajorityOfHeard && heard === answered) return believed;
   if (second) return { kind: "contradiction" };
-  return isMajorityOfHeard ? decideCandidate(tally, first) : unconfirmed(tally, first, 0);
+  return isMajorityOfHeard ? decideCandidate(tally, first) : noQuorum(tally, first, 0);
 }
 
 function decideCandidate(tally: Tally, group: VoteGroup): Decision {
@@ -115,16 +115,16 @@ function decideCandidate(tally: Tally, group: VoteGroup): Decision {
   const since = isSame ? candidate.since : undefined;
   const ageMs = plausibleElapsedMs(since ?? "", now);
   // A first run in the future, at no known time, or before the clock was set, proves nothing.
-  if (!candidate || since === undefined || ageMs === undefined) return unconfirmed(tally, group, 1);
+  if (!candidate || since === undefined || ageMs === undefined) return noQuorum(tally, group, 1);
   const runs = candidate.runs + 1;
   // A board without a battery starts with the clock of hours ago: set right, it makes hours of minutes.
   return runs >= RUNS_TO_ACCEPT && Math.min(ageMs, uptimeMs) >= TIME_TO_ACCEPT_MS
     ? { kind: "accepted", ...group }
-    : { kind: "unconfirmed", ...group, runs, since };
+    : { kind: "no-quorum", ...group, runs, since };
 }
 
-function unconfirmed({ now }: Tally, group: VoteGroup, runs: number): Decision {
-  return { kind: "unconfirmed", ...group, runs, since: now.toISOString() };
+function noQuorum({ now }: Tally, group: VoteGroup, runs: number): Decision {
+  return { kind: "no-quorum", ...group, runs, since: now.toISOString() };
 }
 
 interface VoteGroup {

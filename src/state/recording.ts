@@ -147,7 +147,7 @@ function recordFailure(
   };
   const next: FamilyState = {
     ...(recorded && { recorded }),
-    ...(decision.kind === "unconfirmed" &&
+    ...(decision.kind === "no-quorum" &&
       decision.runs > 0 && { candidate: { address: decision.address, runs: decision.runs, since: decision.since } }),
     ...((isContradicted || decision.kind === "contradiction") && { isContradicted: true as const }),
     outage,

@@ -32,8 +32,8 @@ test.each<LookupResult["decision"]>([
 
 describe("failed looks", () => {
   const SILENCE = { kind: "silence" } as const;
-  const unconfirmed = (runs: number, ...by: string[]): LookupResult["decision"] => {
-    return { kind: "unconfirmed", address: A, by, runs, since: "2026-06-01T12:00:00.000Z" };
+  const noQuorum = (runs: number, ...by: string[]): LookupResult["decision"] => {
+    return { kind: "no-quorum", address: A, by, runs, since: "2026-06-01T12:00:00.000Z" };
   };
   const one = [`a.example/a: ${A}`, "b.example/b: timeout"];
   const inClear = [`x/${PLAIN_HTTP}: ${A}`, `y/${PLAIN_HTTP}: timeout`];
@@ -47,11 +47,11 @@ describe("failed looks", () => {
     ["no IPv6", SILENCE, ["a/a: no-ipv6"], /no IPv6/, /IPCHECK_FAMILY=4/],
     ["carrier-grade NAT", SILENCE, ["a/a: cgnat"], /carrier-grade NAT/, /public IPv4 address/],
     ["a contradiction", { kind: "contradiction" }, one, /contradict each other/, /nothing was recorded/],
-    ["a lone vote", unconfirmed(1, "a"), one, /only a says 81\.2\.69\.142/, /third run in a row, two hours/],
-    ["a lone vote among liars", unconfirmed(0, "a"), one, /only a says/, /nothing was recorded/],
-    ["one operator", unconfirmed(1, "a"), [`x/a: ${A}`, "y/a: timeout"], /only a says/, /belong to one operator/],
-    ["plain http alone", unconfirmed(1, PLAIN_HTTP), inClear, /only plain http says/, /https:\/\/ URLs/],
-    ["two, beside a page", unconfirmed(1, "a", "b"), besidePage, /a and b say 81\.2\.69\.142/, /third run/],
+    ["a lone vote", noQuorum(1, "a"), one, /only a says 81\.2\.69\.142/, /third run in a row, two hours/],
+    ["a lone vote among liars", noQuorum(0, "a"), one, /only a says/, /nothing was recorded/],
+    ["one operator", noQuorum(1, "a"), [`x/a: ${A}`, "y/a: timeout"], /only a says/, /belong to one operator/],
+    ["plain http alone", noQuorum(1, PLAIN_HTTP), inClear, /only plain http says/, /https:\/\/ URLs/],
+    ["two, beside a page", noQuorum(1, "a", "b"), besidePage, /a and b say 81\.2\.69\.142/, /third run/],
   ])("%s", (_, decision, heard, reason, hint) => {
     const failed = lookupResult(decision, heard);
     expect(isGood(failed)).toBe(false);

@@ -31,7 +31,7 @@ function tallyOf(votes: string | Map<string, Vote>, rest: Partial<Tally> = {}): 
   };
 }
 
-/** `confirmed 1 by ab`, `ask 2`, `unconfirmed 1 by a, run 1`. */
+/** `confirmed 1 by ab`, `ask 2`, `no-quorum 1 by a, run 1`. */
 function inWords(decision: Decision): string {
   const address = "address" in decision ? ` ${decision.address.replace("192.0.2.", "")}` : "";
   const by = "by" in decision ? ` by ${decision.by.join("")}` : "";
@@ -65,7 +65,7 @@ describe("what the votes amount to", () => {
     ["2", 5, "1", "ask 3"],
     ["1", 6, "", "ask 3"],
     ["1 t t", 3, "", "ask 3"],
-    ["2", 0, "1", "unconfirmed 2 by a, run 1"],
+    ["2", 0, "1", "no-quorum 2 by a, run 1"],
     // More than half of all: 2 of 2 or 3, 3 of 4 or 5, 4 of 6.
     ["1 1", 1, "", "confirmed 1 by ab"],
     ["1 1", 2, "", "ask 1"],
@@ -80,8 +80,8 @@ describe("what the votes amount to", () => {
     ["1 1 t t", 0, "2", "confirmed 1 by ab"],
     ["1 1 t t l l", 0, "2", "confirmed 1 by ab"],
     // Who answers with a page was asked, and did not agree.
-    ["1 1 p t", 0, "", "unconfirmed 1 by ab, run 1"],
-    ["1 1 p p", 0, "", "unconfirmed 1 by ab, run 0"],
+    ["1 1 p t", 0, "", "no-quorum 1 by ab, run 1"],
+    ["1 1 p p", 0, "", "no-quorum 1 by ab, run 0"],
     ["1 1 1 1 p g", 0, "", "confirmed 1 by abcd"],
     ["1 p 1", 0, "", "confirmed 1 by ac"],
     // A contradiction needs a strict majority of those that answered.
@@ -98,7 +98,7 @@ describe("what the votes amount to", () => {
     ["1 1 1 2 2", 1, "2", "ask 1"],
     ["1 1 1 2 2 2", 0, "1", "contradiction"],
     ["1 1 2 2 t", 0, "1", "contradiction"],
-    ["2 2 p p p", 0, "1", "unconfirmed 2 by ab, run 0"],
+    ["2 2 p p p", 0, "1", "no-quorum 2 by ab, run 0"],
   ])("%j, %d to come, recorded %j: %s", (votes, remaining, mark, expected) => {
     const recorded = mark === "" ? undefined : `192.0.2.${mark}`;
     expect(inWords(decide(tallyOf(votes, { remaining, recorded })))).toBe(expected);
@@ -132,15 +132,15 @@ describe("after a contradiction everybody is asked, whatever the first say", () 
 
 describe("one vote, three runs in a row, while nobody else can be reached", () => {
   test.each([
-    ["1 t t", "1", 0, "unconfirmed 1 by a, run 1"],
-    ["1 t t", "1", 1, "unconfirmed 1 by a, run 2"],
+    ["1 t t", "1", 0, "no-quorum 1 by a, run 1"],
+    ["1 t t", "1", 1, "no-quorum 1 by a, run 2"],
     ["1 t t", "1", 2, "accepted 1 by a"],
     ["t l 1", "1", 2, "accepted 1 by c"],
     ["1", "1", 2, "accepted 1 by a"],
-    ["2 t t", "1", 2, "unconfirmed 2 by a, run 1"],
-    ["1 p t", "1", 2, "unconfirmed 1 by a, run 0"],
-    ["1 t g", "1", 2, "unconfirmed 1 by a, run 0"],
-    ["1 c t", "1", 2, "unconfirmed 1 by a, run 0"],
+    ["2 t t", "1", 2, "no-quorum 2 by a, run 1"],
+    ["1 p t", "1", 2, "no-quorum 1 by a, run 0"],
+    ["1 t g", "1", 2, "no-quorum 1 by a, run 0"],
+    ["1 c t", "1", 2, "no-quorum 1 by a, run 0"],
     ["1 2 t", "1", 2, "contradiction"],
     ["1 1 t", "1", 1, "confirmed 1 by ab"],
     ["t t t", "1", 2, "silence"],
@@ -152,16 +152,16 @@ describe("one vote, three runs in a row, while nobody else can be reached", () =
   test.each([
     ["two hours", 2, minutesAgo(120), "accepted 1 by a"],
     ["two hours, by a timer that is late by seconds", 2, minutesAgo(119.6), "accepted 1 by a"],
-    ["two hours less a minute", 2, minutesAgo(119), "unconfirmed 1 by a, run 3"],
-    ["80 ms", 2, new Date(NOW.getTime() - 80).toISOString(), "unconfirmed 1 by a, run 3"],
-    ["two hours, in two runs", 1, minutesAgo(120), "unconfirmed 1 by a, run 2"],
-    ["many runs, in no time", 99, minutesAgo(0), "unconfirmed 1 by a, run 100"],
+    ["two hours less a minute", 2, minutesAgo(119), "no-quorum 1 by a, run 3"],
+    ["80 ms", 2, new Date(NOW.getTime() - 80).toISOString(), "no-quorum 1 by a, run 3"],
+    ["two hours, in two runs", 1, minutesAgo(120), "no-quorum 1 by a, run 2"],
+    ["many runs, in no time", 99, minutesAgo(0), "no-quorum 1 by a, run 100"],
     ["a week", 2, minutesAgo(7 * 1440), "accepted 1 by a"],
-    ["since a time before the clock was set", 2, "1970-01-01T00:01:00.000Z", "unconfirmed 1 by a, run 1"],
-    ["since a time in the future", 9, minutesAgo(-1), "unconfirmed 1 by a, run 1"],
-    ["since no time at all", 9, "yesterday", "unconfirmed 1 by a, run 1"],
-    ["since nobody knows when: the state of version 1.0.0", 9, undefined, "unconfirmed 1 by a, run 1"],
-    ["a day by a clock that was set, an hour after the start", 2, minutesAgo(1440), "unconfirmed 1 by a, run 3", 60],
+    ["since a time before the clock was set", 2, "1970-01-01T00:01:00.000Z", "no-quorum 1 by a, run 1"],
+    ["since a time in the future", 9, minutesAgo(-1), "no-quorum 1 by a, run 1"],
+    ["since no time at all", 9, "yesterday", "no-quorum 1 by a, run 1"],
+    ["since nobody knows when: the state of version 1.0.0", 9, undefined, "no-quorum 1 by a, run 1"],
+    ["a day by a clock that was set, an hour after the start", 2, minutesAgo(1440), "no-quorum 1 by a, run 3", 60],
     ["a day, two hours after the start", 2, minutesAgo(1440), "accepted 1 by a", 120],
   ] as [string, number, string | undefined, string, number?][])("%s: after %d runs since %s: %s", (...row) => {
     const [, runs, since, expected, uptimeMinutes] = row;
@@ -169,7 +169,7 @@ describe("one vote, three runs in a row, while nobody else can be reached", () =
     const candidate = { address: "192.0.2.1", runs, ...(since !== undefined && { since }) };
     const decision = decide(tallyOf("1 t t", { candidate, recorded: "192.0.2.9", uptimeMs }));
     expect(inWords(decision)).toBe(expected);
-    if (decision.kind !== "unconfirmed") return;
+    if (decision.kind !== "no-quorum") return;
     expect(decision.since).toBe(decision.runs === 1 ? NOW.toISOString() : since);
   });
 
@@ -332,7 +332,7 @@ describe.each([1, 2, 3, 4, 5, 6])("every set of answers of %i operators", (size)
       const by = Math.max(ones, twos);
       const isMajority = by * 2 > size || (by * 2 > ones + twos + pages && pages === 0);
       const isCandidate = by > 0 && by * 2 > by + pages;
-      let expected = isCandidate ? "accepted" : "unconfirmed";
+      let expected = isCandidate ? "accepted" : "no-quorum";
       if (ones > 0 && twos > 0) expected = "contradiction";
       if (by === 0) expected = "silence";
       if (by >= 2 && isMajority) expected = "confirmed";

@@ -470,7 +470,7 @@ export class Oracle {
       const decision = result?.decision;
       const isForgotten = run.kept.length > 0 && run.kept.every(({ place }) => place === "nowhere");
       if (isForgotten) continue;
-      if (decision?.kind === "unconfirmed" && decision.runs > 0) {
+      if (decision?.kind === "no-quorum" && decision.runs > 0) {
         const before = this.streaks[family];
         this.streaks[family] =
           before && isSamePlace(before.address, decision.address)
@@ -491,7 +491,7 @@ export class Oracle {
       this.fail(`exit ${code}, and the disk ${run.hasDiskFailed ? "failed" : "did not fail"}`);
     }
     const isBlind = (run.report?.lookupResults ?? []).some(
-      ({ decision: { kind } }) => kind === "silence" || kind === "unconfirmed" || kind === "contradiction",
+      ({ decision: { kind } }) => kind === "silence" || kind === "no-quorum" || kind === "contradiction",
     );
     if (isBlind !== errors.some((error) => error.code === "no-address")) this.fail(`exit ${code}, blind: ${isBlind}`);
     const owing = this.channels().filter((channel) => owedTo(after, channel).length > 0);

@@ -97,7 +97,7 @@ describe("good looks", () => {
 
 describe("failed looks", () => {
   const since = ago(90);
-  const lone = (runs: number): Decision => ({ kind: "unconfirmed", address: B, by: ["a"], runs, since });
+  const lone = (runs: number): Decision => ({ kind: "no-quorum", address: B, by: ["a"], runs, since });
   const candidate = { address: B, runs: 2 };
 
   test.each<[FamilyState, Decision, FamilyState["candidate"]]>([
