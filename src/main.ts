@@ -14,11 +14,11 @@ import type { Host } from "./commands/host";
 /** The streams that were written to. */
 const opened = new Set<NodeJS.WriteStream>();
 
-/** When a run whose look-ups still hang must be over, on the monotonic clock. */
-let lookupsEndAt = 0;
+/** Until when names may be looked up: the end of the run, on the monotonic clock. */
+let resolverEndsAt = 0;
 
 /** Name look-ups that hang may outlive the deadline by this. */
-const LOOKUP_GRACE_MS = 5000;
+const RESOLVER_GRACE_MS = 5000;
 
 /** Runs the program and ends the process with its exit code, whatever still holds the event loop. */
 export async function start(): Promise<void> {
@@ -29,7 +29,7 @@ export async function start(): Promise<void> {
   const exitCode = await main();
   // process.exit() drops what a pipe has not taken yet.
   await Promise.all([...opened].map((stream) => new Promise<void>((resolve) => stream.write("", () => resolve()))));
-  await waitForLookups();
+  await waitForResolver();
   end(exitCode);
 }
 
@@ -37,32 +37,32 @@ export async function start(): Promise<void> {
  * Node waits at its exit for threads in getaddrinfo, which nothing can interrupt. RES_OPTIONS bounds them where the
  * name is asked of the DNS, but not where another name service (mDNS, NIS) is asked.
  */
-async function waitForLookups(): Promise<void> {
-  const endsAt = Math.max(lookupsEndAt, monotonicMs()) + LOOKUP_GRACE_MS;
-  while (isLookupUnderWay() && !canReplace() && monotonicMs() < endsAt) {
+async function waitForResolver(): Promise<void> {
+  const endsAt = Math.max(resolverEndsAt, monotonicMs()) + RESOLVER_GRACE_MS;
+  while (isResolving() && !canExec() && monotonicMs() < endsAt) {
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }
 
-function isLookupUnderWay(): boolean {
+function isResolving(): boolean {
   return process.getActiveResourcesInfo().includes("GetAddrInfoReqWrap");
 }
 
 /** Whether this process can turn into another program, which leaves all threads behind: from Node.js 22.15 on. */
-function canReplace(): boolean {
+function canExec(): boolean {
   return "execve" in process && process.platform !== "win32" && existsSync("/bin/sh");
 }
 
 function end(exitCode: number): never {
-  if (isLookupUnderWay()) {
-    if (canReplace()) (process as unknown as Replaceable).execve("/bin/sh", ["sh", "-c", `exit ${exitCode}`], {});
+  if (isResolving()) {
+    if (canExec()) (process as unknown as ProcessWithExecve).execve("/bin/sh", ["sh", "-c", `exit ${exitCode}`], {});
     sayAtOnce("error: a name look-up does not end; the process kills itself, and its exit code is lost");
     process.kill(process.pid, "SIGKILL");
   }
   process.exit(exitCode);
 }
 
-interface Replaceable {
+interface ProcessWithExecve {
   execve(file: string, args: string[], env: Record<string, string>): never;
 }
 
@@ -136,8 +136,8 @@ function readHost(output: Output): Host {
     uptimeMs,
     startDeadline(deadlineMs) {
       // Read by each thread of glibc at its first look-up.
-      process.env["RES_OPTIONS"] = resolverOptions(deadlineMs, countServers(), env["RES_OPTIONS"]);
-      lookupsEndAt = monotonicMs() + deadlineMs;
+      process.env["RES_OPTIONS"] = resolverOptions(deadlineMs, countNameServers(), env["RES_OPTIONS"]);
+      resolverEndsAt = monotonicMs() + deadlineMs;
       return new Deadline(deadlineMs, monotonicMs, () => {
         endAtOnce("the run went on long after its deadline (IPCHECK_DEADLINE)");
       });
@@ -170,7 +170,7 @@ function uptimeMs(): number {
   }
 }
 
-function countServers(): number {
+function countNameServers(): number {
   try {
     return getServers().length;
   } catch {

@@ -29,17 +29,17 @@ export async function resolveHost(
   if (version === 4 || version === 6) return [{ address: literal, family: version }];
   if (signal.aborted) throw failure("EAI_AGAIN", host);
   const key = `${family} ${host}`;
-  let search = underWay.get(key);
-  if (!search) {
-    search = lookUp(host, family);
-    underWay.set(key, search);
+  let query = underWay.get(key);
+  if (!query) {
+    query = queryResolver(host, family);
+    underWay.set(key, query);
     const forget = () => underWay.delete(key);
-    search.then(forget, forget);
+    query.then(forget, forget);
   }
-  return unlessTooLate(search, host, signal);
+  return unlessTooLate(query, host, signal);
 }
 
-function lookUp(host: string, family: 0 | 4 | 6): Promise<ResolvedAddress[]> {
+function queryResolver(host: string, family: 0 | 4 | 6): Promise<ResolvedAddress[]> {
   return new Promise((resolve, reject) => {
     lookup(host, { family, all: true }, (error, found) => {
       if (error) reject(error);
@@ -49,7 +49,7 @@ function lookUp(host: string, family: 0 | 4 | 6): Promise<ResolvedAddress[]> {
   });
 }
 
-function unlessTooLate<T>(search: Promise<T>, host: string, signal: AbortSignal): Promise<T> {
+function unlessTooLate<T>(query: Promise<T>, host: string, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const giveUp = () => {
       finish();
@@ -61,7 +61,7 @@ function unlessTooLate<T>(search: Promise<T>, host: string, signal: AbortSignal)
       clearTimeout(timer);
       signal.removeEventListener("abort", giveUp);
     };
-    search.finally(finish).then(resolve, reject);
+    query.finally(finish).then(resolve, reject);
   });
 }
 
