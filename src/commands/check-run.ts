@@ -3,7 +3,7 @@ import type { Family } from "../lookup/address";
 import {
   explainLookup,
   isGood,
-  type LookRequest,
+  type LookupRequest,
   type LookupResult,
   reasonOf,
   seenAddress,
@@ -38,7 +38,7 @@ export interface CheckReport {
 /** Everything `check` needs from the world; for a dry run see `withoutEffects`. */
 export interface Dependencies extends DispatchDependencies {
   createId(): string;
-  look(request: LookRequest): Promise<LookupResult>;
+  look(request: LookupRequest): Promise<LookupResult>;
   /** @throws IpcheckError `state` where the state must not be used: a newer version's, or one in reach of others */
   load(): LoadedState;
   /** Moves a damaged state file away and returns its new path, where that can be done. */

@@ -5,7 +5,7 @@ import type { Decision, Tally, Vote } from "./quorum";
 import { PLAIN_HTTP } from "./services";
 
 /** What a look needs to know of one family. */
-export interface LookRequest extends Pick<Tally, "recorded" | "candidate" | "isContradicted"> {
+export interface LookupRequest extends Pick<Tally, "recorded" | "candidate" | "isContradicted"> {
   family: Family;
   /** Hosts to be left alone → until (ISO 8601 UTC). */
   coolDowns: Readonly<Record<string, string>>;

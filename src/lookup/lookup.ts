@@ -6,7 +6,7 @@ import { type Cidr, type Family, isSamePlace } from "./address";
 import { readAnswer } from "./answer";
 import { ask } from "./client";
 import { failureOfConnection } from "./failures";
-import type { LookRequest, LookupResult, ServiceResponse } from "./lookup-result";
+import type { LookupRequest, LookupResult, ServiceResponse } from "./lookup-result";
 import { type Decision, decide, type Vote } from "./quorum";
 import { coolDownUntil, type EchoService, isCoolingDown, servicesFor } from "./services";
 import { findSources } from "./source-address";
@@ -54,7 +54,7 @@ export const lookAtAll = fromLastingAddress(lookAtAllFrom);
  * is gone within a day. Where nobody can be reached from it, from the system's choice.
  */
 function fromLastingAddress(lookFromOne: typeof lookFrom) {
-  return async (request: LookRequest, options: LookupOptions): Promise<LookupResult> => {
+  return async (request: LookupRequest, options: LookupOptions): Promise<LookupResult> => {
     const sources = request.family === 6 ? await (options.findSources ?? findSources)(request.recorded, options) : [];
     let requests = 0;
     for (const localAddress of sources) {
@@ -82,7 +82,7 @@ function isDeadSource(responses: readonly ServiceResponse[], count: number): boo
 /** Two are enough to give up an address: the time is needed for asking from another. */
 const TRIES_FROM_A_SOURCE = 2;
 
-async function lookFrom(request: LookRequest, options: SourceOptions): Promise<LookupResult> {
+async function lookFrom(request: LookupRequest, options: SourceOptions): Promise<LookupResult> {
   const { family, recorded, coolDowns } = request;
   const now = options.now();
   const services = servicesFor(family, options.serviceUrls);
@@ -141,7 +141,7 @@ async function lookFrom(request: LookRequest, options: SourceOptions): Promise<L
   }
 }
 
-async function lookAtAllFrom(request: LookRequest, options: SourceOptions): Promise<LookupResult> {
+async function lookAtAllFrom(request: LookupRequest, options: SourceOptions): Promise<LookupResult> {
   const services = servicesFor(request.family, options.serviceUrls);
   const heard: ServiceResponse[] = [];
   await Promise.all(
@@ -158,7 +158,7 @@ async function lookAtAllFrom(request: LookRequest, options: SourceOptions): Prom
 
 /** The decision on what was heard, while `open` services are being asked or may be. */
 function decideOn(
-  request: LookRequest,
+  request: LookupRequest,
   { ipv6PrefixLength, uptimeMs }: LookupOptions,
   services: readonly EchoService[],
   responses: readonly ServiceResponse[],
@@ -224,7 +224,7 @@ function refusalOf(service: string, operator: string, until: string | undefined)
 }
 
 function resultOf(
-  { family, coolDowns }: LookRequest,
+  { family, coolDowns }: LookupRequest,
   services: readonly EchoService[],
   responses: readonly ServiceResponse[],
   heard: readonly ServiceResponse[],

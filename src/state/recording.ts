@@ -7,7 +7,7 @@ import type { AddressEvent, FamilyState, Outage, State } from "./state";
 type Recorded = NonNullable<FamilyState["recorded"]>;
 
 /** What recording needs to know of one family's look. */
-export interface LookOutcome extends Pick<LookupResult, "family" | "decision"> {
+export interface LookupOutcome extends Pick<LookupResult, "family" | "decision"> {
   /** One plain sentence, where the look failed. */
   reason: string;
 }
@@ -73,7 +73,7 @@ export function endedOutage(
  * changed, so that a quiet run writes nothing. Both are one value, to be written at once: if only the
  * address were recorded and the run died then, nobody would be told of the change.
  */
-export function recordLookup(state: State, outcome: LookOutcome, context: RecordingContext): State {
+export function recordLookup(state: State, outcome: LookupOutcome, context: RecordingContext): State {
   const { family, decision } = outcome;
   const { recorded } = state.families[family] ?? {};
   switch (decision.kind) {
@@ -135,7 +135,7 @@ function recordSuccess(
 
 function recordFailure(
   state: State,
-  { family, decision, reason }: LookOutcome,
+  { family, decision, reason }: LookupOutcome,
   { now, lastLookAt }: RecordingContext,
 ): State {
   const { recorded, outage: before, isContradicted }: FamilyState = state.families[family] ?? {};

@@ -5,7 +5,7 @@ import {
   clampServedAt,
   endedOutage,
   enqueueHeartbeat,
-  type LookOutcome,
+  type LookupOutcome,
   type RecordingContext,
   recordLookup,
   speakOnceADay,
@@ -31,7 +31,7 @@ function record(state: State, decision: Decision, rest: Partial<RecordingContext
   return recordLookup(state, { family: 4, decision, reason: "a reason" }, context);
 }
 
-type Decision = LookOutcome["decision"];
+type Decision = LookupOutcome["decision"];
 const UNCHANGED: Decision = { kind: "unchanged", address: A, seen: A, by: ["a"] };
 const CONFIRMED: Decision = { kind: "confirmed", address: B, by: ["a", "c"] };
 const SILENCE: Decision = { kind: "silence" };

@@ -2,7 +2,7 @@ import type { IpcheckError } from "../../src/base/errors";
 import { type CheckReport, check, type Dependencies } from "../../src/commands/check-run";
 import type { Family } from "../../src/lookup/address";
 import type { FailureKind } from "../../src/lookup/failures";
-import type { LookRequest, LookupResult } from "../../src/lookup/lookup-result";
+import type { LookupRequest, LookupResult } from "../../src/lookup/lookup-result";
 import { decide, type Vote } from "../../src/lookup/quorum";
 import type { CheckRules, Notice } from "../../src/notify/dispatch";
 import type { FailedOutcome, Outcome } from "../../src/state/outbox";
@@ -133,7 +133,7 @@ export class FakeHome {
     return work();
   }
 
-  private look(request: LookRequest): LookupResult {
+  private look(request: LookupRequest): LookupResult {
     const { family } = request;
     const votes = new Map(
       [...(this.says[family] ?? "")].map((mark, index): [string, Vote] => {
