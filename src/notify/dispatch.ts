@@ -2,9 +2,9 @@ import { IpcheckError, systemCode } from "../base/errors";
 import { localTime } from "../base/time";
 import type { Family } from "../lookup/address";
 import {
-  acknowledge,
   type Deferred,
   type FailedOutcome,
+  markTold,
   noticeId,
   type Outcome,
   owedTo,
@@ -64,13 +64,13 @@ interface DispatchStart extends StateBefore {
   lastLookAt: Date | undefined;
 }
 
-/** Events that a channel has acknowledged in this run. */
+/** Events that a channel was told in this run. */
 export interface Delivered {
   channel: string;
   events: readonly AddressEvent[];
 }
 
-/** Every channel that has to acknowledge an event. Without recipients standard output is one: cron mails what it gets. */
+/** Every channel that is to be told an event. Without recipients standard output is one: cron mails what it gets. */
 export function channelsOf(rules: CheckRules): string[] {
   return [HISTORY, ...(rules.recipients.length > 0 ? [] : [STDOUT]), ...toldByUs(rules)];
 }
@@ -155,7 +155,7 @@ export class Dispatch {
       return;
     }
     this.ensureSaved();
-    const told = prune(acknowledge(this.state, STDOUT, idsOf(owed)), channelsOf(this.rules));
+    const told = prune(markTold(this.state, STDOUT, idsOf(owed)), channelsOf(this.rules));
     try {
       await print(owed, told);
       this.state = told;
@@ -192,7 +192,7 @@ export class Dispatch {
     const owed = owedTo(this.state, HISTORY);
     try {
       if (owed.length > 0) this.dependencies.appendHistory(owed);
-      this.state = acknowledge(this.state, HISTORY, idsOf(owed));
+      this.state = markTold(this.state, HISTORY, idsOf(owed));
       this.clear("history");
     } catch (error) {
       // It stays owed, and must not stop the mails.

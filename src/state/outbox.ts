@@ -80,7 +80,7 @@ function fold(outbox: AddressEvent[]): AddressEvent[] {
   return outbox;
 }
 
-/** What a channel has not acknowledged yet, oldest first. */
+/** What a channel has not been told yet, oldest first. */
 export function owedTo(state: State, channel: string): AddressEvent[] {
   return state.outbox.filter((event) => !event.told.includes(channel) && concerns(event, channel));
 }
@@ -187,7 +187,7 @@ function latestChange(events: readonly AddressEvent[]): AddressEvent | undefined
   return events.findLast(({ kind }) => kind === "change");
 }
 
-/** The state after an attempt on `channel`: acknowledged when it went well, else with the reason and a deferral. */
+/** The state after an attempt on `channel`: told when it went well, else with the reason and a deferral. */
 export function recordOutcome(
   state: State,
   channel: string,
@@ -210,7 +210,7 @@ export function recordOutcome(
       ...(tells("back") && { outageServedAt: triedAt }),
     };
     const told = new Set(events.map((event) => event.id));
-    return { ...acknowledge(state, channel, told), channels: { ...state.channels, [channel]: record } };
+    return { ...markTold(state, channel, told), channels: { ...state.channels, [channel]: record } };
   }
   const refusals = (before?.refusals ?? 0) + (outcome.isPermanent ? 1 : 0);
   const unknowns = (before?.unknowns ?? 0) + (outcome.isUnknown ? 1 : 0);
@@ -258,7 +258,7 @@ function pick<Name extends keyof ChannelState>(
 }
 
 /** Marks events as told to `channel`. */
-export function acknowledge(state: State, channel: string, ids: ReadonlySet<string>): State {
+export function markTold(state: State, channel: string, ids: ReadonlySet<string>): State {
   const outbox = state.outbox.map((event) =>
     ids.has(event.id) && !event.told.includes(channel) ? { ...event, told: [...event.told, channel] } : event,
   );

@@ -41,7 +41,7 @@ const event = (address: Check<string>) =>
       at: isTime,
       address,
       confirmedBy: listOf(isText),
-      /** Channels that have acknowledged it, or are told the same in other events. */
+      /** Channels that have been told it, or are told the same in other events. */
       told: listOf(isText),
     },
     {

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
 import type { Family } from "../../src/lookup/address";
 import {
-  acknowledge,
   type DeliveryRules,
   enqueue,
+  markTold,
   noticeId,
   type Outcome,
   owedTo,
@@ -78,7 +78,7 @@ describe("who is owed what", () => {
   });
 
   test("striking off marks one channel, once", () => {
-    const struck = acknowledge(acknowledge(state, B, new Set(["1", "4"])), B, new Set(["1"]));
+    const struck = markTold(markTold(state, B, new Set(["1", "4"])), B, new Set(["1"]));
     expect(struck.outbox.map(({ told }) => told)).toEqual([[A, B], [A, HOOK, HISTORY], [], [B]]);
   });
 });
@@ -237,7 +237,7 @@ describe("an outbox that nobody empties stays small", () => {
       const old = last.get(family) ?? "81.2.69.142";
       if (kind === "change") last.set(family, address);
       state = enqueue(state, event(`${index}`, { family, kind, address, old, at: ago(-index), ...rest }));
-      state = acknowledge(state, HISTORY, new Set([`${index}`]));
+      state = markTold(state, HISTORY, new Set([`${index}`]));
     }
     return { outbox: state.outbox, last };
   }

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { acknowledge } from "../../src/state/outbox";
+import { markTold } from "../../src/state/outbox";
 import {
   clampServedAt,
   endedOutage,
@@ -213,7 +213,7 @@ describe("the heartbeat", () => {
   test("one who is owed something already holds nobody up, and is not owed two", () => {
     const refused = { failures: 9, refusals: 9, triedAt: ago(60) };
     const first = enqueueOn({ ...home, channels: { [ME]: served(40 * DAY), [DAD]: refused } });
-    const told = acknowledge(first, ME, new Set(first.outbox.map(({ id }) => id)));
+    const told = markTold(first, ME, new Set(first.outbox.map(({ id }) => id)));
     const later = { ...told, channels: { ...first.channels, [ME]: served(1) } };
     expect(owedBy(later)).toEqual([[ME]]);
     const muchLater = { ...later, channels: { ...later.channels, [ME]: served(40 * DAY) } };
