@@ -10,7 +10,7 @@ import {
 } from "../lookup/lookup-result";
 import { mayOverrideCoolDowns, updateCoolDowns } from "../lookup/services";
 import { type CheckRules, channelsOf, type Delivered, Dispatch, type DispatchDependencies } from "../notify/dispatch";
-import { type Deferred, prune } from "../state/outbox";
+import { prune, type Wait } from "../state/outbox";
 import { clampServedAt, endedOutage, enqueueHeartbeat, recordLookup } from "../state/recording";
 import type { AddressEvent, LoadedState, SaveResult, State } from "../state/state";
 import type { Store } from "../state/store";
@@ -23,7 +23,7 @@ export interface CheckReport {
   after: State;
   /** When the last good look was, this run's included. */
   lastLookAt: Date | undefined;
-  waiting: Deferred[];
+  waiting: Wait[];
   /** Who was told what in this run, in order. */
   delivered: readonly Delivered[];
   quarantined: string | undefined;

@@ -2,7 +2,6 @@ import { IpcheckError, systemCode } from "../base/errors";
 import { localTime } from "../base/time";
 import type { Family } from "../lookup/address";
 import {
-  type Deferred,
   type FailedOutcome,
   markTold,
   noticeId,
@@ -11,6 +10,7 @@ import {
   planMails,
   prune,
   recordOutcome,
+  type Wait,
 } from "../state/outbox";
 import { speakOnceADay } from "../state/recording";
 import { type AddressEvent, forStateFile, HISTORY, HOOK, type SaveResult, STDOUT, type State } from "../state/state";
@@ -87,7 +87,7 @@ export class Dispatch {
   readonly muted = new Set<IpcheckError>();
   /** Unexpected exceptions: reported after everybody was told. */
   readonly bugs: unknown[] = [];
-  waiting: Deferred[] = [];
+  waiting: Wait[] = [];
   readonly delivered: Delivered[] = [];
   state: State;
   private saveResult: SaveResult | undefined;

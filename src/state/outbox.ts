@@ -24,7 +24,7 @@ export interface FailedOutcome {
 }
 
 /** A channel that is owed something but is not tried in this run. */
-export interface Deferred {
+export interface Wait {
   channel: string;
   until: string;
   /** `deferred`: refused for good, or its answer is unknown. `grouping`: the last mail is too recent. */
@@ -100,9 +100,9 @@ export function planMails(
   state: State,
   recipients: readonly string[],
   rules: DeliveryRules,
-): { deliveries: Delivery[]; waiting: Deferred[] } {
+): { deliveries: Delivery[]; waiting: Wait[] } {
   const deliveries = new Map<string, Delivery>();
-  const waiting: Deferred[] = [];
+  const waiting: Wait[] = [];
   for (const channel of recipients) {
     const events = owedTo(state, channel);
     if (events.length === 0) continue;
@@ -147,7 +147,7 @@ function waitOf(
   events: readonly AddressEvent[],
   record: ChannelState | undefined,
   rules: DeliveryRules,
-): Deferred | undefined {
+): Wait | undefined {
   if (!record) return undefined;
   const { deferredUntil, deferredFor, deferredChange, triedAt, reason } = record;
   const isDeferred =
