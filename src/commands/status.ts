@@ -54,8 +54,8 @@ async function loadOwnOrSystem(settings: Settings, host: Host) {
 // The service's configuration is a credential of its own: whom it tells is taken from what it did.
 function rulesOf({ channels }: State): StatusRules {
   const recipients = Object.keys(channels).filter((channel) => channel !== HOOK);
-  const revision = Object.values(channels).find(({ deferredFor }) => deferredFor !== undefined)?.deferredFor ?? "";
-  return { recipients, hasHook: HOOK in channels, mailIntervalMs: 0, revision: () => revision };
+  const hash = Object.values(channels).find(({ deferredFor }) => deferredFor !== undefined)?.deferredFor ?? "";
+  return { recipients, hasHook: HOOK in channels, mailIntervalMs: 0, configHash: () => hash };
 }
 
 /** The switches of `status`. */
@@ -134,7 +134,7 @@ export interface StatusRules {
   /** Besides recipients: the command. */
   hasHook: boolean;
   mailIntervalMs: number;
-  revision: () => string;
+  configHash: () => string;
 }
 
 /** How things stand, as plain data: what `status --json` prints. */

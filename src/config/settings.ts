@@ -58,7 +58,7 @@ function build(values: Values, password: PasswordSource | undefined, extraCa: st
     user: values.IPCHECK_SMTP_USER,
     password,
   };
-  let revision: string | undefined;
+  let hash: string | undefined;
   return {
     recipients: values.IPCHECK_TO,
     from,
@@ -82,9 +82,9 @@ function build(values: Values, password: PasswordSource | undefined, extraCa: st
     onChange: values.IPCHECK_ON_CHANGE,
     extraCa,
     /** A hash of the mail settings: changed ones are tried at once after a refusal. Slow to compute on purpose. */
-    revision: () => {
-      revision ??= revisionOf(smtp, from, extraCa);
-      return revision;
+    configHash: () => {
+      hash ??= hashMailSettings(smtp, from, extraCa);
+      return hash;
     },
   };
 }
@@ -226,7 +226,7 @@ function readExtraCas({ env }: Environment): string {
  * By content, because systemd writes a credential anew at each start. It is kept in the state file, and must be no
  * way to try passwords on: so it is slow to compute, and computed only where a pause is set or looked at.
  */
-function revisionOf(smtp: DeliverySettings["smtp"], from: string, extraCa: string | undefined): string {
+function hashMailSettings(smtp: DeliverySettings["smtp"], from: string, extraCa: string | undefined): string {
   const { host, port, security, user, password } = smtp;
   const source = password?.kind === "value" ? password.value : password?.command;
   const parts = [host, port, security, user, from, source, extraCa];

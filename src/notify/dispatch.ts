@@ -25,7 +25,7 @@ export interface CheckRules {
   reportOutageMs: number | undefined;
   heartbeatMailMs: number | undefined;
   /** A hash of the mail settings: a deferral that was set under other settings is over. */
-  revision: () => string;
+  configHash: () => string;
   /** A person is watching: speak of every failure, and try deferred recipients at once. */
   isInteractive: boolean;
 }

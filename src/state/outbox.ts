@@ -36,7 +36,7 @@ export interface DeliveryRules {
   now: Date;
   mailIntervalMs: number;
   /** A hash of the mail settings: a deferral that was set under other settings is over. */
-  revision: () => string;
+  configHash: () => string;
   /** A person is watching: try everybody now. */
   ignoreDeferral: boolean;
 }
@@ -159,7 +159,7 @@ function waitOf(
     deferredChange === latestChange(events)?.id &&
     !rules.ignoreDeferral &&
     // Last, because it computes a slow hash.
-    deferredFor === rules.revision();
+    deferredFor === rules.configHash();
   if (isDeferred) return { channel, until: deferredUntil, why: "deferred", reason };
   const until = groupedUntil(events, record, rules);
   return until && { channel, until: until.toISOString(), why: "grouping" };
@@ -193,10 +193,10 @@ export function recordOutcome(
   channel: string,
   events: readonly AddressEvent[],
   outcome: Outcome,
-  rules: { now: Date; revision: () => string; random: () => number },
+  rules: { now: Date; configHash: () => string; random: () => number },
 ): State {
   const before = state.channels[channel];
-  const { now, revision } = rules;
+  const { now, configHash } = rules;
   const triedAt = now.toISOString();
   if (outcome.ok) {
     const tells = (kind: AddressEvent["kind"]) => events.some((event) => event.kind === kind);
@@ -218,14 +218,14 @@ export function recordOutcome(
   const paused = pick(before, "deferredUntil", "deferredFor", "deferredChange");
   let deferral: Partial<ChannelState> = {};
   // A failed attempt by hand does not end the deferral after an unknown outcome, which bounds the number of copies.
-  const isInForce = paused.deferredChange === change && isLater(paused, now) && paused.deferredFor === revision();
+  const isInForce = paused.deferredChange === change && isLater(paused, now) && paused.deferredFor === configHash();
   if (before?.unknowns && !outcome.isUnknown && isInForce) deferral = paused;
   if (outcome.isUnknown || outcome.isPermanent) {
     const deferralMs = outcome.isUnknown ? unknownBackoffMs(unknowns) : backoffMs(refusals, rules.random());
     const until = new Date(now.getTime() + deferralMs);
     const own = {
       deferredUntil: until.toISOString(),
-      deferredFor: revision(),
+      deferredFor: configHash(),
       ...(change !== undefined && { deferredChange: change }),
     };
     if (!isLater(deferral, until)) deferral = own;

@@ -231,7 +231,7 @@ describe("telling", () => {
     expect(home.effects).toContain("mail");
     await home.run(1, "111");
     expect(home.effects).not.toContain("mail");
-    await home.run(1, "111", { revision: () => "second" });
+    await home.run(1, "111", { configHash: () => "second" });
     expect(home.effects).toContain("mail");
   });
 

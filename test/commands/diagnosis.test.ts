@@ -138,7 +138,7 @@ test("the outbox: mails wait for a mail server that has a line of its own, the c
     outbox: [{ ...event, address: "203.0.113.7", confirmedBy: [], told: [] }],
     channels: { [OWNER]: channel, [HOOK]: channel },
   };
-  const rules = { recipients: [OWNER, "new@example.net"], hasHook: true, mailIntervalMs: 0, revision: () => "" };
+  const rules = { recipients: [OWNER, "new@example.net"], hasHook: true, mailIntervalMs: 0, configHash: () => "" };
   const inWords = (isMailUsable: boolean) =>
     diagnoseOutbox(state, rules, isMailUsable, NOW).map(({ status, text }) => `${status}: ${text}`);
   expect(inWords(true)).toEqual([

@@ -66,7 +66,7 @@ function write(path: string, text: string, mode = 0o600): string {
 const writeEnvFile = (text: string, mode?: number) => write(".config/ipcheck/.env", text, mode);
 
 /** What is left of settings when it does not matter where they came from. */
-function essence({ origins: _, envFile: __, revision: ___, ...settings }: Settings) {
+function essence({ origins: _, envFile: __, configHash: ___, ...settings }: Settings) {
   return settings;
 }
 
@@ -115,7 +115,7 @@ describe("defaults", () => {
       expect(essence(load({ ...MAIL, [name]: value })), name).toEqual(bare);
     }
     expect(essence(load({ ...MAIL, ...written() }))).toEqual(bare);
-    expect(load({ ...MAIL, ...written() }).revision()).toBe(load(MAIL).revision());
+    expect(load({ ...MAIL, ...written() }).configHash()).toBe(load(MAIL).configHash());
   });
 
   test.for([
@@ -540,10 +540,10 @@ describe("the password", () => {
     expect(problemsOf(having(0o660))).toEqual([expect.stringMatching(/can be written by other users/)]);
   });
 
-  test("another configuration of the mail path has another revision, the rest has not", () => {
+  test("another configuration of the mail path has another hash, the rest has not", () => {
     const base = { ...user, IPCHECK_SMTP_PASSWORD_FILE: write("pw", plain) };
-    const revision = load(base).revision();
-    expect(load({ ...base, IPCHECK_NAME: "attic", IPCHECK_TIMEOUT: "9s" }).revision()).toBe(revision);
+    const hash = load(base).configHash();
+    expect(load({ ...base, IPCHECK_NAME: "attic", IPCHECK_TIMEOUT: "9s" }).configHash()).toBe(hash);
     for (const change of [
       { IPCHECK_SMTP_HOST: "a.example" },
       { IPCHECK_SMTP_PORT: "25" },
@@ -551,16 +551,16 @@ describe("the password", () => {
       { IPCHECK_SMTP_USER: "x@example.net" },
       { IPCHECK_FROM: "y@example.net" },
     ]) {
-      expect(load({ ...base, ...change }).revision(), JSON.stringify(change)).not.toBe(revision);
+      expect(load({ ...base, ...change }).configHash(), JSON.stringify(change)).not.toBe(hash);
     }
     // systemd writes a credential anew at each start; what is in it says whether it is another one.
     utimesSync(join(home, "pw"), 1, 1);
-    expect(load(base).revision()).toBe(revision);
+    expect(load(base).configHash()).toBe(hash);
     write("pw", `${plain}!`);
-    expect(load(base).revision()).not.toBe(revision);
+    expect(load(base).configHash()).not.toBe(hash);
     const command = { ...user, IPCHECK_SMTP_PASSWORD_COMMAND: "pass show home" };
-    expect(load({ ...command, IPCHECK_SMTP_PASSWORD_COMMAND: "pass show attic" }).revision()).not.toBe(
-      load(command).revision(),
+    expect(load({ ...command, IPCHECK_SMTP_PASSWORD_COMMAND: "pass show attic" }).configHash()).not.toBe(
+      load(command).configHash(),
     );
   });
 });

@@ -16,7 +16,7 @@ import { homeWith, NOW } from "./support";
 const OWNER = "owner@example.net";
 const MAIL = { IPCHECK_TO: OWNER, IPCHECK_FROM: "pi@example.net" };
 
-const RULES = { recipients: [OWNER], hasHook: true, mailIntervalMs: 900_000, revision: () => "now" };
+const RULES = { recipients: [OWNER], hasHook: true, mailIntervalMs: 900_000, configHash: () => "now" };
 
 const recorded = { address: "203.0.113.7", since: "2026-06-01T10:00:00.000Z", confirmedBy: ["ipify", "deSEC"] };
 const outage = { failedAt: "2026-06-10T11:30:00.000Z", runs: 5, reason: "no IPv6 here" };
@@ -250,11 +250,11 @@ test("a damaged state: said, and left where it is", async () => {
 
 test("a pause in force is told, and one whose settings are gone is not", () => {
   const deferredChange = PENDING.outbox?.[0]?.id ?? "";
-  const nextTry = (revision: string) => {
+  const nextTry = (hash: string) => {
     const channels = { [OWNER]: { ...PENDING.channels?.[OWNER], deferredChange } } as State["channels"];
     const state = { ...EMPTY_STATE, ...PENDING, channels };
     const loaded = { state, lastLookAt: undefined, condition: "sound" as const };
-    return readStatus(loaded, { ...RULES, revision: () => revision }, NOW).pending[0]?.nextTry;
+    return readStatus(loaded, { ...RULES, configHash: () => hash }, NOW).pending[0]?.nextTry;
   };
   expect([nextTry("other"), nextTry("new")]).toEqual(["2026-06-10T13:00:00.000Z", null]);
 });

@@ -93,8 +93,8 @@ export class Oracle {
   judge(run: Run): void {
     this.run = run;
     if (run.isClockSet) this.forgetTimes();
-    if (run.rules.revision() !== this.revision) for (const one of this.recipients.values()) one.copies.clear();
-    this.revision = run.rules.revision();
+    if (run.rules.configHash() !== this.revision) for (const one of this.recipients.values()) one.copies.clear();
+    this.revision = run.rules.configHash();
     if (run.isMemoryLost) {
       this.forgetMemory();
       for (const family of run.rules.families) this.unknownCandidates.add(family);

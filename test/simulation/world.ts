@@ -126,7 +126,7 @@ export class World {
       mailIntervalMs: settings.mailIntervalMinutes * MINUTE_MS,
       reportOutageMs: settings.reportOutageMinutes && settings.reportOutageMinutes * MINUTE_MS,
       heartbeatMailMs: settings.heartbeatDays && settings.heartbeatDays * DAY_MS,
-      revision: () => String(this.revision),
+      configHash: () => String(this.revision),
       isInteractive: this.is("a person runs it"),
     };
     const truth = this.truth();

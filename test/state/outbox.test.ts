@@ -19,11 +19,11 @@ const NOW = new Date("2026-06-01T12:00:00Z");
 const RULES: DeliveryRules = {
   now: NOW,
   mailIntervalMs: 15 * MINUTE_MS,
-  revision: () => "first",
+  configHash: () => "first",
   ignoreDeferral: false,
 };
 
-const OUTCOME_RULES = { now: NOW, revision: () => "first", random: () => 0 };
+const OUTCOME_RULES = { now: NOW, configHash: () => "first", random: () => 0 };
 
 const idsOf = (events: readonly AddressEvent[]) => events.map(({ id }) => id).join("");
 const ago = (minutes: number) => new Date(NOW.getTime() - minutes * MINUTE_MS).toISOString();

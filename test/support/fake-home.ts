@@ -20,7 +20,7 @@ export const RULES: CheckRules = {
   mailIntervalMs: 15 * MINUTE_MS,
   reportOutageMs: HOUR_MS,
   heartbeatMailMs: undefined,
-  revision: () => "first",
+  configHash: () => "first",
   isInteractive: false,
 };
 
