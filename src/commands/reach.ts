@@ -3,7 +3,7 @@ import { networkInterfaces } from "node:os";
 import { takesConnection, trustOptions } from "../base/network";
 import { TerminalPrompter } from "../base/prompts";
 import type { Settings } from "../config/settings";
-import { type Family, findSpecialRange, isInCidr, isSamePlace } from "../lookup/address";
+import { type Family, findSpecialRange, hasSamePrefix, isInCidr } from "../lookup/address";
 import { askGlobalping, askReach, REACH_TIMEOUT_MS, reachHost } from "../lookup/reach";
 import type { Finding } from "./diagnosis";
 import type { Host } from "./host";
@@ -129,7 +129,7 @@ function isThisHome(
   family: Family,
   { acceptRanges, ipv6PrefixLength }: ReachSettings,
 ): boolean {
-  if (known !== undefined) return isSamePlace(address, known, ipv6PrefixLength);
+  if (known !== undefined) return hasSamePrefix(address, known, ipv6PrefixLength);
   if (address.includes(":") !== (family === 6)) return false;
   return !findSpecialRange(family, address) || acceptRanges.some((range) => isInCidr(address, range));
 }

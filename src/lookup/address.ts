@@ -67,7 +67,7 @@ export function findSpecialRange(family: Family, address: string): SpecialRange 
  * Whether two addresses count as the same home: equal for IPv4, equal in the leading
  * `ipv6PrefixLength` bits for IPv6, because privacy addresses change every day (RFC 8981).
  */
-export function isSamePlace(a: string, b: string, ipv6PrefixLength: number): boolean {
+export function hasSamePrefix(a: string, b: string, ipv6PrefixLength: number): boolean {
   if (a === b) return true;
   if (isIPv4(a) || isIPv4(b)) return false;
   return isInCidr(a, { family: 6, network: b, prefixLength: ipv6PrefixLength });

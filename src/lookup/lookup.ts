@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { systemCode } from "../base/errors";
 import type { Redact } from "../base/redaction";
 import { compareTexts } from "../base/text";
-import { type Cidr, type Family, isSamePlace } from "./address";
+import { type Cidr, type Family, hasSamePrefix } from "./address";
 import { readAnswer } from "./answer";
 import { ask } from "./client";
 import { failureOfConnection } from "./failures";
@@ -102,7 +102,7 @@ async function lookFrom(request: LookupRequest, options: SourceOptions): Promise
     request.isContradicted === true ||
     heard.some(({ vote }) => {
       if (!("address" in vote) || recorded === undefined) return false;
-      return !isSamePlace(vote.address, recorded, options.ipv6PrefixLength);
+      return !hasSamePrefix(vote.address, recorded, options.ipv6PrefixLength);
     });
 
   try {

@@ -1,6 +1,6 @@
 import { compareTexts } from "../base/text";
 import { plausibleElapsedMs } from "../base/time";
-import { isSamePlace } from "./address";
+import { hasSamePrefix } from "./address";
 import { isUnreachable, type LookupFailure } from "./failures";
 
 /** What one operator said when asked: an address, or why there was none. */
@@ -94,7 +94,7 @@ export function decide(tally: Tally): Decision {
   }
 
   const { address, by } = first;
-  const isRecorded = recorded !== undefined && isSamePlace(address, recorded, ipv6PrefixLength);
+  const isRecorded = recorded !== undefined && hasSamePrefix(address, recorded, ipv6PrefixLength);
   const believed: Decision = isRecorded
     ? { kind: "unchanged", address: recorded, seen: address, by }
     : { kind: "confirmed", address, by };
@@ -111,7 +111,7 @@ export function decide(tally: Tally): Decision {
 
 function decideCandidate(tally: Tally, group: VoteGroup): Decision {
   const { candidate, ipv6PrefixLength, now, uptimeMs = Number.POSITIVE_INFINITY } = tally;
-  const isSame = candidate && isSamePlace(candidate.address, group.address, ipv6PrefixLength);
+  const isSame = candidate && hasSamePrefix(candidate.address, group.address, ipv6PrefixLength);
   const since = isSame ? candidate.since : undefined;
   const ageMs = plausibleElapsedMs(since ?? "", now);
   // A first run in the future, at no known time, or before the clock was set, proves nothing.
@@ -139,7 +139,7 @@ function groupVotes(votes: ReadonlyMap<string, Vote>, ipv6PrefixLength: number):
     .flatMap(([operator, vote]) => ("address" in vote ? [{ operator, address: vote.address }] : []))
     .sort((a, b) => compareTexts(a.address, b.address) || compareTexts(a.operator, b.operator));
   for (const { operator, address } of answers) {
-    const group = groups.find((other) => isSamePlace(other.address, address, ipv6PrefixLength));
+    const group = groups.find((other) => hasSamePrefix(other.address, address, ipv6PrefixLength));
     if (group) group.by.push(operator);
     else groups.push({ address, by: [operator] });
   }

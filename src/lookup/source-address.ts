@@ -1,7 +1,7 @@
 // Which IPv6 address of this machine lasts. Linux only: elsewhere none is known, and the system chooses.
 import { createSocket } from "node:dgram";
 import { readFileSync } from "node:fs";
-import { type Cidr, findSpecialRange, isInCidr, isSamePlace, parseAddress } from "./address";
+import { type Cidr, findSpecialRange, hasSamePrefix, isInCidr, parseAddress } from "./address";
 
 /** One row of /proc/net/if_inet6. */
 export interface InterfaceAddress {
@@ -66,15 +66,15 @@ export function chooseSources(
   const isPublic = (address: string) =>
     !findSpecialRange(6, address) || acceptRanges.some((range) => isInCidr(address, range));
   const isRecorded = ({ address }: InterfaceAddress) =>
-    recorded !== undefined && isSamePlace(address, recorded, ipv6PrefixLength);
+    recorded !== undefined && hasSamePrefix(address, recorded, ipv6PrefixLength);
   const rank = (one: InterfaceAddress) =>
     [isRecorded(one), one.isPermanent, one.isFromHardware].map((is) => (is ? "0" : "1")).join("") + one.address;
   return addresses
     .filter((one) => one.interfaceName === interfaceName && one.isGlobal && one.isLasting && isPublic(one.address))
-    .filter((one) => isRecorded(one) || isSamePlace(one.address, chosen, NETWORK_BITS))
+    .filter((one) => isRecorded(one) || hasSamePrefix(one.address, chosen, NETWORK_BITS))
     .sort((a, b) => (rank(a) < rank(b) ? -1 : 1))
     .map(({ address }) => address)
-    .filter((address, index, all) => all.findIndex((one) => isSamePlace(one, address, NETWORK_BITS)) === index)
+    .filter((address, index, all) => all.findIndex((one) => hasSamePrefix(one, address, NETWORK_BITS)) === index)
     .slice(0, MAX_SOURCES);
 }
 

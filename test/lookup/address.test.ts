@@ -2,11 +2,11 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
   findSpecialRange,
+  hasSamePrefix,
   isInCidr,
   isIpv4Mapped,
   isLoopbackAddress,
   isLoopbackHost,
-  isSamePlace,
   parseAddress,
   parseCidr,
   SPECIAL_RANGES,
@@ -107,7 +107,7 @@ describe("ranges", () => {
   ])("isIpv4Mapped %s: %s", (address, expected) => expect(isIpv4Mapped(address)).toBe(expected));
 });
 
-describe("isSamePlace", () => {
+describe("hasSamePrefix", () => {
   test.each([
     ["192.0.2.1", "192.0.2.1", 64, true],
     ["192.0.2.1", "192.0.2.2", 64, false],
@@ -119,8 +119,8 @@ describe("isSamePlace", () => {
     ["2001:db8::1", "2001:db8::2", 128, false],
     ["2001:db8::1", "2001:db8::1", 128, true],
   ])("%s and %s on %d bits: %s", (a, b, bits, expected) => {
-    expect(isSamePlace(a, b, bits)).toBe(expected);
-    expect(isSamePlace(b, a, bits)).toBe(expected);
+    expect(hasSamePrefix(a, b, bits)).toBe(expected);
+    expect(hasSamePrefix(b, a, bits)).toBe(expected);
   });
 
   test("one bit decides: inside the prefix another place, behind it the same", () => {
@@ -131,7 +131,7 @@ describe("isSamePlace", () => {
           return (Number.parseInt(part, 16) ^ mask).toString(16);
         });
         const [a, b] = [parseAddress(text)?.address ?? "", parseAddress(flipped.join(":"))?.address ?? ""];
-        expect(isSamePlace(a, b, prefixLength)).toBe(bit >= prefixLength);
+        expect(hasSamePrefix(a, b, prefixLength)).toBe(bit >= prefixLength);
       }),
     );
   });

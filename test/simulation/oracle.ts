@@ -126,10 +126,10 @@ export class Oracle {
     if (report.after.outbox.length > 0) this.fail("something stays owed");
     for (const family of rules.families) {
       const recorded = report.after.families[family]?.recorded?.address;
-      if (!recorded || !isSamePlace(recorded, truth[family])) this.fail(`IPv${family} is ${recorded}`);
+      if (!recorded || !hasSamePrefix(recorded, truth[family])) this.fail(`IPv${family} is ${recorded}`);
       for (const recipient of rules.recipients) {
         const known = this.of(recipient).knows[family];
-        if (known !== undefined && !isSamePlace(known, truth[family])) this.fail(`${recipient} believes in ${known}`);
+        if (known !== undefined && !hasSamePrefix(known, truth[family])) this.fail(`${recipient} believes in ${known}`);
       }
     }
   }
@@ -420,14 +420,14 @@ export class Oracle {
     if (old && !recorded) this.fail(`the IPv${family} address is forgotten`);
     // Who asked to be left alone may not be asked, and whoever says what is recorded may be the only one asked.
     const isHonest = (saying: Saying, index: number) =>
-      isAddress(saying) && isSamePlace(saying.address, truth) && !this.isResting(index);
+      isAddress(saying) && hasSamePrefix(saying.address, truth) && !this.isResting(index);
     const honest = says.filter(isHonest).length;
     const isHidden = says.some(
       (saying) =>
-        old && isAddress(saying) && isSamePlace(saying.address, old.address) && !isSamePlace(saying.address, truth),
+        old && isAddress(saying) && hasSamePrefix(saying.address, old.address) && !hasSamePrefix(saying.address, truth),
     );
     const isShown = !isHidden && honest * 2 > says.length && (honest >= 2 || says.length === 1);
-    if (isShown && !(recorded && isSamePlace(recorded.address, truth))) {
+    if (isShown && !(recorded && hasSamePrefix(recorded.address, truth))) {
       this.fail(`${honest} of ${says.length} operators say ${truth}, and ${recorded?.address} is recorded`);
     }
   }
@@ -442,9 +442,9 @@ export class Oracle {
     recorded: { address: string; isUnconfirmed?: true },
   ): void {
     const { address } = recorded;
-    const by = says.filter((saying) => isAddress(saying) && isSamePlace(saying.address, address)).length;
+    const by = says.filter((saying) => isAddress(saying) && hasSamePrefix(saying.address, address)).length;
     if (by * 2 > says.length) return;
-    const others = says.filter((saying) => isAddress(saying) && !isSamePlace(saying.address, address)).length;
+    const others = says.filter((saying) => isAddress(saying) && !hasSamePrefix(saying.address, address)).length;
     const pages = says.filter((saying) => saying === "page").length;
     // A strict majority of those that could be heard, where everybody was asked.
     const resting = says.filter((saying, index) => isAddress(saying) && this.isResting(index)).length;
@@ -452,7 +452,7 @@ export class Oracle {
     const streak = this.streaks[family];
     const isLasting =
       streak !== undefined &&
-      isSamePlace(streak.address, address) &&
+      hasSamePrefix(streak.address, address) &&
       streak.runs >= 2 &&
       (streak.isClockSet || this.run.isClockSet || this.run.hour - streak.hour >= 2);
     if (by >= 1 && recorded.isUnconfirmed && (isLasting || this.unknownCandidates.has(family))) return;
@@ -473,7 +473,7 @@ export class Oracle {
       if (decision?.kind === "no-quorum" && decision.runs > 0) {
         const before = this.streaks[family];
         this.streaks[family] =
-          before && isSamePlace(before.address, decision.address)
+          before && hasSamePrefix(before.address, decision.address)
             ? { ...before, runs: before.runs + 1, isClockSet: before.isClockSet || run.isClockSet }
             : { address: decision.address, runs: 1, hour: run.hour, isClockSet: false };
         // What may not have been kept did not interrupt it.
@@ -550,8 +550,8 @@ export class Oracle {
       return (
         recorded &&
         Object.keys(troubles).length === 0 &&
-        isSamePlace(recorded.address, truth) &&
-        run.says[family]?.every((saying) => isAddress(saying) && isSamePlace(saying.address, truth))
+        hasSamePrefix(recorded.address, truth) &&
+        run.says[family]?.every((saying) => isAddress(saying) && hasSamePrefix(saying.address, truth))
       );
     });
     for (const family of run.rules.families) {
@@ -622,7 +622,7 @@ function owedTo(state: State, channel: string): AddressEvent[] {
 }
 
 /** The addresses of the simulated home count as one place where the first 64 bits, or all of IPv4, are equal. */
-function isSamePlace(a: string, b: string): boolean {
+function hasSamePrefix(a: string, b: string): boolean {
   return a === b || (a.includes(":") && a.split("::")[0] === b.split("::")[0]);
 }
 

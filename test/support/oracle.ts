@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { parse } from "dotenv";
 import { parseDuration } from "../../src/base/time";
 import { decodeVigenere } from "../../src/config/vigenere";
-import { isSamePlace, parseAddress } from "../../src/lookup/address";
+import { hasSamePrefix, parseAddress } from "../../src/lookup/address";
 import { acceptancesAt, answersAt, normalise } from "./evidence";
 
 export type PromiseName = keyof typeof PROMISES;
@@ -163,7 +163,7 @@ const PROMISES = {
         const addresses = said.flatMap(({ body }) => body.split(/\s+/).flatMap((word) => parseAddress(word) ?? []));
         const ofFamily = addresses.filter((one) => String(one.family) === family);
         return {
-          isFor: ofFamily.some(({ address }) => isSamePlace(address, recorded.address, prefixLength)),
+          isFor: ofFamily.some(({ address }) => hasSamePrefix(address, recorded.address, prefixLength)),
           isAgainst: ofFamily.length > 0,
           isOut: isClosed || asked.some((at) => at >= from),
         };
