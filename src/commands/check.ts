@@ -50,7 +50,7 @@ async function runAlone(run: Run): Promise<number> {
       store.cleanUp();
       const { exitCode, report } = await checkAndReport(run);
       const unheard = await ping(run, exitCode, report.after);
-      await warn(run, report, { unheard, strangers: lock.strangers });
+      await warn(run, report, { unheard, lockProblem: lock.problem });
       return exitCode;
     } finally {
       await lock.release();
@@ -148,7 +148,7 @@ function buildDependencies(
 async function warn(
   { settings, store, host, isInteractive }: Run,
   { after, lastLookAt }: CheckReport,
-  { unheard, strangers }: { unheard: string | undefined; strangers: string | undefined },
+  { unheard, lockProblem }: { unheard: string | undefined; lockProblem: string | undefined },
 ): Promise<void> {
   const { warnings, heartbeatUrl } = settings;
   let state = after;
@@ -158,7 +158,7 @@ async function warn(
     if (spoken.speaks) for (const line of lines) await host.output.warn(line);
   };
   await say("settings", warnings.join("\n") || undefined, warnings);
-  await say("lock", strangers && "strangers", [strangers ?? ""]);
+  await say("lock", lockProblem && "strangers", [lockProblem ?? ""]);
   await say("heartbeat", unheard && "not heard", [`the heartbeat was not heard: ${heartbeatUrl?.host} ${unheard}`]);
   if (state !== after) store.save(state, lastLookAt);
 }

@@ -235,10 +235,10 @@ export function diagnoseAlarm(
 }
 
 /** Whether a run holds the lock, and whether somebody else holds its name. */
-export function diagnoseLock({ run, strangers, cure }: LockCondition, deadlineMs: number): Finding {
+export function diagnoseLock({ run, problem, cure }: LockCondition, deadlineMs: number): Finding {
   const title = "lock";
-  if (strangers !== undefined) {
-    return warning(title, strangers, cure);
+  if (problem !== undefined) {
+    return warning(title, problem, cure);
   }
   if (!run) return ok(title, "free");
   const { pid, elapsedMs } = run;

@@ -22,7 +22,7 @@ import { formatDuration } from "../base/time";
 interface Lock {
   release: Release;
   /** Why the lock's public name could not be had: a sentence for the owner. The run goes on all the same. */
-  strangers?: string | undefined;
+  problem?: string | undefined;
 }
 
 type Release = () => Promise<void>;
@@ -42,11 +42,11 @@ interface Holder {
   elapsedMs?: number | undefined;
 }
 
-/** Who holds the lock: a run, or another user's process; neither when it is free. */
+/** Who holds the lock, and what is wrong with its public name; nothing of it when it is free. */
 export interface LockCondition {
   run?: Holder;
-  strangers?: string;
-  /** How the owner gets rid of them. */
+  problem?: string;
+  /** How the owner gets rid of it. */
   cure?: string;
 }
 
@@ -73,7 +73,7 @@ export async function takeLock(path: string, options: LockOptions): Promise<Lock
   if (platform === "win32") return { release: await takePipe(name) };
   if (platform !== "linux") {
     const release = await takeFolder(folder, platform, options);
-    return { release, strangers: describeForeign(folder, uid) };
+    return { release, problem: describeForeign(folder, uid) };
   }
 
   const release = await takeName(name, options);
@@ -82,7 +82,7 @@ export async function takeLock(path: string, options: LockOptions): Promise<Lock
     const entry = await findLiveEntry(folder, uid, unlinkIfThere);
     if (entry === undefined) {
       rmdirIfEmpty(folder);
-      return { release, strangers: describeForeign(folder, uid) };
+      return { release, problem: describeForeign(folder, uid) };
     }
     await release();
     throw locked(holderOfEntry(entry, uid), deadlineMs);
@@ -93,7 +93,7 @@ export async function takeLock(path: string, options: LockOptions): Promise<Lock
     // The name once more, now that we hold the folder: a run that found the name free in between is seen this way.
     const late = await takeName(name, options);
     if (typeof late === "function") return { release: () => late().then(releaseFolder) };
-    return { release: releaseFolder, strangers: foreign === undefined ? late : `${late}; ${foreign}` };
+    return { release: releaseFolder, problem: foreign === undefined ? late : `${late}; ${foreign}` };
   } catch (error) {
     await releaseFolder();
     throw error;
@@ -123,10 +123,10 @@ export async function inspectLock(path: string, options: LockOptions): Promise<L
   const holder = platform === "linux" ? findHolder(abstractName(name), uid) : undefined;
   if (holder) {
     if (holder.uid === uid) return { run: holder };
-    return { strangers: describeStranger(name, holder), cure: "ask whoever runs that process to end it" };
+    return { problem: describeStranger(name, holder), cure: "ask whoever runs that process to end it" };
   }
-  const strangers = describeForeign(folder, uid);
-  return strangers === undefined ? {} : { strangers, cure: `'sudo rm -r ${quote(folder)}' removes it` };
+  const problem = describeForeign(folder, uid);
+  return problem === undefined ? {} : { problem, cure: `'sudo rm -r ${quote(folder)}' removes it` };
 }
 
 /** Whether a run has held the lock for longer than its deadline, the mail's last answer included, allows. */

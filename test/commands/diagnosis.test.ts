@@ -26,7 +26,7 @@ test.for([
     "error",
     /pid 7 has held it for 3 hours, longer than its deadline allows/,
   ],
-  [{ strangers: "process 7 of another user" }, "warning", /^process 7 of another user$/],
+  [{ problem: "process 7 of another user" }, "warning", /^process 7 of another user$/],
 ] as const)("the lock: %j is %s", ([condition, status, text]) => {
   expect(diagnoseLock(condition, 120_000)).toMatchObject({ status, text: expect.stringMatching(text) });
 });

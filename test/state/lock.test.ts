@@ -59,7 +59,7 @@ describe.skipIf(process.platform === "win32").each(PLATFORMS)("as on %s", (platf
   test("one holder at a time, and nothing is left of it", async () => {
     const path = makeStatePath();
     const first = await take(path);
-    expect(first.strangers).toBeUndefined();
+    expect(first.problem).toBeUndefined();
     await expect(take(path)).rejects.toMatchObject({ code: "locked" });
     const other = await take(join(dirname(path), "other.json"));
     await other.release();
@@ -136,11 +136,11 @@ test.skipIf(UID !== 0).each(PLATFORMS)("a lock's folder of another user stops no
   mkdirSync(`${path}.lock`);
   await new Promise<void>((resolve) => server.listen(join(`${path}.lock`, "a"), resolve));
   chownSync(`${path}.lock`, 65534, 65534);
-  const strangers = expect.stringMatching(/state\.json\.lock belongs to another user \(uid 65534\)/);
+  const problem = expect.stringMatching(/state\.json\.lock belongs to another user \(uid 65534\)/);
   const cure = expect.stringMatching(/^'sudo rm -r .*state\.json\.lock' removes it$/);
-  expect(await inspectLock(path, { uid: UID, platform })).toEqual({ strangers, cure });
+  expect(await inspectLock(path, { uid: UID, platform })).toEqual({ problem, cure });
   const lock = await takeLock(path, { uid: UID, platform });
-  expect(lock.strangers).toEqual(strangers);
+  expect(lock.problem).toEqual(problem);
   await lock.release();
   await new Promise((resolve) => server.close(resolve));
 });
@@ -198,9 +198,9 @@ describe.skipIf(LINUX_ONLY)("the public name", () => {
     const stranger = await bind(path, ["setpriv", "--reuid=65534", "--clear-groups"]);
     const named = expect.stringMatching(`^process ${stranger.pid} of another user \\(uid 65534\\) holds .*@ipcheck-0-`);
     const cure = "ask whoever runs that process to end it";
-    expect(await inspectLock(path, { uid: UID })).toEqual({ strangers: named, cure });
+    expect(await inspectLock(path, { uid: UID })).toEqual({ problem: named, cure });
     const lock = await takeLock(path, { uid: UID });
-    expect(lock.strangers).toEqual(named);
+    expect(lock.problem).toEqual(named);
     await expect(takeLock(path, { uid: UID })).rejects.toMatchObject({ code: "locked" });
     // Not even when the stranger has gone meanwhile.
     stranger.kill("SIGKILL");
@@ -217,7 +217,7 @@ describe.skipIf(LINUX_ONLY)("the public name", () => {
     chownSync(`${path}.lock`, 65534, 65534);
     await bind(path, ["setpriv", "--reuid=65534", "--clear-groups"]);
     const lock = await takeLock(path, { uid: UID });
-    expect(lock.strangers).toMatch(/^process \d+ of another user .*; \S+\.lock belongs to another user \(uid 65534\)/);
+    expect(lock.problem).toMatch(/^process \d+ of another user .*; \S+\.lock belongs to another user \(uid 65534\)/);
     await lock.release();
   });
 

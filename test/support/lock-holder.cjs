@@ -10,8 +10,8 @@ const { takeLock } = require(bundle);
 const options = { uid: process.getuid(), platform, deadlineMs: Number(deadlineMs) };
 
 async function hold() {
-  const { release, strangers } = await takeLock(path, options);
-  console.log(JSON.stringify({ strangers }));
+  const { release, problem } = await takeLock(path, options);
+  console.log(JSON.stringify({ problem }));
   process.stdin.resume().on("end", release);
 }
 
