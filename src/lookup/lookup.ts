@@ -90,7 +90,7 @@ async function lookFrom(request: LookupRequest, options: SourceOptions): Promise
   const isCooling = ({ name }: EchoService) => isCoolingDown(coolDowns[name], now);
   const queue = ordered.filter((service) => !isCooling(service));
   const cooling = ordered.filter(isCooling).sort((a, b) => compareTexts(coolDowns[a.name], coolDowns[b.name]));
-  const heard: ServiceResponse[] = [];
+  const ended: ServiceResponse[] = [];
   const underWay = new Map<EchoService, Promise<void>>();
   const losers = new AbortController();
   const signal = AbortSignal.any([options.signal, losers.signal]);
@@ -100,7 +100,7 @@ async function lookFrom(request: LookupRequest, options: SourceOptions): Promise
   // Where there may be a change or a contradiction, services that cool down are asked too, after all others.
   const isInDoubt = () =>
     request.isContradicted === true ||
-    heard.some(({ vote }) => {
+    ended.some(({ vote }) => {
       if (!("address" in vote) || recorded === undefined) return false;
       return !hasSamePrefix(vote.address, recorded, options.ipv6PrefixLength);
     });
@@ -108,7 +108,7 @@ async function lookFrom(request: LookupRequest, options: SourceOptions): Promise
   try {
     for (;;) {
       if (mayOverride && isInDoubt()) queue.push(...cooling.splice(0));
-      const responses = [...heard, ...cooling.map(({ name, operator }) => refusalOf(name, operator, coolDowns[name]))];
+      const responses = [...ended, ...cooling.map(({ name, operator }) => refusalOf(name, operator, coolDowns[name]))];
       const isGivenUp = options.localAddress !== undefined && isDeadSource(responses, TRIES_FROM_A_SOURCE);
       const decision: Decision = isGivenUp
         ? { kind: "silence" }
@@ -121,15 +121,15 @@ async function lookFrom(request: LookupRequest, options: SourceOptions): Promise
         continue;
       }
       if (decision.kind !== "ask") {
-        const requests = heard.length + underWay.size;
-        return { ...resultOf(request, services, responses, heard, now), decision, requests };
+        const requests = ended.length + underWay.size;
+        return { ...resultOf(request, services, responses, ended, now), decision, requests };
       }
       while (underWay.size < decision.count) {
         const next = takeNext(queue, [...underWay.keys()], responses);
         if (!next) break;
-        const asking = exchange(next, family, { ...options, signal }, heard).then((response) => {
+        const asking = exchange(next, family, { ...options, signal }, ended).then((response) => {
           underWay.delete(next);
-          heard.push(response);
+          ended.push(response);
         });
         underWay.set(next, asking);
       }
@@ -143,16 +143,16 @@ async function lookFrom(request: LookupRequest, options: SourceOptions): Promise
 
 async function lookAtAllFrom(request: LookupRequest, options: SourceOptions): Promise<LookupResult> {
   const services = servicesFor(request.family, options.serviceUrls);
-  const heard: ServiceResponse[] = [];
+  const ended: ServiceResponse[] = [];
   await Promise.all(
-    services.map(async (service) => heard.push(await exchange(service, request.family, options, heard))),
+    services.map(async (service) => ended.push(await exchange(service, request.family, options, ended))),
   );
   const now = options.now();
-  const decision = decideOn(request, options, services, heard, [], now);
+  const decision = decideOn(request, options, services, ended, [], now);
   return {
-    ...resultOf(request, services, heard, heard, now),
+    ...resultOf(request, services, ended, ended, now),
     decision: decision.kind === "ask" ? { kind: "silence" } : decision,
-    requests: heard.length,
+    requests: ended.length,
   };
 }
 
@@ -227,11 +227,11 @@ function resultOf(
   { family, coolDowns }: LookupRequest,
   services: readonly EchoService[],
   responses: readonly ServiceResponse[],
-  heard: readonly ServiceResponse[],
+  ended: readonly ServiceResponse[],
   now: Date,
 ): Omit<LookupResult, "decision" | "requests"> {
   const place = ({ service }: ServiceResponse) => services.findIndex(({ name }) => name === service);
-  const newCoolDowns = heard.flatMap(({ service, vote, until }) => {
+  const newCoolDowns = ended.flatMap(({ service, vote, until }) => {
     if (until) return [[service, until.toISOString()]];
     if (new Date(coolDowns[service] ?? 0) <= now) return [];
     // It was asked before its time, or a wrong clock set that time: an answer ends the cool-down, a failure does not.
@@ -242,7 +242,7 @@ function resultOf(
     // In the order they were configured, not in the order chance gave them.
     responses: responses.toSorted((a, b) => place(a) - place(b)),
     newCoolDowns: Object.fromEntries(newCoolDowns),
-    serverDate: lastDate(heard),
+    serverDate: lastDate(ended),
   };
 }
 
