@@ -170,7 +170,7 @@ function touched(dependencies: Dependencies, lastLookAt: Date | undefined): bool
  */
 export function withoutEffects(
   dependencies: Dependencies,
-  { foresee, findHistoryObstacle }: Pick<Store, "foresee" | "findHistoryObstacle">,
+  { previewSave, findHistoryObstacle }: Pick<Store, "previewSave" | "findHistoryObstacle">,
   plan: string[],
 ): Dependencies {
   const say = (line: string) => {
@@ -183,17 +183,17 @@ export function withoutEffects(
       return undefined;
     },
     save: () => {
-      const foreseen = foresee();
+      const foreseen = previewSave();
       say(KEPT_IN[foreseen.place]);
       return foreseen;
     },
     touch: () => {
-      const foreseen = foresee();
+      const foreseen = previewSave();
       if (foreseen.place !== "state file") throw foreseen.error;
       say("note the time of this look on the state file");
     },
     appendHistory: (events) => {
-      const foreseen = foresee();
+      const foreseen = previewSave();
       const obstacle = foreseen.place === "state file" ? findHistoryObstacle() : foreseen.error;
       if (obstacle) throw obstacle;
       say(`append ${events.length} to history.jsonl`);

@@ -220,9 +220,9 @@ function* configuration(settings: Settings): Generator<Finding> {
   }
 }
 
-function* writability({ path, foresee, findHistoryObstacle }: Store): Generator<Finding> {
+function* writability({ path, previewSave, findHistoryObstacle }: Store): Generator<Finding> {
   const found = probeWrite(path);
-  const keeping = found === "ENOENT" ? foresee() : undefined;
+  const keeping = found === "ENOENT" ? previewSave() : undefined;
   // A folder that is not there yet is no fault, unless it cannot be made.
   const code = keeping && "error" in keeping ? systemCode(keeping.error.cause) : found;
   if (code === undefined || code === "ENOENT") {

@@ -100,7 +100,7 @@ export function openStateFile(path: string, who: Principal) {
       guarded("note the look on the state file", target, () => utimesSync(target, lastLookAt, lastLookAt));
     },
 
-    /** Only for the stand-in of another state file. */
+    /** Only for the fallback of another state file. */
     remove(): void {
       guarded("remove", target, () => removeIfThere(target));
     },

@@ -17,17 +17,17 @@ export function openStore(path: string, environment: Principal & { env: NodeJS.P
   });
 }
 
-/** What the copy is opened for: writing makes its folder, foreseeing takes it for made. */
-type Purpose = "read" | "write" | "foresee";
+/** What the fallback is opened for: writing makes its folder, a preview takes it for made. */
+type Purpose = "read" | "write" | "preview";
 
 export type Store = ReturnType<typeof storeOver>;
 
 /**
- * The store over any state file, and the runtime folder's copy that stands in while the file cannot be used;
- * `openCopy` opens that, where there can be one.
+ * The store over any state file, and the one in the runtime folder that is the fallback while the file cannot be used;
+ * `openFallback` opens that, where there can be one.
  */
-export function storeOver(file: StateFile, openCopy: (purpose: Purpose) => StateFile | undefined) {
-  let copy: StateFile | undefined;
+export function storeOver(file: StateFile, openFallback: (purpose: Purpose) => StateFile | undefined) {
+  let fallback: StateFile | undefined;
   let found: LoadedState | undefined;
   /** Why the state file is left as it is: what it says could not be read, or its folder not be made. */
   let obstacle: IpcheckError | undefined;
@@ -58,10 +58,10 @@ export function storeOver(file: StateFile, openCopy: (purpose: Purpose) => State
         obstacle = asDiskError(error);
         found = { state: EMPTY_STATE, lastLookAt: undefined, condition: "unreadable", error: obstacle };
       }
-      const stand = openCopy("read");
-      const kept = loadCopy(stand);
+      const opened = openFallback("read");
+      const kept = loadFallback(opened);
       if (!kept?.state.unsaved || kept.state.unsaved.basedOn !== fingerprint(found)) return found;
-      copy = stand;
+      fallback = opened;
       const lastLookAt = latest(kept.lastLookAt, found.lastLookAt);
       return { ...found, ...kept, lastLookAt, condition: "sound", stateOnDisk: found.state };
     },
@@ -79,28 +79,28 @@ export function storeOver(file: StateFile, openCopy: (purpose: Purpose) => State
     save(state: State, lastLookAt: Date | undefined): SaveResult {
       const saveInPlace = () => {
         file.save(forStateFile(state), lastLookAt);
-        copy?.remove();
-        copy = undefined;
+        fallback?.remove();
+        fallback = undefined;
       };
       const error = obstacle ?? failureOf(saveInPlace);
       if (!error) return { place: "state file" };
-      copy ??= openCopy("write");
+      fallback ??= openFallback("write");
       const unsaved = { remindedAt: "", ...state.unsaved, basedOn: fingerprint(found) };
-      const isKept = copy && !failureOf(() => copy?.save({ ...state, unsaved }, lastLookAt));
+      const isKept = fallback && !failureOf(() => fallback?.save({ ...state, unsaved }, lastLookAt));
       return { place: isKept ? "runtime folder" : "nowhere", error };
     },
 
     /** Where `save` would keep the state just now, found out without writing. */
-    foresee(): SaveResult {
+    previewSave(): SaveResult {
       const error = obstacle ?? file.findObstacle();
       if (!error) return { place: "state file" };
-      const stand = openCopy("foresee");
-      return { place: stand && !stand.findObstacle() ? "runtime folder" : "nowhere", error };
+      const opened = openFallback("preview");
+      return { place: opened && !opened.findObstacle() ? "runtime folder" : "nowhere", error };
     },
   };
 }
 
-/** Names what the state file says: a copy stands in for that and for nothing else. */
+/** Names what the state file says: a fallback takes the place of that and of nothing else. */
 function fingerprint(found: LoadedState | undefined): string {
   const text = found ? `${found.condition} ${encodeState(found.state)}` : "";
   return createHash("sha256").update(text).digest("hex");
@@ -118,11 +118,11 @@ function asDiskError(error: unknown): IpcheckError {
   return error;
 }
 
-function loadCopy(copy: StateFile | undefined): LoadedState | undefined {
+function loadFallback(fallback: StateFile | undefined): LoadedState | undefined {
   try {
-    return copy?.load();
+    return fallback?.load();
   } catch {
-    return undefined; // It is only a stand-in.
+    return undefined; // It is only a fallback.
   }
 }
 
@@ -151,6 +151,6 @@ function runtimeFolder(
     return stats.isDirectory() && isPrivate ? folder : undefined;
   } catch (error) {
     const canBeMade = systemCode(error) === "ENOENT" && existsSync(dirname(folder));
-    return purpose === "foresee" && canBeMade ? folder : undefined;
+    return purpose === "preview" && canBeMade ? folder : undefined;
   }
 }

@@ -116,7 +116,7 @@ describe("the last good look, by the interval of the schedule", () => {
     expect(last(time, every, failedAt)).toMatchObject({ status, text: expect.stringMatching(text) });
   });
 
-  test("a stand-in for a state file that cannot be written is named", () => {
+  test("a fallback for a state file that cannot be written is named", () => {
     const having = (address: string) => ({
       ...EMPTY_STATE,
       families: { 4: { recorded: { address, since: "2026-06-01T00:00:00.000Z", confirmedBy: [] } } },
