@@ -45,11 +45,11 @@ const MAX_BYTES = 1024 * 1024;
  * what may be a secret, and could be kept from it.
  * @throws UnusableFileError, NodeJS.ErrnoException
  */
-export function readGuarded(path: string, who: Principal, maxBytes = MAX_BYTES) {
+export function readTrusted(path: string, who: Principal, maxBytes = MAX_BYTES) {
   return openTrusted(path, constants.O_RDONLY, who, (file, stats) => {
     if (stats.size > maxBytes) throw new UnusableFileError(`is larger than ${maxBytes / 1024} KiB`);
     const isReadableByOthers =
-      isReadable(stats, who) && !isModeless(path) && !isOnReadOnlyMount(path, file, stats, who);
+      canOthersRead(stats, who) && !isModeless(path) && !isOnReadOnlyMount(path, file, stats, who);
     return { text: readFileSync(file, "utf8"), isReadableByOthers };
   });
 }
@@ -70,7 +70,7 @@ export function openTrusted<T>(
     const stats = fstatSync(file);
     if (!stats.isFile()) throw new UnusableFileError(stats.isDirectory() ? "is a directory" : "is no regular file");
     refuseOthers(path, stats, who);
-    guardFolders(path, who);
+    refuseUntrustedFolders(path, who);
     return work(file, stats);
   } finally {
     closeSync(file);
@@ -82,7 +82,7 @@ export function openTrusted<T>(
  * yet is no fault: we make it.
  * @throws UnusableFileError, NodeJS.ErrnoException
  */
-export function guardFolders(path: string, who: Principal): void {
+export function refuseUntrustedFolders(path: string, who: Principal): void {
   if (who.uid === undefined) return;
   const check = (place: string, stats: Stats) => refuseOthers(place, stats, who, `lies in ${quote(place)}, which `);
   // Not resolve(path): a '..' behind a symbolic link leads elsewhere than its text says.
@@ -150,7 +150,7 @@ function refuseOthers(path: string, { uid, gid, mode }: Stats, who: Principal, p
 }
 
 /** Whether group or others may read a file, by modes alone; not where it was handed over so on purpose. */
-export function isReadable({ uid, gid, mode }: Ownership, who: Principal): boolean {
+export function canOthersRead({ uid, gid, mode }: Ownership, who: Principal): boolean {
   if (who.uid === undefined || (mode & 0o044) === 0) return false;
   // By root to one group (0640), or by a container's manager as a secret that nobody may change (0444).
   const isHandedOver = uid === 0 && ((mode & 0o004) === 0 ? gid !== 0 : (mode & 0o222) === 0);

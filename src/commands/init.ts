@@ -6,7 +6,7 @@ import { IpcheckError, StoppedError, systemCode } from "../base/errors";
 import { takesConnection } from "../base/network";
 import { TerminalPrompter } from "../base/prompts";
 import { quote } from "../base/text";
-import { readGuarded, UnusableFileError } from "../base/trusted-file";
+import { readTrusted, UnusableFileError } from "../base/trusted-file";
 import { describeChanges, editEnvText, repairEnvText } from "../config/env-edit";
 import { defaultEnvFiles, writePrivateFile } from "../config/env-file";
 import { readEnvText } from "../config/env-text";
@@ -219,7 +219,7 @@ const AFTER_FAILURE = [
 
 function readIfThere(path: string, host: Host): string | undefined {
   try {
-    return readGuarded(path, host).text;
+    return readTrusted(path, host).text;
   } catch (error) {
     if (["ENOENT", "ENOTDIR"].includes(systemCode(error))) return undefined;
     throw error;

@@ -3,7 +3,7 @@ import { dirname, posix, win32 } from "node:path";
 import { makeDirectory, replaceFile, resolveLinks } from "../base/atomic-file";
 import { systemCode } from "../base/errors";
 import { quote } from "../base/text";
-import { guardFolders, openTrusted, type Principal, readGuarded } from "../base/trusted-file";
+import { openTrusted, type Principal, readTrusted, refuseUntrustedFolders } from "../base/trusted-file";
 import { type EnvText, readEnvText } from "./env-text";
 
 /** Where the program runs, as far as the configuration depends on it. */
@@ -40,7 +40,7 @@ export function readEnvFile(
   for (const path of candidates) {
     try {
       const who = isCredential(path, environment) ? { uid: undefined } : environment;
-      const { text, isReadableByOthers } = readGuarded(path, who, MAX_ENV_FILE_BYTES);
+      const { text, isReadableByOthers } = readTrusted(path, who, MAX_ENV_FILE_BYTES);
       const read = readEnvText(text);
       problems.push(...read.problems);
       return { ...read, path, isReadableByOthers };
@@ -86,7 +86,7 @@ export function reasonOf(error: unknown): string {
  * @throws UnusableFileError, NodeJS.ErrnoException
  */
 export function writePrivateFile(path: string, text: string, hasBackup: boolean, who: Principal): string | undefined {
-  guardFolders(path, who);
+  refuseUntrustedFolders(path, who);
   const target = resolveLinks(path);
   makeDirectory(dirname(target));
   const exists = lstatSync(target, { throwIfNoEntry: false }) !== undefined;

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { quote } from "../base/text";
-import { type Principal, readGuarded } from "../base/trusted-file";
+import { type Principal, readTrusted } from "../base/trusted-file";
 import type { PasswordSource } from "../notify/deliver";
 import { type Environment, reasonOf } from "./env-file";
 import { findInvisible } from "./readers";
@@ -76,7 +76,7 @@ function readFirstLine(path: string, origin: string, who: Principal, findings: F
   const { problems, warnings } = findings;
   const place = quote(path);
   try {
-    const { text, isReadableByOthers } = readGuarded(path, who, MAX_PASSWORD_FILE_BYTES);
+    const { text, isReadableByOthers } = readTrusted(path, who, MAX_PASSWORD_FILE_BYTES);
     if (isReadableByOthers) {
       warnings.push(`${place} holds the password and can be read by other users: run chmod 600 ${place}`);
     }

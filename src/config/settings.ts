@@ -2,7 +2,7 @@ import { scryptSync, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { IpcheckError, systemCode } from "../base/errors";
 import { quote, suggest } from "../base/text";
-import { readGuarded } from "../base/trusted-file";
+import { readTrusted } from "../base/trusted-file";
 import { isLoopbackHost } from "../lookup/address";
 import type { DeliverySettings, PasswordSource } from "../notify/deliver";
 import { type EnvFile, type Environment, readEnvFile, reasonOf } from "./env-file";
@@ -200,7 +200,7 @@ function checkTogether({ smtp, from, recipients, stateFile }: Settings, get: Get
 function readCaFile(path: string | undefined, environment: Environment, problems: string[]): string | undefined {
   if (path === undefined) return undefined;
   try {
-    const { text } = readGuarded(path, environment);
+    const { text } = readTrusted(path, environment);
     const certificates = text.match(/-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----/gs);
     if (!certificates) throw new Error("holds no certificate, expected PEM: -----BEGIN CERTIFICATE-----");
     for (const certificate of certificates) new X509Certificate(certificate);

@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import { resolveLinks, syncDirectory } from "../base/atomic-file";
 import { IpcheckError, systemCode } from "../base/errors";
 import { quote } from "../base/text";
-import { guardFolders, openTrusted, type Principal } from "../base/trusted-file";
+import { openTrusted, type Principal, refuseUntrustedFolders } from "../base/trusted-file";
 import { type Family, parseAddress } from "../lookup/address";
 import { type AddressEvent, isTime } from "./state";
 
@@ -117,7 +117,7 @@ function openForAppending(
 ): void {
   const { O_RDWR, O_APPEND, O_NOFOLLOW = 0 } = constants;
   // Links are followed here, after the check of their owners; one that is put there in between is refused.
-  guardFolders(path, who);
+  refuseUntrustedFolders(path, who);
   const target = resolveLinks(path);
   openTrusted(target, O_RDWR | O_APPEND | O_NOFOLLOW | flags, who, (file, stats) => work(file, stats, target));
 }

@@ -22,7 +22,7 @@ import {
 } from "../base/atomic-file";
 import { asIpcheckError, IpcheckError, systemCode } from "../base/errors";
 import { quote } from "../base/text";
-import { guardFolders, openTrusted, type Principal, UnusableFileError } from "../base/trusted-file";
+import { openTrusted, type Principal, refuseUntrustedFolders, UnusableFileError } from "../base/trusted-file";
 import { appendLines, tryAppending } from "./history";
 import {
   type AddressEvent,
@@ -58,7 +58,7 @@ export function openStateFile(path: string, who: Principal) {
 
     /** Makes the folder; needs no write access where it is there. */
     prepare(): void {
-      guarded("use the state file", path, () => guardFolders(path, who));
+      guarded("use the state file", path, () => refuseUntrustedFolders(path, who));
       guarded("make the folder", dirname(target), () => makeDirectory(dirname(target)));
     },
 
@@ -144,7 +144,7 @@ function readIfThere(path: string, who: Principal): { text: string; mtime: Date 
     });
   } catch (error) {
     if (systemCode(error) !== "ENOENT") throw error;
-    guardFolders(path, who);
+    refuseUntrustedFolders(path, who);
     return undefined;
   }
 }

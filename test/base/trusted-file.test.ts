@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { chmodSync, chownSync, lchownSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
-import { findFault, guardFolders, hasNoModes, isReadable, readGuarded } from "../../src/base/trusted-file";
+import { canOthersRead, findFault, hasNoModes, readTrusted, refuseUntrustedFolders } from "../../src/base/trusted-file";
 import { makeScratch } from "../support/scratch";
 
 const [FILE, FOLDER, LINK] = [0o100000, 0o040000, 0o120000];
@@ -58,7 +58,7 @@ test.each([
   [0o444, 0, 0, USER, false],
   [0o644, 0, 0, { uid: undefined }, false],
 ])("mode %o of %d:%d, looked at by %j, can be read by others: %s", (mode, uid, gid, who, expected) => {
-  expect(isReadable({ mode: FILE | mode, uid, gid }, who)).toBe(expected);
+  expect(canOthersRead({ mode: FILE | mode, uid, gid }, who)).toBe(expected);
 });
 
 test.each([
@@ -83,11 +83,11 @@ describe("on the disk", () => {
     file = join(home, "a", "b", "file");
     writeFileSync(file, "text", { mode: 0o600 });
   });
-  const read = (path = file) => readGuarded(path, who).text;
+  const read = (path = file) => readTrusted(path, who).text;
 
   test("what is ours below /tmp is fine", () => {
     expect(read()).toBe("text");
-    expect(() => guardFolders(join(home, "not", "there", "yet"), who)).not.toThrow();
+    expect(() => refuseUntrustedFolders(join(home, "not", "there", "yet"), who)).not.toThrow();
   });
 
   test.each(["a", "a/b"])("a folder above that others can write: %s", (folder) => {
@@ -112,8 +112,8 @@ describe("on the disk", () => {
     expect(() => read()).toThrow(/belongs to another user \(4711\): do not run ipcheck as root.*sudo -u '#4711'/);
     expect(() => read()).not.toThrow(/chown/);
     // To that user it is fine, and root's is too.
-    expect(readGuarded(file, { uid: 4711, gid: 4711 }).text).toBe("text");
-    expect(() => readGuarded(file, { uid: 4712, gid: 4712 })).toThrow(
+    expect(readTrusted(file, { uid: 4711, gid: 4711 }).text).toBe("text");
+    expect(() => readTrusted(file, { uid: 4712, gid: 4712 })).toThrow(
       "belongs to another user (4711): use one of your own",
     );
   });
@@ -150,7 +150,7 @@ describe("on the disk", () => {
   });
   test("on a read-only mount nobody can change who may read it", ({ skip }) => {
     chmodSync(file, 0o644);
-    expect(readGuarded(file, who).isReadableByOthers).toBe(true);
+    expect(readTrusted(file, who).isReadableByOthers).toBe(true);
     try {
       execFileSync("mount", ["--bind", join(home, "a"), join(home, "a")], { stdio: "pipe" });
       mounted.push(join(home, "a"));
@@ -158,6 +158,6 @@ describe("on the disk", () => {
     } catch {
       return skip("mounting needs root");
     }
-    expect(readGuarded(file, who).isReadableByOthers).toBe(false);
+    expect(readTrusted(file, who).isReadableByOthers).toBe(false);
   });
 });
