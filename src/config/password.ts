@@ -9,7 +9,7 @@ import type { Values } from "./variables";
 import { decodeVigenere, isVigenereKey } from "./vigenere";
 
 /** Collects what is wrong and what is risky, for all variables at once. */
-export interface Findings {
+export interface Issues {
   problems: string[];
   warnings: string[];
   /** Strings that must never be printed. */
@@ -22,12 +22,8 @@ const MAX_PASSWORD_FILE_BYTES = 4096;
 const CREDENTIAL = "systemd credential smtp-password";
 
 /** The one source of the password, or undefined; two sources are a problem that names both. */
-export function resolvePassword(
-  values: Values,
-  environment: Environment,
-  findings: Findings,
-): PasswordSource | undefined {
-  const { problems, secrets } = findings;
+export function resolvePassword(values: Values, environment: Environment, issues: Issues): PasswordSource | undefined {
+  const { problems, secrets } = issues;
   const { IPCHECK_SMTP_PASSWORD: clear, IPCHECK_SMTP_PASSWORD_VIGENERE: encoded, IPCHECK_VIGENERE_KEY: key } = values;
   const { IPCHECK_SMTP_PASSWORD_FILE: file, IPCHECK_SMTP_PASSWORD_COMMAND: command } = values;
   const found: { origin: string; value?: string | undefined; command?: string }[] = [];
@@ -37,14 +33,14 @@ export function resolvePassword(
   }
   if (file !== undefined) {
     const origin = "IPCHECK_SMTP_PASSWORD_FILE";
-    found.push({ origin, value: readFirstLine(file, origin, environment, findings) });
+    found.push({ origin, value: readFirstLine(file, origin, environment, issues) });
   }
   if (command !== undefined) found.push({ origin: "IPCHECK_SMTP_PASSWORD_COMMAND", command });
   const folder = environment.env["CREDENTIALS_DIRECTORY"];
   const credential = folder && join(folder, "smtp-password");
   if (credential && existsSync(credential)) {
     // systemd chose its owner and mode, so these are not checked.
-    found.push({ origin: CREDENTIAL, value: readFirstLine(credential, CREDENTIAL, { uid: undefined }, findings) });
+    found.push({ origin: CREDENTIAL, value: readFirstLine(credential, CREDENTIAL, { uid: undefined }, issues) });
   }
 
   if (key !== undefined && encoded === undefined) {
@@ -72,8 +68,8 @@ function decode(encoded: string, key: string | undefined, problems: string[]): s
   return undefined;
 }
 
-function readFirstLine(path: string, origin: string, who: Principal, findings: Findings): string | undefined {
-  const { problems, warnings } = findings;
+function readFirstLine(path: string, origin: string, who: Principal, issues: Issues): string | undefined {
+  const { problems, warnings } = issues;
   const place = quote(path);
   try {
     const { text, isReadableByOthers } = readTrusted(path, who, MAX_PASSWORD_FILE_BYTES);

@@ -6,7 +6,7 @@ import { readTrusted } from "../base/trusted-file";
 import { isLoopbackHost } from "../lookup/address";
 import type { DeliverySettings, PasswordSource } from "../notify/deliver";
 import { type EnvFile, type Environment, readEnvFile, reasonOf } from "./env-file";
-import { type Findings, resolvePassword } from "./password";
+import { type Issues, resolvePassword } from "./password";
 import { findInvisible } from "./readers";
 import { isSecret, mayRepeat, secretsIn } from "./secrets";
 import {
@@ -32,15 +32,15 @@ export interface Settings extends ReturnType<typeof build> {
  * @throws ConfigError naming every problem at once
  */
 export function loadSettings(envFileFlag: string | undefined, environment: Environment, secrets: string[]): Settings {
-  const findings: Findings = { problems: [], warnings: [], secrets };
-  const { problems, warnings } = findings;
+  const issues: Issues = { problems: [], warnings: [], secrets };
+  const { problems, warnings } = issues;
   const envFile = readEnvFile(envFileFlag, environment, problems);
   const origins = findOrigins(envFile, environment);
   const get: GetText = (name) => origins.get(name)?.value;
-  for (const [name, { value, line }] of origins) checkText(name, value, line, findings);
-  checkNames(envFile, environment, findings);
+  for (const [name, { value, line }] of origins) checkText(name, value, line, issues);
+  checkNames(envFile, environment, issues);
   const values = readValues(environment, get, problems);
-  const password = resolvePassword(values, environment, findings);
+  const password = resolvePassword(values, environment, issues);
   const extraCa = readCaFile(values.IPCHECK_CA_FILE, environment, problems);
   const settings = { ...build(values, password, extraCa), envFile, warnings, origins };
   checkTogether(settings, get, problems);
@@ -117,7 +117,7 @@ function findOrigins(envFile: EnvFile | undefined, { env }: Environment): Origin
 }
 
 /** Finds texts that are wrong in any variable: placeholders, control characters, invisible characters. */
-function checkText(name: VariableName, value: string, line: number | undefined, { problems, secrets }: Findings): void {
+function checkText(name: VariableName, value: string, line: number | undefined, { problems, secrets }: Issues): void {
   const { placeholder, isProse } = variable(name);
   secrets.push(...secretsIn(name, value));
   if (value === placeholder) {
@@ -130,7 +130,7 @@ function checkText(name: VariableName, value: string, line: number | undefined, 
 }
 
 /** Finds names that were meant to be ours, and secrets in a file that others can read. */
-function checkNames(envFile: EnvFile | undefined, { env }: Environment, { problems, warnings }: Findings): void {
+function checkNames(envFile: EnvFile | undefined, { env }: Environment, { problems, warnings }: Issues): void {
   const isOurs = (name: string) => /^ipcheck_/i.test(name);
   const fileNames = Object.keys(envFile?.values ?? {});
   const names = [
