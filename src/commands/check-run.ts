@@ -60,12 +60,12 @@ export async function check(rules: CheckRules, dependencies: Dependencies): Prom
 
   const lastLookAt = lookupResults.some(isGood) ? now : loaded.lastLookAt;
   const { state: before, stateOnDisk } = loaded;
-  const run = new Dispatch(rules, dependencies, { state, before, stateOnDisk, lastLookAt });
-  reportLooks(run, rules, loaded.state, lookupResults);
-  if (!(isQuiet(loaded, run.state) && touched(dependencies, lastLookAt))) run.save();
-  const kept = run.state;
-  await run.tell();
-  if (run.state !== kept) run.save();
+  const dispatch = new Dispatch(rules, dependencies, { state, before, stateOnDisk, lastLookAt });
+  reportLooks(dispatch, rules, loaded.state, lookupResults);
+  if (!(isQuiet(loaded, dispatch.state) && tryTouch(dependencies, lastLookAt))) dispatch.save();
+  const kept = dispatch.state;
+  await dispatch.tell();
+  if (dispatch.state !== kept) dispatch.save();
 
   const report = (after: State): CheckReport => ({
     lookedAt: now,
@@ -73,17 +73,17 @@ export async function check(rules: CheckRules, dependencies: Dependencies): Prom
     before,
     after,
     lastLookAt,
-    waiting: run.waiting,
-    delivered: run.delivered,
+    waiting: dispatch.waiting,
+    delivered: dispatch.delivered,
     quarantined,
-    errors: run.errors,
-    muted: run.muted,
-    bugs: [...bugs, ...run.bugs],
+    errors: dispatch.errors,
+    muted: dispatch.muted,
+    bugs: [...bugs, ...dispatch.bugs],
   });
-  const told = run.state;
-  await run.announce((events, after) => dependencies.announce(events, report(after)));
-  if (run.state !== told) run.save();
-  return report(run.state);
+  const told = dispatch.state;
+  await dispatch.announce((events, after) => dependencies.announce(events, report(after)));
+  if (dispatch.state !== told) dispatch.save();
+  return report(dispatch.state);
 }
 
 function look(
@@ -142,11 +142,11 @@ function record(
   return prune(next, channelsOf(rules));
 }
 
-function reportLooks(run: Dispatch, { families }: CheckRules, before: State, lookupResults: LookupResult[]): void {
+function reportLooks(dispatch: Dispatch, { families }: CheckRules, before: State, lookupResults: LookupResult[]): void {
   for (const family of families) {
     const result = lookupResults.find((one) => one.family === family);
-    if (!result || isGood(result)) run.clear(`look ${family}`);
-    else run.report(`look ${family}`, explainLookup(result, before.families[family]?.recorded?.address));
+    if (!result || isGood(result)) dispatch.clear(`look ${family}`);
+    else dispatch.addError(`look ${family}`, explainLookup(result, before.families[family]?.recorded?.address));
   }
 }
 
@@ -154,7 +154,7 @@ function isQuiet({ state, stateOnDisk, condition }: LoadedState, next: State): b
   return next === state && condition === "sound" && stateOnDisk === undefined;
 }
 
-function touched(dependencies: Dependencies, lastLookAt: Date | undefined): boolean {
+function tryTouch(dependencies: Dependencies, lastLookAt: Date | undefined): boolean {
   try {
     if (lastLookAt) dependencies.touch(lastLookAt);
     return true;

@@ -34,14 +34,14 @@ export async function runCheck(options: CheckOptions & GlobalOptions, host: Host
   const deadline = host.startDeadline(settings.deadlineMs);
   const run = { options, settings, store, deadline, host, isInteractive };
   try {
-    return options.dryRun ? (await checkAndReport(run)).exitCode : await runAlone(run);
+    return options.dryRun ? (await checkAndReport(run)).exitCode : await runLocked(run);
   } finally {
     deadline.clear();
   }
 }
 
 /** The run that writes: with the lock, and heard by the monitor however it ends. */
-async function runAlone(run: Run): Promise<number> {
+async function runLocked(run: Run): Promise<number> {
   const { settings, store, host } = run;
   try {
     store.prepare();

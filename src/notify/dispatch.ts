@@ -102,8 +102,8 @@ export class Dispatch {
     this.state = start.state;
   }
 
-  /** Reports an error under a topic that stderr speaks of once a day; `about` names what would be news. */
-  report(topic: string, error: IpcheckError, about = ""): void {
+  /** Adds an error, under a topic that stderr speaks of once a day; `about` names what would be news. */
+  addError(topic: string, error: IpcheckError, about = ""): void {
     this.errors.push(error);
     if (!this.speaks(topic, about)) this.muted.add(error);
   }
@@ -166,7 +166,7 @@ export class Dispatch {
       const error = new IpcheckError("undelivered", `${this.whatIsKnown}, but nobody has been told: ${reason}`, {
         hint: "the next run prints it again; IPCHECK_TO names who is mailed instead",
       });
-      this.report("announcement", error);
+      this.addError("announcement", error);
     }
   }
 
@@ -180,7 +180,7 @@ export class Dispatch {
   private reportUnsaved(place: SaveResult["place"], { message, hint, cause }: IpcheckError): void {
     const repeats = `until then a change is told all the same, ${place === "nowhere" ? "by every run" : "once a day"}`;
     const error = new IpcheckError("state", message, { hint: [hint, repeats].filter(Boolean).join("; "), cause });
-    this.report("state", error, systemCode(cause) || message);
+    this.addError("state", error, systemCode(cause) || message);
   }
 
   // Saves before the first mail, because only this shows a full disk: the mail then says that it will be repeated.
@@ -198,7 +198,7 @@ export class Dispatch {
       // It stays owed, and must not stop the mails.
       if (!(error instanceof IpcheckError)) this.bugs.push(error);
       // That nothing can be written has been reported already.
-      else if (!this.isUnsaved) this.report("history", error);
+      else if (!this.isUnsaved) this.addError("history", error);
     }
   }
 
@@ -279,7 +279,7 @@ export class Dispatch {
       details: reasons.length === 1 ? [] : reasons,
     });
     // Who is concerned, not why: a server finds other words, and other reasons, every hour.
-    this.report("undelivered", error, owing.join(" "));
+    this.addError("undelivered", error, owing.join(" "));
   }
 
   private get whatIsKnown(): string {
