@@ -4,7 +4,7 @@ import { type Family, parseAddress } from "../lookup/address";
 import type { Candidate } from "../lookup/quorum";
 
 /** What is known of the home in one address family. */
-const familyState = (address: Check<string>) =>
+const familyState = (address: Guard<string>) =>
   fields(
     {},
     {
@@ -17,7 +17,7 @@ const familyState = (address: Check<string>) =>
           isUnconfirmed: isTrue,
         },
       ),
-      candidate: fields({ address, runs: isCount }, { since: isTime }) satisfies Check<Candidate>,
+      candidate: fields({ address, runs: isCount }, { since: isTime }) satisfies Guard<Candidate>,
       /** The services contradicted each other: all are asked until a look is good again. */
       isContradicted: isTrue,
       /** Looks have failed since: cleared by the next good one. */
@@ -32,7 +32,7 @@ const familyState = (address: Check<string>) =>
   );
 
 /** Something that happened, to be told to every channel. */
-const event = (address: Check<string>) =>
+const event = (address: Guard<string>) =>
   fields(
     {
       id: isText,
@@ -129,11 +129,11 @@ export const isState = fields(
 );
 
 /** Everything ipcheck remembers from one run to the next: the content of `state.json`. */
-export type State = Checked<typeof isState>;
-export type FamilyState = Checked<ReturnType<typeof familyState>>;
+export type State = Guarded<typeof isState>;
+export type FamilyState = Guarded<ReturnType<typeof familyState>>;
 export type Outage = NonNullable<FamilyState["outage"]>;
-export type AddressEvent = Checked<ReturnType<typeof event>>;
-export type ChannelState = Checked<typeof channelState>;
+export type AddressEvent = Guarded<ReturnType<typeof event>>;
+export type ChannelState = Guarded<typeof channelState>;
 
 /** The state as it was found. */
 export interface LoadedState {
@@ -245,36 +245,36 @@ function checksumOf(content: object): string {
 }
 
 /** Whether a value has a shape; the type is read off it. */
-type Check<T> = (value: unknown) => value is T;
-type Checked<C> = C extends Check<infer T> ? T : never;
-type Checks = Record<string, Check<unknown>>;
-type Fields<Needed extends Checks, Optional extends Checks> = {
-  [Name in keyof Needed]: Checked<Needed[Name]>;
-} & { [Name in keyof Optional]?: Checked<Optional[Name]> };
+type Guard<T> = (value: unknown) => value is T;
+type Guarded<C> = C extends Guard<infer T> ? T : never;
+type Guards = Record<string, Guard<unknown>>;
+type Fields<Needed extends Guards, Optional extends Guards> = {
+  [Name in keyof Needed]: Guarded<Needed[Name]>;
+} & { [Name in keyof Optional]?: Guarded<Optional[Name]> };
 
 /** The fields that must be there, and those that may; further ones are another version's, and stay. */
-function fields<Needed extends Checks, Optional extends Checks>(needed: Needed, optional: Optional) {
+function fields<Needed extends Guards, Optional extends Guards>(needed: Needed, optional: Optional) {
   // Only an object's own count: JSON can name `__proto__`.
   return (value: unknown): value is { [Name in keyof Fields<Needed, Optional>]: Fields<Needed, Optional>[Name] } =>
     isRecord(value) &&
-    Object.entries(needed).every(([name, check]) => Object.hasOwn(value, name) && check(value[name])) &&
-    Object.entries(optional).every(([name, check]) => !Object.hasOwn(value, name) || check(value[name]));
+    Object.entries(needed).every(([name, guard]) => Object.hasOwn(value, name) && guard(value[name])) &&
+    Object.entries(optional).every(([name, guard]) => !Object.hasOwn(value, name) || guard(value[name]));
 }
 
 // However many entries there are: the size of the whole file is bounded where it is read.
-function listOf<T>(check: Check<T>): Check<T[]> {
-  return (value): value is T[] => Array.isArray(value) && value.every(check);
+function listOf<T>(guard: Guard<T>): Guard<T[]> {
+  return (value): value is T[] => Array.isArray(value) && value.every(guard);
 }
 
-function mapOf<T>(check: Check<T>): Check<Record<string, T>> {
-  return (value): value is Record<string, T> => isRecord(value) && Object.values(value).every(check);
+function mapOf<T>(guard: Guard<T>): Guard<Record<string, T>> {
+  return (value): value is Record<string, T> => isRecord(value) && Object.values(value).every(guard);
 }
 
-function oneOf<const T>(...values: T[]): Check<T> {
+function oneOf<const T>(...values: T[]): Guard<T> {
   return (value): value is T => values.includes(value as T);
 }
 
-function isAddressOf(family: Family): Check<string> {
+function isAddressOf(family: Family): Guard<string> {
   return (value): value is string => isText(value) && parseAddress(value)?.family === family;
 }
 
