@@ -96,7 +96,7 @@ function describeDeliveries({ delivered, waiting, lookedAt, after }: CheckReport
 
 /** The whole run as one JSON object on stdout. */
 export function printJsonReport(report: CheckReport, options: ReportOptions, output: Output): Promise<void> {
-  return output.printJson(toJson(report, options), { isOwed: options.isOwed ?? false });
+  return output.printJson(reportJson(report, options), { isOwed: options.isOwed ?? false });
 }
 
 /** The line that tells a change on stdout, where nobody is configured to be mailed. */
@@ -134,7 +134,7 @@ function resultLine(
 }
 
 // The README documents these fields; other programs read them.
-function toJson(report: CheckReport, { exitCode, dryRun, plan }: ReportOptions): object {
+function reportJson(report: CheckReport, { exitCode, dryRun, plan }: ReportOptions): object {
   return {
     exitCode,
     dryRun: dryRun ?? false,
