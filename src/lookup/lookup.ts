@@ -44,16 +44,16 @@ interface SourceOptions extends LookupOptions {
 }
 
 /** Looks in one family: one service when it says what is recorded, others until the decision stands. */
-export const look = fromLastingAddress(lookFrom);
+export const look = fromStableAddress(lookFrom);
 
 /** Asks every service once, side by side, cooling ones too: for a person who wants to see each answer. */
-export const lookAtAll = fromLastingAddress(lookAtAllFrom);
+export const lookAtAll = fromStableAddress(lookAtAllFrom);
 
 /**
  * Over IPv6 from an address that lasts: the services see the one they are asked from, and a temporary one (RFC 8981)
  * is gone within a day. Where nobody can be reached from it, from the system's choice.
  */
-function fromLastingAddress(lookFromOne: typeof lookFrom) {
+function fromStableAddress(lookFromOne: typeof lookFrom) {
   return async (request: LookupRequest, options: LookupOptions): Promise<LookupResult> => {
     const sources = request.family === 6 ? await (options.findSources ?? findSources)(request.recorded, options) : [];
     let requests = 0;

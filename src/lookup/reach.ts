@@ -8,7 +8,7 @@ import { failureOfConnection } from "./failures";
 /** What the service said, or why it did not, as the end of a sentence that begins with its name. */
 type ReachAnswer = { address: string; isReachable: boolean } | { failure: string };
 
-type Common = Pick<AskOptions, "userAgent" | "tls" | "signal" | "timeoutMs">;
+type RequestOptions = Pick<AskOptions, "userAgent" | "tls" | "signal" | "timeoutMs">;
 
 /** What a service that connects back is given; it waits a while for a port that swallows packets. */
 export const REACH_TIMEOUT_MS = 10_000;
@@ -20,7 +20,7 @@ export const REACH_TIMEOUT_MS = 10_000;
 export async function askReach(
   template: string,
   port: number,
-  { from, family, ...common }: Common & { family: Family; from: string | undefined },
+  { from, family, ...common }: RequestOptions & { family: Family; from: string | undefined },
 ): Promise<ReachAnswer> {
   const options = { ...common, family };
   try {
@@ -74,7 +74,7 @@ const MAX_RESULT_BYTES = 100_000;
 export async function askGlobalping(
   target: string,
   port: number,
-  { baseUrl = GLOBALPING_URL, ...common }: Common & { baseUrl?: string | undefined },
+  { baseUrl = GLOBALPING_URL, ...common }: RequestOptions & { baseUrl?: string | undefined },
 ): Promise<{ isReachable: boolean } | { failure: string }> {
   const measurements = `${baseUrl}/v1/measurements`;
   const options = { ...common, family: 0 as const, maxBytes: MAX_RESULT_BYTES };

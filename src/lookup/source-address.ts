@@ -11,11 +11,11 @@ export interface InterfaceAddress {
   /** Made for privacy (RFC 8981): replaced within a day. */
   isTemporary: boolean;
   /** Neither temporary nor on its way in or out. */
-  isLasting: boolean;
+  isStable: boolean;
   /** Has no lifetime: configured by hand or by DHCP. */
   isPermanent: boolean;
   /** Made of the network card's number (EUI-64): the same in every network and after every new start. */
-  isFromHardware: boolean;
+  isEui64: boolean;
 }
 
 /** `IFA_F_` … of linux/if_addr.h. */
@@ -38,9 +38,9 @@ export function parseIfInet6(text: string): InterfaceAddress[] {
         interfaceName,
         isGlobal: /^0+$/.test(scope),
         isTemporary: (flags & TEMPORARY) !== 0,
-        isLasting: (flags & (TEMPORARY | DAD_FAILED | DEPRECATED | TENTATIVE)) === 0,
+        isStable: (flags & (TEMPORARY | DAD_FAILED | DEPRECATED | TENTATIVE)) === 0,
         isPermanent: (flags & PERMANENT) !== 0,
-        isFromHardware: /^.{22}fffe/i.test(hex),
+        isEui64: /^.{22}fffe/i.test(hex),
       },
     ];
   });
@@ -68,9 +68,9 @@ export function chooseSources(
   const isRecorded = ({ address }: InterfaceAddress) =>
     recorded !== undefined && hasSamePrefix(address, recorded, ipv6PrefixLength);
   const rank = (one: InterfaceAddress) =>
-    [isRecorded(one), one.isPermanent, one.isFromHardware].map((is) => (is ? "0" : "1")).join("") + one.address;
+    [isRecorded(one), one.isPermanent, one.isEui64].map((is) => (is ? "0" : "1")).join("") + one.address;
   return addresses
-    .filter((one) => one.interfaceName === interfaceName && one.isGlobal && one.isLasting && isPublic(one.address))
+    .filter((one) => one.interfaceName === interfaceName && one.isGlobal && one.isStable && isPublic(one.address))
     .filter((one) => isRecorded(one) || hasSamePrefix(one.address, chosen, NETWORK_BITS))
     .sort((a, b) => (rank(a) < rank(b) ? -1 : 1))
     .map(({ address }) => address)
@@ -84,8 +84,8 @@ const NETWORK_BITS = 64;
 /** Such addresses of this machine; none where the system tells nothing, or has no way to the IPv6 internet. */
 export async function findSources(recorded: string | undefined, rules: SourceRules): Promise<string[]> {
   const addresses = readInterfaceAddresses();
-  if (!addresses.some(({ isGlobal, isLasting }) => isGlobal && isLasting)) return [];
-  const chosen = await systemsChoice();
+  if (!addresses.some(({ isGlobal, isStable }) => isGlobal && isStable)) return [];
+  const chosen = await findDefaultSource();
   return chosen === undefined ? [] : chooseSources(addresses, { chosen, recorded, ...rules });
 }
 
@@ -102,7 +102,7 @@ export function readInterfaceAddresses(): InterfaceAddress[] {
 const ANYWHERE = "2000::1";
 
 /** The address that the system would ask from (RFC 6724): a connected UDP socket knows it. */
-function systemsChoice(): Promise<string | undefined> {
+function findDefaultSource(): Promise<string | undefined> {
   return new Promise((resolve) => {
     const socket = createSocket("udp6");
     const finish = (address: string | undefined) => {

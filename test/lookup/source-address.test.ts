@@ -29,9 +29,9 @@ test("a row of /proc/net/if_inet6", () => {
       interfaceName: "eth0",
       isGlobal: true,
       isTemporary: true,
-      isLasting: false,
+      isStable: false,
       isPermanent: false,
-      isFromHardware: false,
+      isEui64: false,
     },
   ]);
   expect(parseIfInet6(LOOPBACK + LINK_LOCAL).map(({ isGlobal }) => isGlobal)).toEqual([false, false]);
