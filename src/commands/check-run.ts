@@ -1,4 +1,3 @@
-import type { IpcheckError } from "../base/errors";
 import type { Family } from "../lookup/address";
 import {
   explainLookup,
@@ -9,30 +8,29 @@ import {
   seenAddress,
 } from "../lookup/lookup-result";
 import { mayOverrideCoolDowns, updateCoolDowns } from "../lookup/services";
-import { type CheckRules, channelsOf, type Delivered, Dispatch, type DispatchDependencies } from "../notify/dispatch";
-import { prune, type Wait } from "../state/outbox";
+import { channelsOf, Dispatch, type DispatchDependencies, type DispatchRules } from "../notify/dispatch";
+import { prune } from "../state/outbox";
 import { clampServedAt, endedOutage, enqueueHeartbeat, recordLookup } from "../state/recording";
 import type { AddressEvent, LoadedState, SaveResult, State } from "../state/state";
 import type { Store } from "../state/store";
 
 /** What a run came to, as plain data. */
-export interface CheckReport {
+export interface CheckReport extends Pick<Dispatch, "waiting" | "delivered" | "errors" | "muted" | "bugs"> {
+  /** When the looks had ended. */
   lookedAt: Date;
   lookupResults: LookupResult[];
   before: State;
   after: State;
   /** When the last good look was, this run's included. */
   lastLookAt: Date | undefined;
-  waiting: Wait[];
-  /** Who was told what in this run, in order. */
-  delivered: readonly Delivered[];
   quarantined: string | undefined;
-  /** In the order they are printed; the exit code is taken from them. */
-  errors: IpcheckError[];
-  /** Errors that count for the exit code but were said less than a day ago. */
-  muted: ReadonlySet<IpcheckError>;
-  /** Unexpected exceptions. */
-  bugs: readonly unknown[];
+}
+
+/** What `check` needs of the configuration. */
+export interface CheckRules extends DispatchRules {
+  families: readonly Family[];
+  reportOutageMs: number | undefined;
+  heartbeatMailMs: number | undefined;
 }
 
 /** Everything `check` needs from the world; for a dry run see `withoutEffects`. */

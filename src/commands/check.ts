@@ -5,13 +5,12 @@ import { trustOptions } from "../base/network";
 import { type Progress, startProgress } from "../base/output";
 import { isUnconfigured, loadSettings, type Settings } from "../config/settings";
 import { look } from "../lookup/lookup";
-import type { CheckRules } from "../notify/dispatch";
 import { LockedError, takeLock } from "../state/lock";
 import { speakOnceADay } from "../state/recording";
 import type { AddressEvent, State } from "../state/state";
 import { openStore, type Store } from "../state/store";
 import { announcement, type CheckOptions, printJsonReport, printReport } from "./check-report";
-import { type CheckReport, check, type Dependencies, withoutEffects } from "./check-run";
+import { type CheckReport, type CheckRules, check, type Dependencies, withoutEffects } from "./check-run";
 import { deliveryContext, type GlobalOptions, type Host, lookupOptions } from "./host";
 
 /** One run: how it was called, what is configured, and what it works with. */

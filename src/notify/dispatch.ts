@@ -1,6 +1,5 @@
 import { IpcheckError, systemCode } from "../base/errors";
 import { localTime } from "../base/time";
-import type { Family } from "../lookup/address";
 import {
   type FailedOutcome,
   markTold,
@@ -16,14 +15,11 @@ import { speakOnceADay } from "../state/recording";
 import { type AddressEvent, forStateFile, HISTORY, HOOK, type SaveResult, STDOUT, type State } from "../state/state";
 import { prepareUnsaved, type StateBefore } from "./unsaved";
 
-/** What `check` needs of the configuration. */
-export interface CheckRules {
-  families: readonly Family[];
+/** What telling people needs of the configuration. */
+export interface DispatchRules {
   recipients: readonly string[];
   hasHook: boolean;
   mailIntervalMs: number;
-  reportOutageMs: number | undefined;
-  heartbeatMailMs: number | undefined;
   /** A hash of the mail settings: a deferral that was set under other settings is over. */
   configHash: () => string;
   /** A person is watching: speak of every failure, and try deferred recipients at once. */
@@ -65,17 +61,17 @@ interface DispatchStart extends StateBefore {
 }
 
 /** Events that a channel was told in this run. */
-export interface Delivered {
+interface Delivered {
   channel: string;
   events: readonly AddressEvent[];
 }
 
 /** Every channel that is to be told an event. Without recipients standard output is one: cron mails what it gets. */
-export function channelsOf(rules: CheckRules): string[] {
+export function channelsOf(rules: DispatchRules): string[] {
   return [HISTORY, ...(rules.recipients.length > 0 ? [] : [STDOUT]), ...toldByUs(rules)];
 }
 
-function toldByUs({ recipients, hasHook }: CheckRules): string[] {
+function toldByUs({ recipients, hasHook }: DispatchRules): string[] {
   return [...recipients, ...(hasHook ? [HOOK] : [])];
 }
 
@@ -95,7 +91,7 @@ export class Dispatch {
   private isTelling = false;
 
   constructor(
-    private readonly rules: CheckRules,
+    private readonly rules: DispatchRules,
     private readonly dependencies: DispatchDependencies,
     private readonly start: DispatchStart,
   ) {

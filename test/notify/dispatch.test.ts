@@ -1,7 +1,7 @@
 import { beforeEach, expect, test } from "vitest";
 import { IpcheckError } from "../../src/base/errors";
 import type { CheckReport } from "../../src/commands/check-run";
-import { type CheckRules, channelsOf, Dispatch } from "../../src/notify/dispatch";
+import { channelsOf, Dispatch, type DispatchRules } from "../../src/notify/dispatch";
 import { prepareUnsaved } from "../../src/notify/unsaved";
 import type { Outcome } from "../../src/state/outbox";
 import { type AddressEvent, EMPTY_STATE, HISTORY, HOOK, STDOUT, type State } from "../../src/state/state";
@@ -19,7 +19,7 @@ beforeEach(() => {
   home = new FakeHome();
 });
 
-async function tell(owed: Partial<State>, rules: Partial<CheckRules> = {}, known = owed): Promise<Dispatch> {
+async function tell(owed: Partial<State>, rules: Partial<DispatchRules> = {}, known = owed): Promise<Dispatch> {
   const [state, before] = [owed, known].map((fields) => ({ ...EMPTY_STATE, ...fields })) as [State, State];
   const run = new Dispatch({ ...RULES, ...rules }, home.dependencies, { state, before, lastLookAt: home.now });
   await run.tell();

@@ -1,9 +1,9 @@
 import { IpcheckError } from "../../src/base/errors";
-import { type CheckReport, check, type Dependencies } from "../../src/commands/check-run";
+import { type CheckReport, type CheckRules, check, type Dependencies } from "../../src/commands/check-run";
 import { type Family, parseCidr } from "../../src/lookup/address";
 import type { RawAnswer } from "../../src/lookup/answer";
 import { look } from "../../src/lookup/lookup";
-import type { CheckRules, Notice } from "../../src/notify/dispatch";
+import type { Notice } from "../../src/notify/dispatch";
 import type { Outcome } from "../../src/state/outbox";
 import type { AddressEvent, State } from "../../src/state/state";
 import { storeOver } from "../../src/state/store";

@@ -1,10 +1,10 @@
 import type { IpcheckError } from "../../src/base/errors";
-import { type CheckReport, check, type Dependencies } from "../../src/commands/check-run";
+import { type CheckReport, type CheckRules, check, type Dependencies } from "../../src/commands/check-run";
 import type { Family } from "../../src/lookup/address";
 import type { FailureKind } from "../../src/lookup/failures";
 import type { LookupRequest, LookupResult } from "../../src/lookup/lookup-result";
 import { decide, type Vote } from "../../src/lookup/quorum";
-import type { CheckRules, Notice } from "../../src/notify/dispatch";
+import type { Notice } from "../../src/notify/dispatch";
 import type { FailedOutcome, Outcome } from "../../src/state/outbox";
 import type { AddressEvent, State } from "../../src/state/state";
 import { type Store, storeOver } from "../../src/state/store";
