@@ -13,7 +13,7 @@ import {
 } from "../state/outbox";
 import { speakOnceADay } from "../state/recording";
 import { type AddressEvent, forStateFile, HISTORY, HOOK, type SaveResult, STDOUT, type State } from "../state/state";
-import { prepareUnsaved, type StateBefore } from "./unsaved";
+import { prepareUnsaved, type StateBefore } from "../state/unsaved";
 
 /** What telling people needs of the configuration. */
 export interface DispatchRules {

@@ -2,9 +2,9 @@ import { beforeEach, expect, test } from "vitest";
 import { IpcheckError } from "../../src/base/errors";
 import type { CheckReport } from "../../src/commands/check-run";
 import { channelsOf, Dispatch, type DispatchRules } from "../../src/notify/dispatch";
-import { prepareUnsaved } from "../../src/notify/unsaved";
 import type { Outcome } from "../../src/state/outbox";
 import { type AddressEvent, EMPTY_STATE, HISTORY, HOOK, STDOUT, type State } from "../../src/state/state";
+import { prepareUnsaved } from "../../src/state/unsaved";
 import { addressOf, FakeHome, GREYLISTED, HOUR_MS, OK, REFUSED, RULES } from "../support/fake-home";
 
 const [A, B] = ["a@example.net", "b@example.net"] as const;

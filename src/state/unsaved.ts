@@ -3,9 +3,9 @@
 // Message-ID; and everybody who was told is told again once a day, until the disk is mended.
 
 import { isDue } from "../base/time";
-import { enqueue, eventId, isMove, owedTo } from "../state/outbox";
-import { REPEAT_AFTER_MS } from "../state/recording";
-import { type AddressEvent, HISTORY, type SaveResult, type State } from "../state/state";
+import { enqueue, eventId, isMove, owedTo } from "./outbox";
+import { REPEAT_AFTER_MS } from "./recording";
+import { type AddressEvent, HISTORY, type SaveResult, type State } from "./state";
 
 /** What was known before this run. */
 export interface StateBefore {
