@@ -6,7 +6,7 @@ import { type Progress, startProgress } from "../base/output";
 import { isUnconfigured, loadSettings, type Settings } from "../config/settings";
 import { look } from "../lookup/lookup";
 import { LockedError, takeLock } from "../state/lock";
-import { speakOnceADay } from "../state/recording";
+import { speakOnceADay } from "../state/spoken";
 import type { AddressEvent, State } from "../state/state";
 import { openStore, type Store } from "../state/store";
 import { announcement, type CheckOptions, printJsonReport, printReport } from "./check-report";

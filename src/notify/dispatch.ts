@@ -11,7 +11,7 @@ import {
   recordOutcome,
   type Wait,
 } from "../state/outbox";
-import { speakOnceADay } from "../state/recording";
+import { speakOnceADay } from "../state/spoken";
 import { type AddressEvent, forStateFile, HISTORY, HOOK, type SaveResult, STDOUT, type State } from "../state/state";
 import { prepareUnsaved, type StateBefore } from "../state/unsaved";
 

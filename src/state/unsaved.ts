@@ -4,7 +4,7 @@
 
 import { isDue } from "../base/time";
 import { enqueue, eventId, isMove, owedTo } from "./outbox";
-import { REPEAT_AFTER_MS } from "./recording";
+import { REPEAT_AFTER_MS } from "./spoken";
 import { type AddressEvent, HISTORY, type SaveResult, type State } from "./state";
 
 /** What was known before this run. */

@@ -8,8 +8,8 @@ import {
   type LookupOutcome,
   type RecordingContext,
   recordLookup,
-  speakOnceADay,
 } from "../../src/state/recording";
+import { speakOnceADay } from "../../src/state/spoken";
 import { EMPTY_STATE, type FamilyState, type Outage, type State } from "../../src/state/state";
 import { addressOf, HOUR_MS, MINUTE_MS } from "../support/fake-home";
 
