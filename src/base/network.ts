@@ -3,8 +3,6 @@ import { once } from "node:events";
 import { connect, isIP } from "node:net";
 import { createSecureContext } from "node:tls";
 
-// Names are looked up as the rest of the system does it: getaddrinfo, so /etc/hosts, nsswitch and mDNS count.
-
 export interface ResolvedAddress {
   address: string;
   family: 4 | 6;
@@ -17,7 +15,8 @@ const NAME_TIMEOUT_MS = 30_000;
 const underWay = new Map<string, Promise<ResolvedAddress[]>>();
 
 /**
- * The addresses of a host, in the system's order; a literal address is returned as it is.
+ * The addresses of a host, in the system's order, as the rest of the system finds them: by getaddrinfo, so /etc/hosts,
+ * nsswitch and mDNS count. A literal address is returned as it is.
  * @throws Error with a `code`: `ENOTFOUND`, or `EAI_AGAIN` also where it was aborted or took too long
  */
 export async function resolveHost(
@@ -27,7 +26,7 @@ export async function resolveHost(
   const literal = host.replace(/^\[(.*)\]$/, "$1");
   const version = isIP(literal);
   if (version === 4 || version === 6) return [{ address: literal, family: version }];
-  if (signal.aborted) throw failure("EAI_AGAIN", host);
+  if (signal.aborted) throw networkError("EAI_AGAIN", host);
   const key = `${family} ${host}`;
   let query = underWay.get(key);
   if (!query) {
@@ -43,7 +42,7 @@ function queryResolver(host: string, family: 0 | 4 | 6): Promise<ResolvedAddress
   return new Promise((resolve, reject) => {
     lookup(host, { family, all: true }, (error, found) => {
       if (error) reject(error);
-      else if (found.length === 0) reject(failure("ENOTFOUND", host));
+      else if (found.length === 0) reject(networkError("ENOTFOUND", host));
       else resolve(found as ResolvedAddress[]);
     });
   });
@@ -53,7 +52,7 @@ function unlessTooLate<T>(query: Promise<T>, host: string, signal: AbortSignal):
   return new Promise((resolve, reject) => {
     const giveUp = () => {
       finish();
-      reject(failure("EAI_AGAIN", host));
+      reject(networkError("EAI_AGAIN", host));
     };
     const timer = setTimeout(giveUp, NAME_TIMEOUT_MS);
     signal.addEventListener("abort", giveUp, { once: true });
@@ -65,8 +64,9 @@ function unlessTooLate<T>(query: Promise<T>, host: string, signal: AbortSignal):
   });
 }
 
-function failure(code: string, host: string): Error {
-  return Object.assign(new Error(`getaddrinfo ${code} ${host}`), { code });
+/** An error with a code, as those of the system have one. */
+export function networkError(code: string, message = code): Error {
+  return Object.assign(new Error(message), { code });
 }
 
 /**

@@ -1,6 +1,6 @@
 import { type ClientRequest, type IncomingMessage, request as requestHttp } from "node:http";
 import { request as requestHttps } from "node:https";
-import { type ResolvedAddress, resolveHost } from "../base/network";
+import { networkError, type ResolvedAddress, resolveHost } from "../base/network";
 import { type Family, isLoopbackAddress, isLoopbackHost } from "./address";
 import type { RawAnswer } from "./answer";
 
@@ -39,7 +39,7 @@ export async function ask(url: URL, options: AskOptions): Promise<RawAnswer> {
   const found = await resolveHost(url.hostname, options);
   // A name server that leads localhost names elsewhere must not be able to pose as several operators, or as the monitor.
   if (isLoopbackHost(url.hostname) && !found.every(({ address }) => isLoopbackAddress(address))) {
-    throw coded("ENOTLOCAL");
+    throw networkError("ENOTLOCAL");
   }
   const addresses = bothFamiliesFirst(found).slice(0, MAX_ADDRESSES);
   // The whole of it is timed: a byte a second keeps every idle time-out waiting for ever. With a timer of our own:
@@ -95,7 +95,7 @@ function exchange(url: URL, { address, family }: ResolvedAddress, options: Excha
   const isTls = url.protocol === "https:";
   const request = isTls ? requestHttps : requestHttp;
   // A request that is destroyed before anybody listens to it takes the process down.
-  if (signal.aborted) return Promise.reject(coded("ETIMEDOUT"));
+  if (signal.aborted) return Promise.reject(networkError("ETIMEDOUT"));
   return new Promise((resolve, reject) => {
     const outgoing: ClientRequest = request(url, {
       method: body === undefined ? "GET" : "POST",
@@ -117,7 +117,7 @@ function exchange(url: URL, { address, family }: ResolvedAddress, options: Excha
         ...(body !== undefined && { "Content-Type": contentType }),
       },
     });
-    const onAbort = () => fail(coded("ETIMEDOUT"));
+    const onAbort = () => fail(networkError("ETIMEDOUT"));
     const connecting = setTimeout(onAbort, options.connectMs);
     const finish = () => {
       clearTimeout(connecting);
@@ -158,7 +158,7 @@ function read(incoming: IncomingMessage, maxBytes: number): Promise<RawAnswer> {
     incoming.on("data", (chunk: Buffer) => {
       chunks.push(chunk);
       size += chunk.length;
-      if (size > maxBytes) reject(coded("EMSGSIZE"));
+      if (size > maxBytes) reject(networkError("EMSGSIZE"));
     });
     incoming.on("error", reject);
     incoming.on("end", () => {
@@ -167,8 +167,4 @@ function read(incoming: IncomingMessage, maxBytes: number): Promise<RawAnswer> {
       setImmediate(() => resolve({ status, headers, body }));
     });
   });
-}
-
-function coded(code: string): Error {
-  return Object.assign(new Error(code), { code });
 }
