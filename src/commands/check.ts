@@ -77,7 +77,7 @@ async function checkAndReport(run: Run): Promise<{ exitCode: number; report: Che
     else await printJsonReport(report, { ...options, exitCode: exitCodeOf(report), plan, isOwed: true }, output);
     announced = events;
   };
-  const rules: CheckRules = { ...settings, hasHook: settings.onChange !== undefined, isInteractive };
+  const rules: CheckRules = { ...settings, isInteractive };
   /** Why notices had to be sent in a plainer form. */
   const bugs: unknown[] = [];
   const real = buildDependencies(run, { announce, onBug: (bug) => bugs.push(bug), progress });

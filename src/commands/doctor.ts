@@ -153,8 +153,7 @@ async function* examine(
       const context = deliveryContext(store, deadline, host);
       yield* testMail(sendTestMail(settings, { state: known?.state, lookupResults }, context));
     }
-    const rules = { ...settings, hasHook: settings.onChange !== undefined };
-    if (known) yield* diagnoseOutbox(known.state, rules, isMailUsable, new Date());
+    if (known) yield* diagnoseOutbox(known.state, settings, isMailUsable, new Date());
     let pinged: Finding | undefined;
     if (settings.heartbeatUrl) {
       pinged =

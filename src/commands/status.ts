@@ -28,7 +28,7 @@ export async function runStatus(options: StatusOptions & GlobalOptions, host: Ho
     );
   }
   const now = new Date();
-  const rules = isSystem ? rulesOf(loaded.state) : { ...settings, hasHook: settings.onChange !== undefined };
+  const rules = isSystem ? rulesOf(loaded.state) : settings;
   const exitCode = await printStatus(options, readStatus(loaded, rules, now), now, host.output);
   return loaded.error ? exitCodeFor([loaded.error]) : exitCode;
 }

@@ -80,6 +80,7 @@ function build(values: Values, password: PasswordSource | undefined, extraCa: st
     reachPort: values.IPCHECK_REACH_PORT,
     reachUrl: values.IPCHECK_REACH_URL,
     onChange: values.IPCHECK_ON_CHANGE,
+    hasHook: values.IPCHECK_ON_CHANGE !== undefined,
     extraCa,
     /** A hash of the mail settings: changed ones are tried at once after a refusal. Slow to compute on purpose. */
     configHash: () => {
@@ -155,7 +156,6 @@ function checkNames(envFile: EnvFile | undefined, { env }: Environment, { proble
   }
 }
 
-/** Reads each variable by its row of the table. */
 function readValues(environment: Environment, get: GetText, problems: string[]): Values {
   const values: Partial<Record<VariableName, unknown>> = {};
   for (const name of VARIABLE_NAMES) {

@@ -93,6 +93,7 @@ describe("defaults", () => {
       reachPort: undefined,
       reachUrl: "https://ifconfig.co/port/{port}",
       onChange: undefined,
+      hasHook: false,
       envFile: undefined,
       warnings: [],
     });
