@@ -14,7 +14,7 @@ const PING_TIMEOUT_MS = 10_000;
 export interface Ping {
   isSuccess: boolean;
   /** What is known, for the monitor to show: sent by POST; Uptime Kuma gets it as its message, in one line. */
-  body?: string | undefined;
+  body: string;
   userAgent: string;
   /** Further TLS options, such as authorities that are trusted. */
   tls?: object | undefined;
@@ -78,9 +78,8 @@ function isKumaPush({ pathname }: URL): boolean {
 /** The state of things goes in the query; what the copied URL says of it (`status=up&msg=OK&ping=`) is replaced. */
 function kumaTarget(url: URL, { isSuccess, body }: Ping): URL {
   const target = new URL(url);
-  const message = body?.trim().replaceAll("\n", "; ") || (isSuccess ? "OK" : "the run failed");
   target.searchParams.set("status", isSuccess ? "up" : "down");
-  target.searchParams.set("msg", quote(message));
+  target.searchParams.set("msg", quote(body.trim().replaceAll("\n", "; ")));
   target.searchParams.set("ping", "");
   return target;
 }
