@@ -1,7 +1,7 @@
 import type { ErrorCode } from "../base/errors";
 import { quote } from "../base/text";
 import { formatDuration, localTime, plausibleElapsedMs } from "../base/time";
-import { explain, type FailureKind, mostSpecific } from "../lookup/failures";
+import { CLOCK_TOLERANCE_MS, EARLIEST_PLAUSIBLE, explain, type FailureKind, mostSpecific } from "../lookup/failures";
 import { describe, explainLookup, type LookupResult, seenAddress } from "../lookup/lookup-result";
 import { PLAIN_HTTP } from "../lookup/services";
 import type { InterfaceAddress } from "../lookup/source-address";
@@ -35,7 +35,6 @@ export function failure(title: string, code: ErrorCode, text: string, hint?: str
 }
 
 const CLOCK_WARNING_MS = 5 * 60_000;
-const CLOCK_ERROR_MS = 24 * 3_600_000;
 /** Twice the interval and an hour: a run was missed. */
 const staleAfterMs = (everyMinutes = 60) => (2 * everyMinutes + 60) * 60_000;
 
@@ -52,7 +51,7 @@ export function diagnoseClock(now: Date, serverDate: Date | undefined): Finding 
   const title = "clock";
   const clock = localTime(now.toISOString());
   if (!serverDate) {
-    return now.getTime() < Date.UTC(2026, 0, 1)
+    return now.getTime() < EARLIEST_PLAUSIBLE
       ? failure(title, "no-address", `says ${clock}, which is long over`, CLOCK_HINT)
       : warning(title, `says ${clock}; no service answered with a time to compare it with`);
   }
@@ -60,7 +59,7 @@ export function diagnoseClock(now: Date, serverDate: Date | undefined): Finding 
   if (offMs < CLOCK_WARNING_MS) return ok(title, `says ${clock}, as the services do`);
   const direction = now < serverDate ? "behind" : "ahead";
   const text = `says ${clock}, ${formatDuration(offMs)} ${direction} of the services`;
-  return offMs < CLOCK_ERROR_MS ? warning(title, text, CLOCK_HINT) : failure(title, "no-address", text, CLOCK_HINT);
+  return offMs < CLOCK_TOLERANCE_MS ? warning(title, text, CLOCK_HINT) : failure(title, "no-address", text, CLOCK_HINT);
 }
 
 const CLOCK_HINT = "wait for NTP (timedatectl shows it), or set the time: certificates and durations depend on it";

@@ -116,10 +116,10 @@ export function mostSpecific(failures: readonly LookupFailure[]): FailureKind {
 }
 
 /** No released copy of this program ran before this day: an earlier clock is certainly wrong. */
-const EARLIEST_PLAUSIBLE = Date.UTC(2026, 0, 1);
+export const EARLIEST_PLAUSIBLE = Date.UTC(2026, 0, 1);
 
 /** A clock further off than this breaks certificates and durations. */
-const CLOCK_TOLERANCE_MS = 24 * 3_600_000;
+export const CLOCK_TOLERANCE_MS = 24 * 3_600_000;
 
 /**
  * What a connection error means, by its `code` (never by its text).
