@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 "use strict";
-// In the words of old versions: they must be able to read this file to say that they are too old.
+// Only what old versions of Node.js understand: they must run this file to say that they are too old.
 var version = process.versions.node.split(".").map(Number);
 if (version[0] < 20 || (version[0] === 20 && version[1] < 19)) {
   process.stderr.write(

@@ -46,7 +46,7 @@ export function writeNew(path: string, content: string | Buffer, mtime?: Date): 
   }
 }
 
-/** Nothing is asked of a read-only file system where there is nothing to remove. */
+/** Removes a file. Where there is none, a read-only file system is no error. */
 export function removeIfThere(path: string): void {
   if (!lstatSync(path, { throwIfNoEntry: false })) return;
   try {

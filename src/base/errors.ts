@@ -1,4 +1,4 @@
-/** What each exit code means is in the README's table. */
+/** What they mean to users: `EXIT_MEANINGS`. */
 export const EXIT_CODES = {
   usage: 2,
   config: 2,

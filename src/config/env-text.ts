@@ -26,7 +26,7 @@ const SWALLOWED = /\n\s*(?:export\s+)?IPCHECK_\w+(?:\s*=|:\s)/;
  */
 export function readEnvText(given: string): EnvText {
   const result: EnvText = { values: {}, lines: {}, statements: [], problems: [] };
-  // An invisible mark that Windows editors write; dotenv, too, knows all these line ends. Every line gets one.
+  // Without the byte order mark that Windows editors write. dotenv knows all these line ends, too; the last line gets one.
   const text = `${given.replace(/^\uFEFF/, "").replace(/\r\n?|[\u2028\u2029]/g, "\n")}\n`;
   const undecodable = /[\0\uFFFD]/.exec(text);
   if (undecodable) {

@@ -76,7 +76,7 @@ function readFirstLine(path: string, origin: string, who: Principal, issues: Iss
     if (isReadableByOthers) {
       warnings.push(`${place} holds the password and can be read by other users: run chmod 600 ${place}`);
     }
-    // An invisible mark that Windows editors write is no part of the password.
+    // The byte order mark that Windows editors write is no part of the password.
     const line = text.replace(/^\uFEFF/, "").split(/\r\n?|\n/, 1)[0] ?? "";
     const fault = /[\0\uFFFD]/.test(line) ? "is not UTF-8 text" : findInvisible(line);
     if (fault !== undefined) problems.push(`${origin}: line 1 of ${place} ${fault}, expected the password there`);

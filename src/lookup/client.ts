@@ -4,7 +4,7 @@ import { networkError, type ResolvedAddress, resolveHost } from "../base/network
 import { type Family, isLoopbackAddress, isLoopbackHost } from "./address";
 import type { RawAnswer } from "./answer";
 
-/** Longer bodies are no address; not read any further. */
+/** A longer body is no address: the rest is not read. */
 const MAX_BODY_BYTES = 4096;
 
 /** Of a name with more addresses no more are tried: there would be no time left for a handshake. */

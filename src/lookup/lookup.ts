@@ -79,7 +79,7 @@ function isDeadSource(responses: readonly ServiceResponse[], count: number): boo
   return kinds.length >= count && kinds.every((kind) => SOURCE_FAILURES.includes(kind));
 }
 
-/** Two are enough to give up an address: the time is needed for asking from another. */
+/** After two failures from one address another is tried: that needs the time. */
 const TRIES_FROM_A_SOURCE = 2;
 
 async function lookFrom(request: LookupRequest, options: SourceOptions): Promise<LookupResult> {

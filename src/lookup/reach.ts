@@ -62,7 +62,7 @@ function readReachAnswer({ status, headers, body }: RawAnswer, port: number): Re
 const GLOBALPING_URL = "https://api.globalping.io";
 
 const POLL_MS = 500;
-/** Its places all over the world: one network may have trouble of its own. */
+/** In different networks, because one may have trouble of its own. */
 const PROBES = 3;
 /** A result with the words of every probe. */
 const MAX_RESULT_BYTES = 100_000;

@@ -145,7 +145,7 @@ function buildMessage({ id, recipients }: Notice, message: MailMessage, { from, 
 /** Such as unlocking a password store over the network. */
 const PASSWORD_COMMAND_TIMEOUT_MS = 15_000;
 
-/** As of a password file. */
+/** The limit of a password file, too. */
 const MAX_PASSWORD_LENGTH = 4096;
 
 /** The login to use, or why there is none; secrets become known to the redactor before anybody sees them. */

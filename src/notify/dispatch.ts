@@ -75,7 +75,7 @@ function toldByUs({ recipients, hasHook }: DispatchRules): string[] {
   return [...recipients, ...(hasHook ? [HOOK] : [])];
 }
 
-/** The second half of a run: the state as it develops while people are told. */
+/** The second half of a run: tells everybody what they are owed, and keeps the state up to date meanwhile. */
 export class Dispatch {
   /** In the order they are printed; the exit code is taken from them. */
   readonly errors: IpcheckError[] = [];

@@ -4,7 +4,7 @@ import type { Outcome } from "../state/outbox";
 import type { AddressEvent } from "../state/state";
 import { composeMessage, type MessageFacts } from "./message/compose";
 
-/** Whatever is left of the run's deadline; a hook that takes longer is killed and tried again in the next run. */
+/** Not part of the run's deadline. A hook that takes longer is killed and tried again in the next run. */
 const HOOK_TIMEOUT_MS = 30_000;
 
 /** A push service takes about as much (ntfy: 4096 bytes), and the kernel bounds what a command gets (E2BIG). */

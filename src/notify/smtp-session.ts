@@ -31,7 +31,7 @@ export interface SendReport {
   isUnknown?: boolean;
 }
 
-/** One address of the server gets no longer than this; a first packet that is lost is sent again within it. */
+/** For connecting to one address of the server: long enough for a lost SYN to be sent again. */
 const CONNECT_TIMEOUT_MS = 30_000;
 
 /** Longer than the pause before the greeting that some servers make against spam (postscreen: 6 s). */

@@ -14,7 +14,7 @@ export const windowsTask: Scheduler = {
     const folder = await mkdtemp(join(tmpdir(), "ipcheck-"));
     try {
       const file = join(folder, "task.xml");
-      // schtasks wants the encoding that the first line names, with its mark.
+      // schtasks wants the encoding that the first line names, with its byte order mark.
       await writeFile(file, `\uFEFF${windowsTaskXml(schedule)}`, "utf16le");
       await run("schtasks", ["/Create", "/TN", "ipcheck", "/XML", file, "/F"]);
     } finally {

@@ -19,10 +19,10 @@ export interface HistoryEntry {
   unconfirmed?: boolean;
 }
 
-/** What is longer was not written by us. */
+/** Longer than any line that ipcheck writes: counts as damaged. */
 const MAX_LINE_BYTES = 4096;
 
-/** So many operators' names fit, were each the longest host name there is. */
+/** As many operators fit into a line, even if each has the longest host name there is. */
 const MAX_CONFIRMATIONS = 12;
 
 /** The line of an event, without its end. */

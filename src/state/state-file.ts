@@ -34,14 +34,14 @@ import {
   type State,
 } from "./state";
 
-/** A disk with less room than a state with a full outbox takes is full for us. */
+/** With less free space a disk counts as full: a state with a full outbox takes as much. */
 const MIN_FREE_BYTES = 32 * 1024;
 
-/** No state of ours comes near; something else was put there. */
+/** Far more than a state can have: a larger file is something else. */
 const MAX_STATE_BYTES = 4 * 1024 * 1024;
 
 /**
- * Opens the store at `path`: `state.json` with `history.jsonl` beside it. Nothing is touched yet.
+ * Opens the state file at `path`, with `history.jsonl` beside it. Nothing is touched yet.
  * Every method throws IpcheckError `state`, whose `cause` keeps the system's error. The calls are
  * synchronous underneath: one process, one small file, and a pool of threads for them costs a tenth of a
  * quiet run.
@@ -79,7 +79,7 @@ export function openStateFile(path: string, who: Principal) {
       return { state, lastLookAt: isLookedAt ? found.mtime : undefined, condition: isLegacy ? "legacy" : "sound" };
     },
 
-    /** Moves aside what is no state; resolves to its new path. */
+    /** Moves aside what is no state; returns its new path. */
     quarantine(now: Date): string {
       const aside = `${path}.unreadable-${now.toISOString().replace(/[:.]/g, "-")}`;
       guarded("move aside the unreadable state file", path, () => {

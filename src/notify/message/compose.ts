@@ -52,7 +52,7 @@ const SUBJECT_VISIBLE = 40;
 /** A name is not cut shorter than this, not even for an IPv6 address of full length. */
 const SHORTEST_NAME = 8;
 
-/** More bars than this are no picture any more. */
+/** More bars than this cannot be taken in at a glance. */
 const MAX_BARS = 6;
 
 /**

@@ -123,7 +123,7 @@ const STYLE = `
 
 const FONT = "font-family:system-ui,-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif";
 const MONO = "font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace";
-/** One look tells which kind of mail it is; on both backgrounds. */
+/** A colour for each kind of mail, legible on light and dark backgrounds. */
 const COLORS: Record<MessageKind, string> = {
   first: "#2f81f7",
   change: "#d1570a",
