@@ -27,7 +27,7 @@ const IMPORTS: Import[] = FILES.flatMap(({ path, text }) =>
     })),
 );
 
-const roomOf = (path: string) => path.replace(/(\/.*|\.ts)$/, "");
+const layerOf = (path: string) => path.replace(/(\/.*|\.ts)$/, "");
 const isOurs = (target: string) => FILES.some(({ path }) => path === `${target}.ts`);
 
 test("every import inside src leads to a file", () => {
@@ -39,18 +39,18 @@ test("every import inside src leads to a file", () => {
   expect(IMPORTS.length).toBeGreaterThan(50);
 });
 
-/** From the top down: a room imports from itself and from those below it; lookup and schedule stand side by side. */
-const ROOMS = ["main", "manual", "cli", "commands", "config", "notify", "state", "lookup", "schedule", "base"];
+/** From the top down: a layer imports from itself and from those below it; lookup and schedule stand side by side. */
+const LAYERS = ["main", "manual", "cli", "commands", "config", "notify", "state", "lookup", "schedule", "base"];
 
-test("imports go only down the list of rooms", () => {
+test("imports go only down the list of layers", () => {
   const wrong = IMPORTS.filter(({ from, to }) => {
     if (!isOurs(to)) return false;
-    const [upper, lower] = [roomOf(from), roomOf(to)];
+    const [upper, lower] = [layerOf(from), layerOf(to)];
     if (upper === "lookup" && lower === "schedule") return true;
-    return ROOMS.indexOf(lower) < ROOMS.indexOf(upper);
+    return LAYERS.indexOf(lower) < LAYERS.indexOf(upper);
   });
   expect(wrong).toEqual([]);
-  expect([...new Set(FILES.map(({ path }) => roomOf(path)))].sort()).toEqual([...ROOMS].sort());
+  expect([...new Set(FILES.map(({ path }) => layerOf(path)))].sort()).toEqual([...LAYERS].sort());
 });
 
 /** Which file may use a package. */
@@ -83,7 +83,7 @@ const EFFECTS: Record<string, string> = {
   commands: "check host init reach",
 };
 const touchesWorld = (path: string) =>
-  EFFECTS[roomOf(path)]?.split(" ").includes(path.replace(/^.*\/|\.ts$/g, "")) ?? false;
+  EFFECTS[layerOf(path)]?.split(" ").includes(path.replace(/^.*\/|\.ts$/g, "")) ?? false;
 
 test("only a few files touch the world", () => {
   const pure = /^node:(path|crypto|events|util|url)$/;
