@@ -35,6 +35,7 @@ describe("a line that says nothing is named, never repeated", () => {
     ["A=1\nA=2", ["A: has two values, on line 1 and on line 2: keep one of them"]],
     ["A=1\nB=\nexport A='2'", ["A: has two values, on line 1 and on line 3: keep one of them"]],
     ["A=1\nA=", ["A: has two values, on line 1 and on line 2: keep one of them"]],
+    ["constructor=1\ntoString=2", []],
   ])("%j", (text, problems) => expect(readEnvText(text).problems).toEqual(problems));
 
   test.each([
