@@ -78,7 +78,7 @@ export function repairEnvText(given: string): { text: string; before: EnvText } 
     if (before.problems.length === 0) return { text, before };
     const { statements } = before;
     const fault =
-      statements.find(({ name }) => name === undefined || before.values[name] === undefined) ??
+      statements.find(({ name }) => name === undefined || !Object.hasOwn(before.values, name)) ??
       statements.find(({ name }, index) => statements.some((later, at) => at > index && later.name === name));
     if (fault === undefined) throw new IpcheckError("config", `the env file cannot be edited: ${before.problems[0]}`);
     const lines = splitLines(text);

@@ -25,7 +25,8 @@ const SWALLOWED = /\n\s*(?:export\s+)?IPCHECK_\w+(?:\s*=|:\s)/;
  * and needs a minute for 200,000 blank lines.
  */
 export function readEnvText(given: string): EnvText {
-  const result: EnvText = { values: {}, lines: {}, statements: [], problems: [] };
+  // Without names that every object has: a file may have one of them, too.
+  const result: EnvText = { values: {}, lines: Object.create(null), statements: [], problems: [] };
   // Without the byte order mark that Windows editors write. dotenv knows all these line ends, too; the last line gets one.
   const text = `${given.replace(/^\uFEFF/, "").replace(/\r\n?|[\u2028\u2029]/g, "\n")}\n`;
   const undecodable = /[\0\uFFFD]/.exec(text);

@@ -1,6 +1,6 @@
 import type { Redact } from "../base/redaction";
 import type { Family } from "../lookup/address";
-import { isGood, type LookupResult, seenAddress } from "../lookup/lookup-result";
+import { isGood, type LookupResult } from "../lookup/lookup-result";
 import type { FailedOutcome, Outcome } from "../state/outbox";
 import type { State } from "../state/state";
 import { type DeliveryContext, type DeliverySettings, deliver } from "./deliver";
@@ -62,7 +62,7 @@ export async function* sendTestMail(
   if (bugs.length > 0) throw bugs[0];
 }
 
-/** A notice as of a change to the address seen now, marked as a test; for any address where none was seen. */
+/** A notice as of a change to the address believed now, marked as a test; for any address where none was seen. */
 export function testNotice(
   { families, recipients }: { families: readonly Family[]; recipients: readonly string[] },
   state: State | undefined,
@@ -74,7 +74,9 @@ export function testNotice(
   const recorded = state?.families[family]?.recorded;
   // Where nothing could be seen the mail path can still be tried.
   const placeholder = family === 4 ? "192.0.2.1" : "2001:db8::1";
-  const address = (lookupResult && seenAddress(lookupResult)) ?? recorded?.address ?? placeholder;
+  // As a mail about a change has it: over IPv6 another address of the same prefix is none.
+  const believed = lookupResult && "address" in lookupResult.decision ? lookupResult.decision.address : undefined;
+  const address = believed ?? recorded?.address ?? placeholder;
   return {
     id: `test-${now.getTime().toString(36)}`,
     recipients,

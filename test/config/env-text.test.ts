@@ -35,6 +35,7 @@ describe("a line that says nothing is named, never repeated", () => {
     ["A=1\nA=2", ["A: has two values, on line 1 and on line 2: keep one of them"]],
     ["A=1\nB=\nexport A='2'", ["A: has two values, on line 1 and on line 3: keep one of them"]],
     ["A=1\nA=", ["A: has two values, on line 1 and on line 2: keep one of them"]],
+    ["constructor=1\ntoString=2", []],
   ])("%j", (text, problems) => expect(readEnvText(text).problems).toEqual(problems));
 
   test.each([
@@ -192,6 +193,7 @@ describe("an env file is edited line by line", () => {
     ["A=1\nIPCHECK_TO me\nB=2\n", { A: "3" }, "A=3\n# IPCHECK_TO me\nB=2\n"],
     ["A=1\nB='x\nC=2\n", {}, "A=1\n# B='x\nC=2\n"],
     ["A=“1”\nB=2\n", { B: "3" }, "# A=“1”\nB=3\n"],
+    ["__proto__=1\nB=2\n", {}, "# __proto__=1\nB=2\n"],
     ["B=1\nA=1\nB=2\n", {}, "# B=1\nA=1\nB=2\n"],
     ["B='1\n2'\nA=1\nB=2\n", { B: "3" }, "# B='1\n# 2'\nA=1\nB=3\n"],
   ])("%j with %j", (text, values, edited) => expect(editEnvText(text, values)).toBe(edited));

@@ -23,12 +23,15 @@ const lookupResult = (family: 4 | 6, decision: LookupResult["decision"]): Lookup
 const SEEN = lookupResult(4, { kind: "accepted", address: "203.0.113.9", by: ["a"] });
 const BLIND = lookupResult(4, { kind: "silence" });
 const SEEN_6 = lookupResult(6, { kind: "accepted", address: "2001:db8::9", by: ["a"] });
+const SAME_PREFIX = lookupResult(6, { kind: "unchanged", address: "2001:db8::7", seen: "2001:db8::8", by: ["a"] });
 
 test.each<[string, State | undefined, LookupResult[], object]>([
   ["what is seen now", undefined, [SEEN], { family: 4, address: "203.0.113.9", confirmedBy: ["a"] }],
   ["the family that sees", undefined, [BLIND, SEEN_6], { family: 6, address: "2001:db8::9" }],
   ["what was recorded before", RECORDED, [SEEN_6], { address: "2001:db8::9", old: "2001:db8::7" }],
   ["for how long it was held", RECORDED, [SEEN_6], { oldSince: "2026-05-01T00:00:00.000Z" }],
+  // No change, and so not to be shown as one.
+  ["what is recorded, not another address of its prefix", RECORDED, [SAME_PREFIX], { address: "2001:db8::7" }],
   ["any address during an outage", undefined, [BLIND], { family: 4, address: "192.0.2.1", confirmedBy: [] }],
 ])("a test mail tells %s", (_, state, lookupResults, facts) => {
   const { recipients, events } = testNotice(RULES, state, lookupResults, NOW);
