@@ -102,12 +102,13 @@ function replaceValue(statement: string, name: string, value: string, formatted:
 
 /** What the new text of an env file changes, line by line and without secrets. */
 export function describeChanges(before: string, after: string): string[] {
-  const [old, now] = [readEnvText(before), readEnvText(after)];
+  const { problems } = readEnvText(before);
+  const [old, now] = [repairEnvText(before).before, readEnvText(after)];
   const names = Object.keys({ ...old.values, ...now.values }).filter((name) => old.values[name] !== now.values[name]);
   const show = (sign: string, { values }: EnvText, name: string) =>
     values[name] === undefined ? [] : [`${sign} ${describeSetting(name as VariableName, values[name])}`];
   return [
-    ...old.problems.map((problem) => `# ${problem} (kept as a comment)`),
+    ...problems.map((problem) => `# ${problem} (kept as a comment)`),
     ...names.flatMap((name) => [...show("-", old, name), ...show("+", now, name)]),
   ];
 }

@@ -579,11 +579,15 @@ describe.concurrent("by switches", () => {
     expect(readText(home)).toContain(`#IPCHECK_LANG=en\nIPCHECK_LANG=en\n`);
   });
 
-  test("what stands below a quote that is never closed is kept, too", async () => {
+  test("what stands below a quote that is never closed is kept, too, and only what changes is shown", async () => {
     const home = await makeHome();
     writePrivate(envFileOf(home), `A='x\n${KEPT}`);
-    expect(await init(home)).toMatchObject({ exitCode: 0 });
+    const run = await init(home);
+    expect(run).toMatchObject({ exitCode: 0, stdout: expect.stringMatching(/# line 1: .*\(kept as a comment\)/) });
+    expect(run.stdout).not.toMatch(/^ *[+-] /m);
     expect(readText(home)).toBe(`# A='x\n${KEPT}`);
+    writePrivate(envFileOf(home), `A='x\n${KEPT}`);
+    expect((await init(home, "--name", "cellar")).stdout).toMatch(/- IPCHECK_NAME=.*\n +\+ IPCHECK_NAME=cellar\n/);
   });
 
   test("a mistake that init does not ask about is reported after the file is written", async () => {
