@@ -34,6 +34,7 @@ describe("a line that says nothing is named, never repeated", () => {
     ["A= ‘hunter #22’ \nB=2", [expect.stringMatching("^line 1: the quotes around the value are typographic")]],
     ["A=1\nA=2", ["A: has two values, on line 1 and on line 2: keep one of them"]],
     ["A=1\nB=\nexport A='2'", ["A: has two values, on line 1 and on line 3: keep one of them"]],
+    ["A=1\nA=1\nA=2", ["A: has two values, on line 1 and on line 3: keep one of them"]],
     ["A=1\nA=", ["A: has two values, on line 1 and on line 2: keep one of them"]],
     ["constructor=1\ntoString=2", []],
   ])("%j", (text, problems) => expect(readEnvText(text).problems).toEqual(problems));

@@ -114,6 +114,17 @@ describe.concurrent("on a terminal", () => {
     [last, "\r"],
   ];
 
+  test("a mailbox that no program can use is gone on with by a yes alone", async () => {
+    const home = await makeTerminal();
+    const shown = await type(home, [
+      ["Who is told?", `${TO}\r`],
+      ["Which mailbox sends?", "x@hotmail.com\r"],
+      ["Go on with it all the same?", "n"],
+    ]);
+    expect(shown).toMatch(/Microsoft takes no passwords[\s\S]*stopped; nothing was written[\s\S]*\[exit code 2\]\n$/);
+    expect(existsSync(envFileOf(home))).toBe(false);
+  });
+
   test("every question is answered by hand, and the first check works quietly", async () => {
     const mail = await startProvider(PASSWORD);
     const home = await makeTerminal();
