@@ -3,7 +3,7 @@ import { IpcheckError, StoppedError } from "../base/errors";
 import { type Choice, SecretPrompt, type TerminalPrompter } from "../base/prompts";
 import { quote } from "../base/text";
 import { formatEnvLines } from "../config/env-edit";
-import { findProblem, VARIABLE_NAMES, type VariableName, variable } from "../config/variables";
+import { defaultOf, findProblem, VARIABLE_NAMES, type VariableName, variable } from "../config/variables";
 import { encodeVigenere } from "../config/vigenere";
 import { CATALOGS, LANGUAGES } from "../notify/message/languages";
 import { findProvider } from "../notify/providers";
@@ -230,8 +230,7 @@ export class Interview {
   }
 
   private defaultOf(name: VariableName): string | undefined {
-    const { default: usual } = variable(name);
-    return typeof usual === "function" ? usual(this.host, (other) => this.answers[other]) : usual;
+    return defaultOf(name, this.host, (other) => this.answers[other]);
   }
 
   private describe(name: Name): string {

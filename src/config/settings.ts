@@ -10,6 +10,7 @@ import { type Issues, resolvePassword } from "./password";
 import { findInvisible } from "./readers";
 import { isSecret, mayRepeat, secretsIn } from "./secrets";
 import {
+  defaultOf,
   type GetText,
   OTHER_NAMES,
   RENAMED,
@@ -159,8 +160,8 @@ function checkNames(envFile: EnvFile | undefined, { env }: Environment, { proble
 function readValues(environment: Environment, get: GetText, problems: string[]): Values {
   const values: Partial<Record<VariableName, unknown>> = {};
   for (const name of VARIABLE_NAMES) {
-    const { read, placeholder, default: usual } = variable(name);
-    const fallback = typeof usual === "function" ? usual(environment, get) : usual;
+    const { read, placeholder } = variable(name);
+    const fallback = defaultOf(name, environment, get);
     const text = get(name) ?? fallback;
     if (text === undefined) continue;
     let result = read(text, environment);

@@ -73,6 +73,12 @@ export function variable(name: VariableName): Variable {
   return VARIABLES[name];
 }
 
+/** The text that stands for a variable that is unset; undefined where there is none. `get` gives the other variables. */
+export function defaultOf(name: VariableName, environment: Environment, get: GetText): string | undefined {
+  const { default: usual } = variable(name);
+  return typeof usual === "function" ? usual(environment, get) : usual;
+}
+
 /** Names of ours that are no settings: where the file is, and what a hook finds in its environment. */
 export const OTHER_NAMES: readonly string[] = [
   "IPCHECK_CONFIG",
