@@ -12,7 +12,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { systemCode } from "./errors";
+import { codedError, systemCode } from "./errors";
 
 /**
  * Replaces the file at `path`, which must be no symbolic link, by `content`: all of it or nothing, for its owner
@@ -59,7 +59,7 @@ export function removeIfThere(path: string): void {
 /** Makes a folder and those above it that are missing, for their owner alone. One that exists needs no write access. */
 export function makeDirectory(directory: string): void {
   try {
-    if (!statSync(directory).isDirectory()) throw Object.assign(new Error(), { code: "ENOTDIR" });
+    if (!statSync(directory).isDirectory()) throw codedError("ENOTDIR");
     return;
   } catch (error) {
     passOver(error, "ENOENT");

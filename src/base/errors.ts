@@ -43,6 +43,11 @@ export class StoppedError extends IpcheckError {
   }
 }
 
+/** An error with a code, as those of the system have one. */
+export function codedError(code: string, message = code): Error {
+  return Object.assign(new Error(message), { code });
+}
+
 /** The `code` of a Node.js system error (`ENOSPC`, `ECONNREFUSED`), or an empty string. */
 export function systemCode(error: unknown): string {
   const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;

@@ -2,6 +2,7 @@ import { lookup } from "node:dns";
 import { once } from "node:events";
 import { connect, isIP } from "node:net";
 import { createSecureContext } from "node:tls";
+import { codedError } from "./errors";
 
 export interface ResolvedAddress {
   address: string;
@@ -26,7 +27,7 @@ export async function resolveHost(
   const literal = host.replace(/^\[(.*)\]$/, "$1");
   const version = isIP(literal);
   if (version === 4 || version === 6) return [{ address: literal, family: version }];
-  if (signal.aborted) throw networkError("EAI_AGAIN", host);
+  if (signal.aborted) throw codedError("EAI_AGAIN", host);
   const key = `${family} ${host}`;
   let query = underWay.get(key);
   if (!query) {
@@ -42,7 +43,7 @@ function queryResolver(host: string, family: 0 | 4 | 6): Promise<ResolvedAddress
   return new Promise((resolve, reject) => {
     lookup(host, { family, all: true }, (error, found) => {
       if (error) reject(error);
-      else if (found.length === 0) reject(networkError("ENOTFOUND", host));
+      else if (found.length === 0) reject(codedError("ENOTFOUND", host));
       else resolve(found as ResolvedAddress[]);
     });
   });
@@ -52,7 +53,7 @@ function unlessTooLate<T>(query: Promise<T>, host: string, signal: AbortSignal):
   return new Promise((resolve, reject) => {
     const giveUp = () => {
       finish();
-      reject(networkError("EAI_AGAIN", host));
+      reject(codedError("EAI_AGAIN", host));
     };
     const timer = setTimeout(giveUp, NAME_TIMEOUT_MS);
     signal.addEventListener("abort", giveUp, { once: true });
@@ -62,11 +63,6 @@ function unlessTooLate<T>(query: Promise<T>, host: string, signal: AbortSignal):
     };
     query.finally(finish).then(resolve, reject);
   });
-}
-
-/** An error with a code, as those of the system have one. */
-export function networkError(code: string, message = code): Error {
-  return Object.assign(new Error(message), { code });
 }
 
 /**

@@ -1,6 +1,7 @@
 import { type ClientRequest, type IncomingMessage, request as requestHttp } from "node:http";
 import { request as requestHttps } from "node:https";
-import { networkError, type ResolvedAddress, resolveHost } from "../base/network";
+import { codedError } from "../base/errors";
+import { type ResolvedAddress, resolveHost } from "../base/network";
 import { type Family, isLoopbackAddress, isLoopbackHost } from "./address";
 import type { RawAnswer } from "./answer";
 
@@ -39,7 +40,7 @@ export async function ask(url: URL, options: AskOptions): Promise<RawAnswer> {
   const found = await resolveHost(url.hostname, options);
   // A name server that leads localhost names elsewhere must not be able to pose as several operators, or as the monitor.
   if (isLoopbackHost(url.hostname) && !found.every(({ address }) => isLoopbackAddress(address))) {
-    throw networkError("ENOTLOCAL");
+    throw codedError("ENOTLOCAL");
   }
   const addresses = bothFamiliesFirst(found).slice(0, MAX_ADDRESSES);
   // The whole of it is timed: a byte a second keeps every idle time-out waiting for ever. With a timer of our own:
@@ -95,7 +96,7 @@ function exchange(url: URL, { address, family }: ResolvedAddress, options: Excha
   const isTls = url.protocol === "https:";
   const request = isTls ? requestHttps : requestHttp;
   // A request that is destroyed before anybody listens to it takes the process down.
-  if (signal.aborted) return Promise.reject(networkError("ETIMEDOUT"));
+  if (signal.aborted) return Promise.reject(codedError("ETIMEDOUT"));
   return new Promise((resolve, reject) => {
     const outgoing: ClientRequest = request(url, {
       method: body === undefined ? "GET" : "POST",
@@ -117,7 +118,7 @@ function exchange(url: URL, { address, family }: ResolvedAddress, options: Excha
         ...(body !== undefined && { "Content-Type": contentType }),
       },
     });
-    const onAbort = () => fail(networkError("ETIMEDOUT"));
+    const onAbort = () => fail(codedError("ETIMEDOUT"));
     const connecting = setTimeout(onAbort, options.connectMs);
     const finish = () => {
       clearTimeout(connecting);
@@ -158,7 +159,7 @@ function read(incoming: IncomingMessage, maxBytes: number): Promise<RawAnswer> {
     incoming.on("data", (chunk: Buffer) => {
       chunks.push(chunk);
       size += chunk.length;
-      if (size > maxBytes) reject(networkError("EMSGSIZE"));
+      if (size > maxBytes) reject(codedError("EMSGSIZE"));
     });
     incoming.on("error", reject);
     incoming.on("end", () => {

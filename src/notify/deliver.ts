@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import MailComposer from "nodemailer/lib/mail-composer";
 import { runCommand } from "../base/command";
+import { codedError } from "../base/errors";
 import type { Redact, Redactor } from "../base/redaction";
 import { isAscii, quote } from "../base/text";
 import type { FailedOutcome, Outcome } from "../state/outbox";
@@ -103,7 +104,7 @@ async function attempt(
   timeoutMs: number,
   options: MailOptions,
 ): Promise<SendReport> {
-  if (timeoutMs < LEAST_MS) throw Object.assign(new Error("no time left"), { code: "EDEADLINE" });
+  if (timeoutMs < LEAST_MS) throw codedError("EDEADLINE", "no time left");
   const session = new SmtpSession({ ...options, timeoutMs });
   try {
     await session.connect();

@@ -3,8 +3,8 @@ import { Readable } from "node:stream";
 import { TLSSocket, connect as tlsConnect } from "node:tls";
 import { promisify } from "node:util";
 import SMTPConnection from "nodemailer/lib/smtp-connection";
-import { isTlsCode, systemCode } from "../base/errors";
-import { networkError, type ResolvedAddress, resolveHost, trustOptions } from "../base/network";
+import { codedError, isTlsCode, systemCode } from "../base/errors";
+import { type ResolvedAddress, resolveHost, trustOptions } from "../base/network";
 import { isAscii } from "../base/text";
 import { isLoopbackAddress, isLoopbackHost } from "../lookup/address";
 import type { SmtpServer } from "./smtp-errors";
@@ -88,30 +88,30 @@ export class SmtpSession {
     const { server, timeoutMs } = this.settings;
     const addresses = await this.step(this.resolve()).catch((error) => {
       // The time was over while the name was looked up: nothing is known of the server.
-      throw systemCode(error) === "ETIMEDOUT" ? networkError("EAI_AGAIN", server.host) : error;
+      throw systemCode(error) === "ETIMEDOUT" ? codedError("EAI_AGAIN", server.host) : error;
     });
     const socket = await this.step(this.openSocket(addresses));
     const connection = this.openConnection(socket);
     this.connection = connection;
     connection.on("error", this.fail);
     // The library notices a closed connection only between its own steps.
-    socket.once("close", () => setImmediate(() => this.fail(networkError("ECONNECTION", "the connection was closed"))));
+    socket.once("close", () => setImmediate(() => this.fail(codedError("ECONNECTION", "the connection was closed"))));
     // A port that wants TLS from the first byte never greets in clear: it keeps silent, or hangs up.
     const isTlsPort = async () =>
       server.security !== "tls" && socket.bytesRead === 0 && (await this.speaksTls(socket, server.host));
     this.after(Math.min(SILENCE_MS, timeoutMs / 3), async () => {
-      if (await isTlsPort()) this.fail(networkError("ETLSFIRST", "no greeting"));
+      if (await isTlsPort()) this.fail(codedError("ETLSFIRST", "no greeting"));
     });
     try {
       await this.step(promisify(connection.connect).call(connection));
     } catch (error) {
       if (systemCode(error) !== "ECONNECTION") throw error;
-      if (await isTlsPort()) throw networkError("ETLSFIRST", "no greeting");
+      if (await isTlsPort()) throw codedError("ETLSFIRST", "no greeting");
       // The library tries HELO after a refused EHLO, and meets the closed connection.
       const response = String(connection.lastServerResponse);
       const responseCode = Number(/^[45]\d\d(?=[ -])/.exec(response)?.[0] ?? 0);
       throw responseCode > 0
-        ? Object.assign(networkError("ECONNECTION", response), { response, responseCode, command: "EHLO" })
+        ? Object.assign(codedError("ECONNECTION", response), { response, responseCode, command: "EHLO" })
         : error;
     }
   }
@@ -139,7 +139,7 @@ export class SmtpSession {
     connection._onData = (chunk) => {
       this.receivedBytes += chunk.length;
       if (this.receivedBytes <= MAX_RECEIVED_BYTES) return _onData.call(connection, chunk);
-      this.fail(networkError("EPROTOCOL", "more was received than any mail server has to say"));
+      this.fail(codedError("EPROTOCOL", "more was received than any mail server has to say"));
       connection.close();
     };
     return connection;
@@ -154,7 +154,7 @@ export class SmtpSession {
     // After HELO, and to mechanisms that it does not know, the library would try PLAIN.
     if (!_supportedAuth.some((mechanism) => mechanism !== "XOAUTH2")) {
       const response = _ehloLines.find((line) => /^AUTH\b/i.test(line)) ?? "";
-      throw Object.assign(networkError("ENOAUTH", "no login for a password"), { response });
+      throw Object.assign(codedError("ENOAUTH", "no login for a password"), { response });
     }
     await this.step(promisify(connection.login).call(connection, { user: login.user, pass: login.password }));
   }
@@ -171,7 +171,7 @@ export class SmtpSession {
     if (!connection) throw new Error("send() before connect()");
     const takesUtf8 = connection._supportedExtensions.includes("SMTPUTF8");
     const canTake = (address: string) => takesUtf8 || isAscii(address);
-    const noUtf8 = networkError("ENOUTF8", "no SMTPUTF8 in the answer to EHLO");
+    const noUtf8 = codedError("ENOUTF8", "no SMTPUTF8 in the answer to EHLO");
     const refused = new Map<string, unknown>(
       recipients.filter((recipient) => !canTake(recipient)).map((recipient) => [recipient, noUtf8]),
     );
@@ -217,7 +217,7 @@ export class SmtpSession {
 
   /** The time is over: before the server said anything, or in the middle of the conversation. */
   private silence(): Error {
-    return this.receivedBytes > 0 ? networkError("ESILENT", "no answer") : networkError("ETIMEDOUT", "time-out");
+    return this.receivedBytes > 0 ? codedError("ESILENT", "no answer") : codedError("ETIMEDOUT", "time-out");
   }
 
   private after(ms: number, act: () => void): void {
@@ -234,7 +234,7 @@ export class SmtpSession {
     // A password or mail that is to stay on this machine must not go wherever a name server leads.
     const mustBeLocal = isLoopbackHost(server.host) || (server.security === "none" && login !== undefined);
     const strange = addresses.find(({ address }) => !isLoopbackAddress(address));
-    if (mustBeLocal && strange) throw networkError("ENOTLOCAL", strange.address);
+    if (mustBeLocal && strange) throw codedError("ENOTLOCAL", strange.address);
     return addresses;
   }
 
@@ -253,7 +253,7 @@ export class SmtpSession {
       this.sockets.push(socket);
       this.after(
         shareMs * addresses.length,
-        () => socket.connecting && socket.destroy(networkError("ETIMEDOUT", "time-out")),
+        () => socket.connecting && socket.destroy(codedError("ETIMEDOUT", "time-out")),
       );
       socket.once("connect", () => resolve(socket));
       socket.on("error", (error) => {

@@ -20,7 +20,7 @@ import {
   temporaryFor,
   writeNew,
 } from "../base/atomic-file";
-import { asIpcheckError, IpcheckError, systemCode } from "../base/errors";
+import { asIpcheckError, codedError, IpcheckError, systemCode } from "../base/errors";
 import { quote } from "../base/text";
 import { openTrusted, type Principal, refuseUntrustedFolders, UnusableFileError } from "../base/trusted-file";
 import { appendLines, tryAppending } from "./history";
@@ -114,7 +114,7 @@ export function openStateFile(path: string, who: Principal) {
         const { bavail, bsize, files, ffree } = statfsSync(place);
         // Some file systems count no inodes.
         const isFull = bavail * bsize < MIN_FREE_BYTES || (files > 0 && ffree === 0);
-        if (isFull) throw Object.assign(new Error("no space left"), { code: "ENOSPC" });
+        if (isFull) throw codedError("ENOSPC", "no space left");
       };
       return failureOf(() => guarded("write the state file", target, guardRoom));
     },
