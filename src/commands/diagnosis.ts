@@ -248,14 +248,14 @@ export function diagnoseLock({ run, problem, cure }: LockCondition, deadlineMs: 
   return failure(title, "locked", text, `end it with 'kill -9 ${pid}'`);
 }
 
-/** Of a schedule what is judged here, with the name of its scheduler. */
-type JudgedSchedule = Pick<FoundSchedule, "command" | "missing" | "isOutdated"> & {
+/** Of a schedule what is looked at here, with the name of its scheduler. */
+type DiagnosedSchedule = Pick<FoundSchedule, "command" | "missing" | "isOutdated"> & {
   name: string;
   obstacle: Obstacle | undefined;
 };
 
 /** Whether the schedule that was found still leads to a node and a script. */
-export function diagnoseSchedule(found: JudgedSchedule | undefined): Finding {
+export function diagnoseSchedule(found: DiagnosedSchedule | undefined): Finding {
   const title = "schedule";
   if (!found) {
     return warning(title, "none is installed", "'ipcheck schedule install' does it");

@@ -92,7 +92,7 @@ class Setup {
   ) {
     this.before = guarded("read", envFile, () => readIfThere(envFile, host));
     this.current = this.before;
-    const { values } = repairEnvText(this.before ?? "").before;
+    const { values } = repairEnvText(this.before ?? "").content;
     const probes = { hasIpv6: () => hasIpv6(host), findMailServers };
     this.interview = new Interview(envFile, values, options, prompter, host, probes);
   }

@@ -38,7 +38,7 @@ export function formatEnvLine(name: string, value: string): string | undefined {
  * @throws IpcheckError `config` when it is no UTF-8 text
  */
 export function editEnvText(given: string, values: Record<string, string | undefined>): string | undefined {
-  const { text, before } = repairEnvText(given);
+  const { text, content: before } = repairEnvText(given);
   const lines = splitLines(text);
   const endOfLine = /\r?\n|\r/.exec(text)?.[0] ?? "\n";
   const missing: [string, string][] = [];
@@ -68,23 +68,26 @@ export function editEnvText(given: string, values: Record<string, string | undef
 }
 
 /**
- * An env file's text as a run would accept it, and what it then says: a line that nothing can be read from, and all but
- * the last of several values, become comments.
+ * An env file's text as a run would accept it, what it then says, and what was wrong with it: a line that nothing can be
+ * read from, and all but the last of several values, become comments.
  * @throws IpcheckError `config` when it is no UTF-8 text
  */
-export function repairEnvText(given: string): { text: string; before: EnvText } {
-  for (let text = given; ; ) {
-    const before = readEnvText(text);
-    if (before.problems.length === 0) return { text, before };
-    const { statements } = before;
+export function repairEnvText(given: string): { text: string; content: EnvText; problems: string[] } {
+  let text = given;
+  let content = readEnvText(text);
+  const { problems } = content;
+  while (content.problems.length > 0) {
+    const { statements, values } = content;
     const fault =
-      statements.find(({ name }) => name === undefined || !Object.hasOwn(before.values, name)) ??
+      statements.find(({ name }) => name === undefined || !Object.hasOwn(values, name)) ??
       statements.find(({ name }, index) => statements.some((later, at) => at > index && later.name === name));
-    if (fault === undefined) throw new IpcheckError("config", `the env file cannot be edited: ${before.problems[0]}`);
+    if (fault === undefined) throw new IpcheckError("config", `the env file cannot be edited: ${content.problems[0]}`);
     const lines = splitLines(text);
     for (let line = fault.line; line <= fault.endLine; line++) lines[line - 1] = `# ${lines[line - 1]}`;
     text = lines.join("");
+    content = readEnvText(text);
   }
+  return { text, content, problems };
 }
 
 function splitLines(text: string): string[] {
@@ -102,8 +105,8 @@ function replaceValue(statement: string, name: string, value: string, formatted:
 
 /** What the new text of an env file changes, line by line and without secrets. */
 export function describeChanges(before: string, after: string): string[] {
-  const { problems } = readEnvText(before);
-  const [old, now] = [repairEnvText(before).before, readEnvText(after)];
+  const { content: old, problems } = repairEnvText(before);
+  const now = readEnvText(after);
   const names = Object.keys({ ...old.values, ...now.values }).filter((name) => old.values[name] !== now.values[name]);
   const show = (sign: string, { values }: EnvText, name: string) =>
     values[name] === undefined ? [] : [`${sign} ${describeSetting(name as VariableName, values[name])}`];
