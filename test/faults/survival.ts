@@ -6,16 +6,14 @@ import { noticeId } from "../../src/state/outbox";
 import { startEchoServer } from "../support/echo-server";
 import { Home } from "../support/home";
 import { type MailServer, startMailServer } from "../support/mail-server";
-import { runIpcheck } from "../support/run-ipcheck";
+import { ERROR_AND_HINT, runIpcheck, SILENCE } from "../support/run-ipcheck";
 
 /** Preloaded into a run, it breaks the run at one place; see the file. */
 export const FAULTS = join(__dirname, "faults.cjs");
 export const OLD = "203.0.113.7";
 export const NEW = "203.0.113.8";
 export const OWNER = "owner@example.net";
-export const SILENCE = { exitCode: 0, stdout: "", stderr: "" };
-/** One error and one hint, and nothing else. */
-export const ERROR_AND_HINT = /^ipcheck: error: [^\n]+\nipcheck: hint: [^\n]+\n$/;
+export { ERROR_AND_HINT, SILENCE };
 
 // Every home is removed at the process's end by a listener of its own.
 process.setMaxListeners(0);

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
-import { startEcho, startMail } from "../setup/workbench";
+import { SILENCE, startEcho, startMail } from "../setup/workbench";
 import type { EchoServer } from "../support/echo-server";
 import { Home } from "../support/home";
 import type { MailServer } from "../support/mail-server";
@@ -9,7 +9,6 @@ import type { MailServer } from "../support/mail-server";
 const BROKEN_INTL = join(__dirname, "broken-intl.cjs");
 const BROKEN_SYSTEM = join(__dirname, "broken-system.cjs");
 const BROKEN_COMPOSER = join(__dirname, "broken-composer.cjs");
-const SILENCE = { exitCode: 0, stdout: "", stderr: "" };
 
 let server: MailServer;
 let echo: EchoServer;

@@ -21,9 +21,7 @@ import { makeScratch } from "../support/scratch";
 
 export const ADDRESS = "203.0.113.7";
 export const USER = "pi@home.example";
-export const SILENCE = { exitCode: 0, stdout: "", stderr: "" };
-/** One error and one hint, and nothing else. */
-export const ERROR_AND_HINT = /^ipcheck: error: [^\n]+\nipcheck: hint: [^\n]+\n$/;
+export { ERROR_AND_HINT, SILENCE } from "../support/run-ipcheck";
 
 const closers: (() => Promise<void>)[] = [];
 afterAll(() => Promise.all(closers.map((close) => close())));

@@ -44,6 +44,11 @@ export interface RunResult {
   ms: number;
 }
 
+/** What a quiet run does. */
+export const SILENCE = { exitCode: 0, stdout: "", stderr: "" };
+/** One error and one hint, and nothing else. */
+export const ERROR_AND_HINT = /^ipcheck: error: [^\n]+\nipcheck: hint: [^\n]+\n$/;
+
 /** Questions with their answers; see typist.py. */
 export type Dialogue = readonly (number | readonly string[])[];
 
